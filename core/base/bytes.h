@@ -1,0 +1,145 @@
+// Bytes and how the core carries them. SharedBytes is the one place of shared ownership: an immutable slice of
+// a buffer that an entry, a message and a value may all point into, so that an entry's bytes are encoded once
+// and never copied to be kept. ByteWriter and ByteReader put integers field by field, little-endian.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/check.h"
+
+namespace vesper {
+
+using ByteView = std::span<const std::byte>;
+
+inline ByteView as_bytes(std::string_view text) {
+  return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
+}
+inline std::string_view as_text(ByteView bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+class SharedBytes {
+ public:
+  SharedBytes() = default;
+  // One allocation, one copy.
+  static SharedBytes copy_of(ByteView bytes);
+  // One allocation; `fill` writes all `size` bytes before anyone else sees them.
+  template <class Fill>
+  static SharedBytes make(std::size_t size, Fill fill) {
+    auto buffer = std::make_shared_for_overwrite<std::byte[]>(size);
+    fill(std::span<std::byte>(buffer.get(), size));
+    const std::byte* data = buffer.get();
+    return SharedBytes(std::move(buffer), data, size);
+  }
+
+  // Requires: offset + length <= size(). Shares the buffer.
+  SharedBytes slice(std::size_t offset, std::size_t length) const {
+    VESPER_CHECK(offset <= size_ && length <= size_ - offset);
+    return SharedBytes(owner_, data_ + offset, length);
+  }
+
+  ByteView view() const { return {data_, size_}; }
+  std::string_view text() const { return as_text(view()); }
+  std::size_t size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+
+ private:
+  SharedBytes(std::shared_ptr<const std::byte[]> owner, const std::byte* data, std::size_t size)
+      : owner_(std::move(owner)), data_(data), size_(size) {}
+
+  std::shared_ptr<const std::byte[]> owner_;
+  const std::byte* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+// Little-endian loads and stores. Requires: the bytes are there.
+template <class Integer>
+Integer load_little(const std::byte* from) {
+  static_assert(std::is_unsigned_v<Integer>);
+  Integer value = 0;
+  for (std::size_t i = 0; i < sizeof(Integer); ++i) {
+    value = static_cast<Integer>(value | static_cast<Integer>(static_cast<Integer>(from[i]) << (8 * i)));
+  }
+  return value;
+}
+template <class Integer>
+void store_little(std::byte* to, Integer value) {
+  static_assert(std::is_unsigned_v<Integer>);
+  for (std::size_t i = 0; i < sizeof(Integer); ++i) {
+    to[i] = static_cast<std::byte>(static_cast<std::uint8_t>(value >> (8 * i)));
+  }
+}
+
+// Appends to a caller-owned buffer, which keeps its capacity between uses.
+class ByteWriter {
+ public:
+  explicit ByteWriter(std::vector<std::byte>& out) : out_(out) {}
+
+  void u8(std::uint8_t value) { out_.push_back(static_cast<std::byte>(value)); }
+  void u16(std::uint16_t value) { put(value); }
+  void u32(std::uint32_t value) { put(value); }
+  void u64(std::uint64_t value) { put(value); }
+  void bytes(ByteView view) { out_.insert(out_.end(), view.begin(), view.end()); }
+  void zeros(std::size_t count) { out_.resize(out_.size() + count); }
+  std::size_t size() const { return out_.size(); }
+  // Overwrites what was written before. Requires: offset + 4 <= size().
+  void patch_u32(std::size_t offset, std::uint32_t value) {
+    VESPER_CHECK(offset + sizeof value <= out_.size());
+    store_little(out_.data() + offset, value);
+  }
+
+ private:
+  template <class Integer>
+  void put(Integer value) {
+    const std::size_t at = out_.size();
+    out_.resize(at + sizeof value);
+    store_little(out_.data() + at, value);
+  }
+  std::vector<std::byte>& out_;
+};
+
+// Reads what a stranger may have written: every read past the end returns zeros and turns ok() false for
+// good, so that a decoder may read on and ask once.
+class ByteReader {
+ public:
+  explicit ByteReader(ByteView bytes) : bytes_(bytes) {}
+
+  std::uint8_t u8() { return get<std::uint8_t>(); }
+  std::uint16_t u16() { return get<std::uint16_t>(); }
+  std::uint32_t u32() { return get<std::uint32_t>(); }
+  std::uint64_t u64() { return get<std::uint64_t>(); }
+  ByteView bytes(std::size_t count) {
+    if (!take(count)) return {};
+    return bytes_.subspan(at_ - count, count);
+  }
+  std::size_t offset() const { return at_; }
+  std::size_t remaining() const { return bytes_.size() - at_; }
+  bool ok() const { return ok_; }
+
+ private:
+  template <class Integer>
+  Integer get() {
+    if (!take(sizeof(Integer))) return 0;
+    return load_little<Integer>(bytes_.data() + at_ - sizeof(Integer));
+  }
+  bool take(std::size_t count) {
+    if (!ok_ || count > remaining()) {
+      ok_ = false;
+      return false;
+    }
+    at_ += count;
+    return true;
+  }
+  ByteView bytes_;
+  std::size_t at_ = 0;
+  bool ok_ = true;
+};
+
+}  // namespace vesper

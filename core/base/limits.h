@@ -1,0 +1,40 @@
+// Every bound of the core in one place, with what happens when it is reached. Bounds that a user may set have
+// their defaults here and their place in RaftConfig, NodeConfig or WalOptions.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace vesper::limits {
+
+// A key, in bytes of UTF-8. Longer: the request is refused (413).
+inline constexpr std::size_t kKeyBytes = 4 * 1024;
+// A value, in bytes of its JSON text. Longer: the request is refused (413).
+inline constexpr std::size_t kValueBytes = 1024 * 1024;
+// One entry's payload: a put of the longest key and value, and its framing. A longer record from a peer or a
+// disk is invalid before a byte of it is allocated.
+inline constexpr std::size_t kEntryPayloadBytes = kKeyBytes + kValueBytes + 64;
+
+// Entries in one AppendRequest, by count and by bytes of their records; one entry may always travel alone.
+// Full: the rest goes with the next message.
+inline constexpr std::size_t kAppendEntries = 1024;
+inline constexpr std::size_t kAppendBytes = 1024 * 1024;
+// A peer's frame, header included. Longer: the decoder refuses it, and the connection ends.
+inline constexpr std::size_t kFrameBytes = kAppendBytes + kEntryPayloadBytes + 64 * 1024;
+// AppendRequests sent to one peer and not yet answered. Full: that peer waits; the others do not.
+inline constexpr std::size_t kInflightAppends = 64;
+// Bytes of entries proposed and not yet committed. Full: proposals are refused as overloaded (503).
+inline constexpr std::size_t kUncommittedBytes = 32 * 1024 * 1024;
+// Reads that wait for a heartbeat round. Full: reads are refused as overloaded (503).
+inline constexpr std::size_t kWaitingReads = 16 * 1024;
+// Requests of all kinds that wait in one node. Full: refused as overloaded (503).
+inline constexpr std::size_t kWaitingRequests = 16 * 1024;
+// Messages that wait in Raft for a hard state to be durable. Full: the oldest is dropped, as a network may.
+inline constexpr std::size_t kBarredMessages = 1024;
+// Committed entries handed out in one Ready. Full: the rest comes with the next.
+inline constexpr std::size_t kCommittedEntries = 4096;
+
+// Nodes in one ip list.
+inline constexpr std::size_t kNodes = 64;
+
+}  // namespace vesper::limits

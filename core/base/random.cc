@@ -1,0 +1,64 @@
+#include "core/base/random.h"
+
+namespace vesper {
+
+namespace {
+
+// The high word of a 64 by 64 bit product: maps a uniform word to [0, bound) without a division.
+std::uint64_t scale(std::uint64_t word, std::uint64_t bound) {
+  __extension__ using Wide = unsigned __int128;
+  return static_cast<std::uint64_t>((static_cast<Wide>(word) * bound) >> 64);
+}
+
+// -log2(u / 2^64) in 32.32 fixed point, for u > 0: the whole part from the leading zeros, the fraction bit by
+// bit by squaring the mantissa. Integers all the way, so every machine draws the same.
+std::uint64_t minus_log2(std::uint64_t u) {
+  __extension__ using Wide = unsigned __int128;
+  const int zeros = __builtin_clzll(u);
+  std::uint64_t mantissa = u << zeros;  // in [2^63, 2^64): 1.0 to 2.0
+  std::uint64_t fraction = 0;
+  for (int bit = 31; bit >= 0; --bit) {
+    const Wide square = static_cast<Wide>(mantissa) * mantissa;  // in [2^126, 2^128)
+    const bool carry = (square >> 127) != 0;
+    if (carry) fraction |= 1ULL << bit;
+    mantissa = static_cast<std::uint64_t>(carry ? square >> 64 : square >> 63);
+  }
+  return ((static_cast<std::uint64_t>(zeros) + 1) << 32) - fraction;
+}
+
+}  // namespace
+
+std::uint64_t RandomStream::below(std::uint64_t bound) {
+  VESPER_CHECK(bound > 0);
+  return scale(next(), bound);
+}
+
+std::uint64_t RandomStream::between(std::uint64_t low, std::uint64_t high) {
+  VESPER_CHECK(low <= high);
+  if (high - low == UINT64_MAX) return next();
+  return low + below(high - low + 1);
+}
+
+Duration RandomStream::between(Duration low, Duration high) {
+  VESPER_CHECK(low <= high);
+  const auto span = static_cast<std::uint64_t>((high - low).nanoseconds());
+  return low + Duration::nanoseconds(static_cast<std::int64_t>(between(0, span)));
+}
+
+bool RandomStream::chance_ppm(std::uint64_t parts) {
+  return below(1'000'000) < parts;
+}
+
+Duration RandomStream::exponential(Duration mean) {
+  VESPER_CHECK(mean >= Duration());
+  __extension__ using Wide = unsigned __int128;
+  constexpr std::uint64_t kLn2 = 2'977'044'472ULL;  // ln 2 in 0.32 fixed point
+  const std::uint64_t word = next();
+  const std::uint64_t log2 = minus_log2(word == 0 ? 1 : word);
+  const Wide natural = (static_cast<Wide>(log2) * kLn2) >> 32;  // -ln u in 32.32
+  const Wide drawn = (static_cast<Wide>(mean.nanoseconds()) * natural) >> 32;
+  const Wide most = static_cast<Wide>(mean.nanoseconds()) * 40;
+  return Duration::nanoseconds(static_cast<std::int64_t>(drawn < most ? drawn : most));
+}
+
+}  // namespace vesper

@@ -1,0 +1,76 @@
+// Randomness without a stream. Every draw is a pure function of (seed, purpose, two ids, count), so that
+// adding a client, a fault or a line of code reshuffles nothing else, and a stored failing seed keeps its
+// meaning. Integers only, and our own distributions: the standard library's differ between libraries.
+#pragma once
+
+#include <cstdint>
+
+#include "core/base/check.h"
+#include "core/base/hash.h"
+#include "core/base/time.h"
+
+namespace vesper {
+
+// What a draw is for. New purposes go to the end: the number is part of the key.
+enum class Purpose : std::uint32_t {
+  kElectionTimeout = 1,
+  kIdentity = 2,
+  kLinkDelay = 3,
+  kLinkDrop = 4,
+  kLinkDuplicate = 5,
+  kDiskLatency = 6,
+  kDiskCrash = 7,
+  kClient = 8,
+  kClockSkew = 9,
+  kScenario = 10,
+  kHunt = 11,
+  kTest = 12,
+};
+
+// Who a draw is for: a node, a link's two ends, a client. Unused parts stay 0.
+struct DrawKey {
+  Purpose purpose;
+  std::uint64_t a = 0;
+  std::uint64_t b = 0;
+};
+
+class Random {
+ public:
+  explicit constexpr Random(std::uint64_t seed) : seed_(seed) {}
+
+  // The count-th draw of this key.
+  constexpr std::uint64_t draw(DrawKey key, std::uint64_t count) const {
+    std::uint64_t hash = mix64(seed_, static_cast<std::uint64_t>(key.purpose));
+    hash = mix64(hash, key.a);
+    hash = mix64(hash, key.b);
+    return mix64(hash, count);
+  }
+  constexpr std::uint64_t seed() const { return seed_; }
+
+ private:
+  std::uint64_t seed_;
+};
+
+// One key's draws in turn: remembers only how many were taken.
+class RandomStream {
+ public:
+  constexpr RandomStream(Random random, DrawKey key) : random_(random), key_(key) {}
+
+  constexpr std::uint64_t next() { return random_.draw(key_, count_++); }
+  // Uniform in [0, bound). Requires: bound > 0. The bias is below 2^-64 * bound.
+  std::uint64_t below(std::uint64_t bound);
+  // Uniform in [low, high]. Requires: low <= high.
+  std::uint64_t between(std::uint64_t low, std::uint64_t high);
+  Duration between(Duration low, Duration high);
+  // True with probability parts in a million.
+  bool chance_ppm(std::uint64_t parts);
+  // Exponential with this mean, by a fixed-point logarithm; at most 40 times the mean.
+  Duration exponential(Duration mean);
+
+ private:
+  Random random_;
+  DrawKey key_;
+  std::uint64_t count_ = 0;
+};
+
+}  // namespace vesper

@@ -1,0 +1,133 @@
+// The world a Node lives in, by interface: its clock, its network, its clients, whoever watches it; the disk is in
+// core/storage/disk.h. The real runtime and the simulator each implement these and nothing else differs. A Node
+// calls them from inside run_turn and open only; none of them may call the Node back.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "core/base/bytes.h"
+#include "core/base/random.h"
+#include "core/base/time.h"
+#include "core/base/types.h"
+#include "core/raft/ready.h"
+#include "core/storage/disk.h"
+
+namespace vesper::node {
+
+class Clock {
+ public:
+  virtual ~Clock() = default;
+  // Never goes back.
+  virtual Instant now() const = 0;
+};
+
+class Network {
+ public:
+  virtual ~Network() = default;
+  // Sends one frame (core/node/wire.h). The bytes are the caller's: copy what must outlive the call. May lose,
+  // repeat, delay or reorder; never blocks.
+  virtual void send(NodeId to, ByteView frame) = 0;
+};
+
+enum class RequestKind : std::uint8_t { kGet, kPut };
+
+struct Request {
+  RequestKind kind = RequestKind::kGet;
+  std::string_view key;
+  std::string_view value;  // kPut: its JSON text
+};
+
+enum class Outcome : std::uint8_t {
+  kSuccess,     // put: durable on a majority and applied; get: `value` is the key's value
+  kAbsent,      // get: the key is not there
+  kRedirect,    // not the leader; `leader` may know. Never takes effect
+  kRejected,    // no leader, or leadership unconfirmed in time. Never takes effect
+  kUnknown,     // put: not known to be committed in time; it may yet be
+  kOverloaded,  // a bound is reached. Never takes effect
+};
+
+struct Answer {
+  Outcome outcome = Outcome::kRejected;
+  std::optional<NodeId> leader;  // kRedirect
+  SharedBytes value;             // kSuccess of a get
+};
+
+class Clients {
+ public:
+  virtual ~Clients() = default;
+  // Called exactly once for each request.
+  virtual void answer(RequestId request, const Answer& answer) = 0;
+};
+
+enum class Role : std::uint8_t { kFollower, kPreCandidate, kCandidate, kLeader };
+const char* role_name(Role role);
+
+enum class Phase : std::uint8_t {
+  kForming,  // up and empty: waits until every node of the list is
+  kRunning,
+  kStopped,  // by a disk error, or because this directory must not take part; see stop_reason
+};
+
+// What may be seen of a node between turns. Plain values, cheap to copy.
+struct NodeView {
+  NodeId id;
+  Phase phase = Phase::kForming;
+  Role role = Role::kFollower;
+  Term term;
+  std::optional<NodeId> vote;
+  std::optional<NodeId> leader;
+  Index commit;
+  Index applied;
+  Index last;      // last entry in the log
+  Index durable;   // last entry known to be on this node's disk
+  ClusterId cluster;
+  Incarnation incarnation;
+  std::uint64_t state_hash = 0;
+  std::uint64_t keys = 0;
+};
+
+// One line of a node's log: state changes, not traffic.
+struct NodeEvent {
+  enum class Kind : std::uint8_t {
+    kWaiting,     // detail: the nodes that formation waits for
+    kFormed,      // detail: how
+    kRecovered,   // detail: entries, torn tails that were cut
+    kRole,        // role, term, leader changed: see view
+    kIgnored,     // detail: a frame that does not belong here, and why (rate-limited by the node)
+    kStopped,     // detail: the error
+  };
+  Kind kind = Kind::kRole;
+  NodeView view;
+  std::string detail;
+};
+
+// Watches a node from outside: the simulator's checkers and traces, the real runtime's log lines. Every call
+// comes from inside open, or from inside run_turn in the order in which things happen.
+class Observer {
+ public:
+  virtual ~Observer() = default;
+  // A Ready was collected; none of its effects has happened yet.
+  virtual void on_ready(const NodeView& view, const raft::Ready& ready) = 0;
+  // A message is handed to the network now: all that it acknowledges must be durable by now.
+  virtual void on_send(const NodeView& view, const raft::Message& message) = 0;
+  // The log batch `ticket` of the disk's log lane was submitted; it ends with the write `last`.
+  virtual void on_log_submitted(const NodeView& view, std::uint64_t ticket, WriteId last) = 0;
+  // An entry was applied; `state_hash` is the store's hash after it.
+  virtual void on_applied(const NodeView& view, const raft::Entry& entry, std::uint64_t state_hash) = 0;
+  virtual void on_event(const NodeEvent& event) = 0;
+};
+
+struct Environment {
+  Clock& clock;
+  Network& network;
+  storage::Disk& disk;
+  Clients& clients;
+  Observer& observer;
+  // A life's own: seed it anew for each start of a process (the operating system's entropy, or the scenario's seed
+  // keyed by node and life).
+  Random random;
+};
+
+}  // namespace vesper::node

@@ -1,0 +1,67 @@
+// One member of the cluster: Raft, its log, the store and the waiting requests, and the turn that binds them. One
+// thread owns a Node. Inputs (on_message, on_request, on_disk_done) change state only; run_turn produces every
+// effect: frames to the network, batches to the disk, answers to clients. The caller feeds any number of inputs,
+// then takes one turn, then sleeps until an input comes or next_deadline() passes. All that arrived together
+// becomes one write and one message a peer.
+#pragma once
+
+#include <memory>
+
+#include "core/base/result.h"
+#include "core/node/environment.h"
+#include "core/raft/config.h"
+#include "core/storage/wal.h"
+
+namespace vesper::node {
+
+struct NodeConfig {
+  NodeId id;
+  std::size_t cluster_size = 0;  // the lines of the ip list; ids are 0..cluster_size-1
+  // Its id, voters and random are set by the Node.
+  raft::RaftConfig raft;
+  storage::WalOptions wal;
+  // A request is answered within this time of on_request, whatever happens.
+  Duration request_timeout = Duration::milliseconds(800);
+  std::size_t waiting_requests_max = limits::kWaitingRequests;
+  // How often an empty node says Hello.
+  Duration hello_interval = Duration::milliseconds(100);
+  // Form the cluster alone, without waiting for all to be up and empty (vesperd --form; its help says the risk).
+  bool form = false;
+};
+
+class NodeImpl;
+
+class Node {
+ public:
+  Node(NodeConfig config, Environment environment);
+  ~Node();
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+
+  // Reads the data directory. Blocking; call once, before anything else.
+  // Errors: kCorruption (damage), kMismatch (another node's or cluster's directory), kIo. The node must not run.
+  Status open();
+
+  // One frame from a peer, from the network as it came: any bytes. Entries keep sharing them.
+  void on_message(const SharedBytes& frame);
+  // Requires: the id is new in this life. The key is not empty; key and value are within limits.h.
+  void on_request(RequestId id, const Request& request);
+  void on_disk_done(storage::DiskDone done);
+
+  void run_turn();
+
+  // When the next turn is due at the latest, on this node's clock, if no input comes before.
+  Instant next_deadline() const;
+
+  NodeView view() const;
+  bool stopped() const;
+  // Requires: stopped(). Why, with file and place where it is the disk's.
+  const Error& stop_reason() const;
+  // The store, for tests and checkers between turns.
+  const SharedBytes* peek(std::string_view key) const;
+
+ private:
+  std::unique_ptr<NodeImpl> impl_;
+};
+
+}  // namespace vesper::node

@@ -1,0 +1,56 @@
+// Frames between nodes: what travels in POST /peer bodies and through the simulator's network.
+//   0  u32 magic "VSP1" (the last digit is the format's version)
+//   4  u8  kind: 1 Raft message, 2 Hello, 3 Form; then 3 zero bytes
+//   8  u32 body length                    16  u64 cluster id (0: not formed)
+//  12  u32 CRC-32C of all other bytes     24  u64 sender's incarnation
+//  32  u32 from, 36 u32 to                40  body
+// Frames stand one after another in a stream; a frame's size is known from its first 12 bytes.
+#pragma once
+
+#include <optional>
+#include <variant>
+#include <vector>
+
+#include "core/base/bytes.h"
+#include "core/base/result.h"
+#include "core/base/types.h"
+#include "core/raft/message.h"
+
+namespace vesper::node {
+
+// "I am up and empty" (cluster id 0), sent by a node that waits for its cluster to be formed.
+struct Hello {
+  std::uint32_t cluster_size = 0;  // the lines of the sender's ip list: all must agree
+};
+// "The cluster is formed, of these founders", sent by a formed node to whoever says Hello.
+struct Form {
+  std::vector<Incarnation> founders;  // by node id
+};
+
+struct Frame {
+  ClusterId cluster;
+  Incarnation incarnation;
+  NodeId from;
+  NodeId to;
+  std::variant<raft::Message, Hello, Form> body;
+};
+
+inline constexpr std::size_t kFrameHeaderBytes = 40;
+
+// Appends the frame to `out`.
+void encode_frame(const Frame& frame, std::vector<std::byte>& out);
+// The same for a Raft message without copying it into a Frame.
+struct FrameHead {
+  ClusterId cluster;
+  Incarnation incarnation;
+};
+void encode_raft_frame(const FrameHead& head, const raft::Message& message, std::vector<std::byte>& out);
+
+// The whole size of the frame that starts with these bytes; nothing if fewer than 12 are there.
+// Errors: kInvalid (magic), kLimit (longer than limits::kFrameBytes).
+Result<std::optional<std::size_t>> frame_size(ByteView bytes);
+
+// Decodes exactly one frame. Entries share `bytes`. Errors: kInvalid, kLimit; never a crash.
+Result<Frame> decode_frame(const SharedBytes& bytes);
+
+}  // namespace vesper::node

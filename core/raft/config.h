@@ -1,0 +1,36 @@
+// What one Raft group member is told at its start, and its bounds. Times are the node's own clock's.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "core/base/limits.h"
+#include "core/base/random.h"
+#include "core/base/time.h"
+#include "core/base/types.h"
+
+namespace vesper::raft {
+
+struct RaftConfig {
+  NodeId id;
+  // Every voter, this node among them, in rising order without repeats. (Learners and joint configurations
+  // come with membership changes; quorum.h is where they will be counted.)
+  std::vector<NodeId> voters;
+
+  // A follower campaigns after hearing from no leader for a time drawn anew from [min, max).
+  // Requires: heartbeat_interval < election_timeout_min < election_timeout_max.
+  Duration election_timeout_min = Duration::milliseconds(500);
+  Duration election_timeout_max = Duration::milliseconds(1000);
+  Duration heartbeat_interval = Duration::milliseconds(50);
+
+  std::size_t append_entries_max = limits::kAppendEntries;
+  std::size_t append_bytes_max = limits::kAppendBytes;
+  std::size_t inflight_appends_max = limits::kInflightAppends;
+  std::size_t uncommitted_bytes_max = limits::kUncommittedBytes;
+  std::size_t waiting_reads_max = limits::kWaitingReads;
+
+  // Draws the election timeouts, keyed by (kElectionTimeout, id). Seed it anew for every life of a node.
+  Random random{0};
+};
+
+}  // namespace vesper::raft

@@ -1,0 +1,101 @@
+// The write-ahead log: entries, truncations, term and vote, in one sequence of fixed-size segment files over
+// Disk. Node owns one; Raft never sees it. It groups commits: at most one batch is in flight, and whatever is
+// appended meanwhile becomes the next one (one write, one sync). Term and vote stand in the same log as the
+// entries because one sync then carries both, in their order, and no second file can disagree with it.
+//
+// On disk (all integers little-endian, all units of 512-byte sectors, so that a synced sector is never written
+// again and a torn write can only hurt what was not acknowledged):
+//
+//   segment-<16 hex digits>.log   fixed size, created as zeros, header written, synced, renamed into place and
+//                                 the directory synced before its first use. A shorter or longer file is damage.
+//     header    sector 0 and a copy in sector 1: magic, format version, segment number, segment size, node,
+//               cluster, incarnation, CRC-32C.
+//     group*    one per sync. Sequence numbers are one apart over all segments; a group fits in one segment.
+//       head    24+ bytes: magic, segment number, sequence, body length, CRC-32C of the body, then a CRC-32C of
+//               the head itself (the length has its own checksum).
+//       body    records: a hard state, a truncation ("drop every entry from this index on"), or an entry's own
+//               record bytes as they travel between nodes (core/raft/entry.h).
+//       zeros   up to the next sector.
+//       mark    sectors of its own, in the same write and the same sync: magic, segment number, sequence, the
+//               group's place and length, the hard state as it stands after the group (term and vote stand
+//               twice), and a CRC-32C of each sector of the group; then its own CRC-32C.
+//     zeros     to the end of the segment.
+//
+// Recovery reads groups in sequence. What ends the log?
+//   - Zeros up to the end, and nothing valid of this or a higher sequence later: the end.
+//   - A group that does not verify, while any valid group or mark of a higher sequence follows, in this or a
+//     later segment: damage. (Group N+1 is only submitted after N was synced.)
+//   - The last group does not verify and its mark does: the mark's sector sums tell which sectors are wrong. If
+//     each wrong sector reads as the zeros that the segment was made of, it was never written: torn. If any
+//     wrong sector holds something else, it was written and has changed: damage.
+//   - The last group does not verify and neither does its mark: torn (two faults at once are not told apart).
+//   - The last group verifies and its mark does not: the group stands.
+// A torn tail was never acknowledged. It is zeroed and synced before anything is written after it. Damage stops
+// recovery with an error that names file and offset; nothing is changed on disk.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/base/result.h"
+#include "core/base/types.h"
+#include "core/raft/ready.h"
+#include "core/storage/disk.h"
+#include "core/storage/identity.h"
+
+namespace vesper::storage {
+
+struct WalOptions {
+  std::uint64_t segment_bytes = 64 * 1024 * 1024;  // a multiple of kSectorBytes, at least kSegmentBytesMin
+};
+
+struct RecoveredLog;
+
+class Wal {
+ public:
+  // The operations that make the first segment of an empty log durable. They come before the identity that
+  // says "formed" in the same batch, so that a formed directory without a segment is damage.
+  static std::vector<DiskOp> format(const Identity& identity, const WalOptions& options);
+
+  // Reads and verifies everything. Blocking; start-up only.
+  // Errors: kCorruption (damage: names file and offset), kMismatch (another node's, cluster's or version's
+  // segments), kIo.
+  static Result<RecoveredLog> recover(Disk& disk, const Identity& identity, const WalOptions& options);
+
+  Wal(Wal&&) = default;
+  Wal& operator=(Wal&&) = delete;
+
+  // Buffers the write of this Ready: hard state, truncation, entries. Requires: ready.write is higher than
+  // every one before.
+  void append(const raft::Ready& ready);
+  // Submits what is buffered, unless a batch is in flight or the next segment is not there yet. Call it once a
+  // turn.
+  void flush();
+  // Takes the completion of any batch this log submitted.
+  // Ensures: the result is the highest WriteId that is now durable; 0 if this completion made none durable.
+  // Errors: the disk's. After one, the log accepts no more calls: the node must stop.
+  Result<WriteId> on_disk_done(DiskDone done);
+
+  // Bytes appended and not yet durable: what the node's back-pressure looks at.
+  std::size_t pending_bytes() const;
+  // The ticket and the last WriteId of the batch in flight, if one is (for observers).
+  struct Flight {
+    std::uint64_t ticket = 0;
+    WriteId last;
+  };
+  std::optional<Flight> in_flight() const;
+
+ private:
+  // to be filled in
+};
+
+struct RecoveredLog {
+  raft::HardState hard_state;
+  std::vector<raft::Entry> entries;  // indexes 1.. without a gap
+  Wal wal;
+  std::vector<std::string> notes;    // what recovery cut, a line each: file, offset, bytes
+};
+
+}  // namespace vesper::storage
