@@ -1,0 +1,177 @@
+// The Raft protocol: values in, values out. It owns the log, the term, the vote and the role; it knows no clock,
+// network or disk, does nothing by itself, and never calls out. Node feeds it and carries out what collect hands
+// over (ready.h holds that contract). The handlers stand one concern a file:
+//   raft.cc         the term rules, once, before the dispatch by role; ticks, collect, durability
+//   election.cc     pre-vote, votes, becoming leader, check-quorum   (paper 5.2, 5.4.1; dissertation 9.6, 6.2)
+//   replication.cc  append, conflict hint, commit                    (paper 5.3, 5.4.2)
+//   read_index.cc   linearizable reads without a log write           (dissertation 6.4)
+#pragma once
+
+#include <deque>
+#include <optional>
+#include <variant>
+#include <vector>
+
+#include "core/base/random.h"
+#include "core/base/result.h"
+#include "core/raft/config.h"
+#include "core/raft/log.h"
+#include "core/raft/progress.h"
+#include "core/raft/quorum.h"
+#include "core/raft/ready.h"
+
+namespace vesper::raft {
+
+// What each role owns: a follower cannot touch a leader's state, for it has none.
+struct Follower {
+  std::optional<NodeId> leader;
+};
+struct Candidate {
+  bool pre_vote = true;  // the pre-vote round; then the vote itself
+  std::vector<NodeId> granted;
+  std::vector<NodeId> refused;
+};
+struct Leader {
+  // By voter, in the order of RaftConfig::voters; this node's own among them.
+  std::vector<Progress> progress;
+  // The no-op that opened this term: reads wait until it is committed.
+  Index first_of_term;
+  Round last_round;             // the last heartbeat round that was sent
+  Index last_round_commit;      // the commit index when it was sent
+  Instant next_heartbeat;
+  struct WaitingRead {
+    RequestId request;
+    Round round;  // 0: no round has left since it came
+    Index index;  // the commit index when that round left
+  };
+  std::deque<WaitingRead> reads;  // oldest first
+  std::size_t uncommitted_bytes = 0;
+};
+using RoleState = std::variant<Follower, Candidate, Leader>;
+
+class Raft {
+ public:
+  // Starts as a follower of nobody (paper section 5.2). `hard_state` and `log` are what the disk held, all of it
+  // durable. Requires: the config's stated relations; the id is among the voters.
+  Raft(RaftConfig config, HardState hard_state, Log log, Instant now);
+
+  // --- Inputs. They change state; nothing leaves before collect. ---
+
+  // Fires the deadlines that have passed by `now`.
+  void tick(Instant now);
+  // A message from a peer. Requires: the codec accepted it. A message that is not for this node, or not from
+  // another voter, is ignored.
+  void step(Instant now, const Message& message);
+  // Appends a command to the leader's log.
+  // Errors: kUnavailable (not the leader), kLimit (too many uncommitted bytes, or the payload is too long).
+  Result<LogPosition> propose(ByteView payload);
+  // Asks for a linearizable read: `request` comes back in Ready::reads, or in Ready::lost_reads when leadership
+  // is lost. Errors: kUnavailable (not the leader), kLimit (too many reads wait).
+  Status read_index(RequestId request);
+  // Every write up to `write` is on disk, whatever the term: moves the durable index to what those writes wrote
+  // and no later write truncated, counts this node's own vote and own match, lowers the hard-state barrier.
+  void persisted(WriteId write);
+
+  // --- Output. ---
+
+  // Moves everything that is to be done into `ready` (cleared first). False: there is nothing to do.
+  bool collect(Ready& ready);
+
+  // --- Questions. ---
+
+  // When tick is due. Never Instant::never(): a follower always has an election timeout.
+  Instant next_deadline() const;
+  const RoleState& role() const { return role_; }
+  bool is_leader() const { return std::holds_alternative<Leader>(role_); }
+  std::optional<NodeId> leader() const;
+  Term term() const { return hard_state_.term; }
+  const HardState& hard_state() const { return hard_state_; }
+  Index commit() const { return commit_; }
+  Index durable() const { return durable_; }
+  const Log& log() const { return log_; }
+  const RaftConfig& config() const { return config_; }
+
+ private:
+  // raft.cc
+  void adopt_term(Term term, std::optional<NodeId> leader);
+  void become_follower(std::optional<NodeId> leader);
+  void step_in_term(const Message& message);
+  void answer_stale(const Message& message);
+  void set_hard_state(HardState hard_state);
+  bool barrier_is_up() const { return hard_state_written_.has_value() || hard_state_changed_; }
+  void send_now(NodeId to, Term term, MessageBody body);
+  void send_after_durable(NodeId to, MessageBody body);
+  void reset_election_deadline();
+  std::size_t slot_of(NodeId voter) const;
+  bool is_voter(NodeId node) const;
+  void collect_write(Ready& ready);
+  void check_ready(const Ready& ready) const;
+
+  // election.cc
+  bool must_ignore_vote_request(const Message& message) const;
+  void campaign();
+  void start_pre_vote();
+  void start_election();
+  void become_leader();
+  void on_pre_vote_request(const Message& message, const PreVoteRequest& request);
+  void on_pre_vote_reply(const Message& message, const PreVoteReply& reply);
+  void on_vote_request(const Message& message, const VoteRequest& request);
+  void on_vote_reply(const Message& message, const VoteReply& reply);
+  void count_vote(NodeId voter, bool granted);
+  void check_quorum();
+
+  // replication.cc
+  void append_to_log(Entry entry);
+  void replicate();
+  void replicate_to(Progress& progress);
+  void on_append_request(const Message& message, const AppendRequest& request);
+  void on_append_reply(const Message& message, const AppendReply& reply);
+  void reject_append(NodeId leader, const AppendRequest& request);
+  bool append_entries(const AppendRequest& request);
+  void advance_commit();
+  void commit_to(Index index);
+
+  // read_index.cc
+  void send_heartbeats();
+  void on_heartbeat_request(const Message& message, const HeartbeatRequest& request);
+  void on_heartbeat_reply(const Message& message, const HeartbeatReply& reply);
+  bool reads_need_round() const;
+  void grant_confirmed_reads();
+  void lose_reads();
+
+  // A write that was handed out and is not yet persisted.
+  struct PendingWrite {
+    WriteId id;
+    bool hard_state = false;
+    Index last;  // the last index that it and no later write vouches for
+  };
+
+  const RaftConfig config_;
+  RandomStream timeouts_;
+  Instant now_;
+  HardState hard_state_;
+  RoleState role_;
+  Log log_;
+  Index commit_;
+  Index handed_out_;  // committed entries up to here were collected
+
+  // Leadership as seen from here: when a leader of the current term was last heard (never: not in this life).
+  std::optional<Instant> heard_from_leader_;
+  Instant election_deadline_;
+
+  // Durability. Entries above collected_ were appended since the last collect.
+  Index collected_;
+  Index durable_;
+  WriteId last_write_;
+  std::deque<PendingWrite> pending_writes_;
+  bool hard_state_changed_ = false;                 // since the last collect
+  std::optional<WriteId> hard_state_written_;       // the last write of one that is not yet persisted
+  std::optional<Index> truncate_from_;              // since the last collect
+
+  std::vector<Message> now_messages_;      // to send_now, once the barrier is down
+  std::vector<Message> durable_messages_;  // to send_after_durable
+  std::vector<GrantedRead> granted_reads_;
+  std::vector<RequestId> lost_reads_;
+};
+
+}  // namespace vesper::raft
