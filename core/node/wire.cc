@@ -1,0 +1,183 @@
+#include "core/node/wire.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "core/base/hash.h"
+#include "core/base/limits.h"
+#include "core/raft/codec.h"
+
+namespace vesper::node {
+
+namespace {
+
+constexpr std::uint32_t kMagic = 0x31505356;  // "VSP1"
+constexpr std::size_t kLengthOffset = 8;
+constexpr std::size_t kChecksumOffset = 12;
+
+enum class Kind : std::uint8_t { kRaft = 1, kHello = 2, kForm = 3 };
+
+struct Header {
+  Kind kind;
+  FrameHead head;
+  NodeId from;
+  NodeId to;
+};
+
+// Returns where the frame begins; end_frame fills in what is known only once the body stands.
+std::size_t begin_frame(const Header& header, ByteWriter& out) {
+  const std::size_t start = out.size();
+  out.u32(kMagic);
+  out.u8(static_cast<std::uint8_t>(header.kind));
+  out.zeros(3);
+  out.u32(0);  // length
+  out.u32(0);  // checksum
+  out.u64(header.head.cluster.value());
+  out.u64(header.head.incarnation.value());
+  out.u32(header.from.value());
+  out.u32(header.to.value());
+  VESPER_CHECK(out.size() - start == kFrameHeaderBytes);
+  return start;
+}
+
+std::uint32_t frame_checksum(ByteView frame) {
+  const std::uint32_t head = crc32c(frame.first(kChecksumOffset));
+  return crc32c(frame.subspan(kChecksumOffset + sizeof(std::uint32_t)), head);
+}
+
+void end_frame(std::size_t start, std::vector<std::byte>& out) {
+  const std::size_t size = out.size() - start;
+  VESPER_CHECK(size <= limits::kFrameBytes);
+  ByteWriter writer(out);
+  writer.patch_u32(start + kLengthOffset, static_cast<std::uint32_t>(size - kFrameHeaderBytes));
+  writer.patch_u32(start + kChecksumOffset, frame_checksum(ByteView(out).subspan(start)));
+}
+
+Error invalid(const char* what) {
+  return Error{ErrorCode::kInvalid, fmt::format("frame: {}", what)};
+}
+
+Result<Hello> decode_hello(ByteView body) {
+  ByteReader in(body);
+  const Hello hello{.cluster_size = in.u32()};
+  if (!in.ok() || in.remaining() > 0) return invalid("a Hello of another length");
+  if (hello.cluster_size == 0 || hello.cluster_size > limits::kNodes) {
+    return invalid("a Hello of an impossible cluster size");
+  }
+  return hello;
+}
+
+Result<Form> decode_form(ByteView body) {
+  ByteReader in(body);
+  const std::uint32_t count = in.u32();
+  if (count == 0 || count > limits::kNodes) return invalid("a Form of an impossible cluster size");
+  if (in.remaining() != count * sizeof(std::uint64_t)) return invalid("a Form of another length");
+  Form form;
+  form.founders.reserve(count);
+  for (std::uint32_t i = 0; i < count; ++i) form.founders.emplace_back(in.u64());
+  return form;
+}
+
+Status decode_body(std::uint8_t kind, const SharedBytes& body, Frame& frame) {
+  switch (static_cast<Kind>(kind)) {
+    case Kind::kRaft: {
+      auto message = raft::decode_message(body);
+      if (!message.ok()) return message.error();
+      message.value().from = frame.from;
+      message.value().to = frame.to;
+      frame.body = std::move(message.value());
+      return {};
+    }
+    case Kind::kHello: {
+      auto hello = decode_hello(body.view());
+      if (!hello.ok()) return hello.error();
+      frame.body = hello.value();
+      return {};
+    }
+    case Kind::kForm: {
+      auto form = decode_form(body.view());
+      if (!form.ok()) return form.error();
+      frame.body = std::move(form.value());
+      return {};
+    }
+  }
+  return invalid("unknown kind");
+}
+
+}  // namespace
+
+void encode_frame(const Frame& frame, std::vector<std::byte>& out) {
+  const FrameHead head{.cluster = frame.cluster, .incarnation = frame.incarnation};
+  ByteWriter writer(out);
+  if (const auto* message = std::get_if<raft::Message>(&frame.body)) {
+    const std::size_t start = begin_frame({Kind::kRaft, head, frame.from, frame.to}, writer);
+    raft::encode_message(*message, out);
+    return end_frame(start, out);
+  }
+  if (const auto* hello = std::get_if<Hello>(&frame.body)) {
+    const std::size_t start = begin_frame({Kind::kHello, head, frame.from, frame.to}, writer);
+    writer.u32(hello->cluster_size);
+    return end_frame(start, out);
+  }
+  const auto& founders = std::get<Form>(frame.body).founders;
+  VESPER_CHECK(founders.size() <= limits::kNodes);
+  const std::size_t start = begin_frame({Kind::kForm, head, frame.from, frame.to}, writer);
+  writer.u32(static_cast<std::uint32_t>(founders.size()));
+  for (const Incarnation founder : founders) writer.u64(founder.value());
+  end_frame(start, out);
+}
+
+void encode_raft_frame(const FrameHead& head, const raft::Message& message,
+                       std::vector<std::byte>& out) {
+  ByteWriter writer(out);
+  const std::size_t start = begin_frame({Kind::kRaft, head, message.from, message.to}, writer);
+  raft::encode_message(message, out);
+  end_frame(start, out);
+}
+
+Result<std::optional<std::size_t>> frame_size(ByteView bytes) {
+  ByteReader in(bytes);
+  const std::uint32_t magic = in.u32();
+  in.u32();
+  const std::uint32_t length = in.u32();
+  if (!in.ok()) return std::optional<std::size_t>();
+  if (magic != kMagic) return invalid("not a frame of this format's version");
+  if (length > limits::kFrameBytes - kFrameHeaderBytes) {
+    return Error{ErrorCode::kLimit,
+                 fmt::format("frame: a body of {} bytes is over the limit", length)};
+  }
+  return std::optional<std::size_t>(kFrameHeaderBytes + length);
+}
+
+Result<Frame> decode_frame(const SharedBytes& bytes) {
+  auto size = frame_size(bytes.view());
+  if (!size.ok()) return size.error();
+  if (bytes.size() < kFrameHeaderBytes || size.value() != bytes.size()) {
+    return invalid("not exactly one frame");
+  }
+
+  ByteReader in(bytes.view());
+  in.u32();  // magic, as frame_size verified
+  const std::uint8_t kind = in.u8();
+  const ByteView zeros = in.bytes(3);
+  in.u32();  // length, as frame_size verified
+  if (in.u32() != frame_checksum(bytes.view())) return invalid("checksum differs");
+  for (const std::byte zero : zeros) {
+    if (zero != std::byte{0}) return invalid("a reserved byte is set");
+  }
+
+  Frame frame;
+  frame.cluster = ClusterId(in.u64());
+  frame.incarnation = Incarnation(in.u64());
+  frame.from = NodeId(in.u32());
+  frame.to = NodeId(in.u32());
+  if (frame.from.value() >= limits::kNodes || frame.to.value() >= limits::kNodes) {
+    return invalid("a node id beyond the limit");
+  }
+  const SharedBytes body = bytes.slice(kFrameHeaderBytes, bytes.size() - kFrameHeaderBytes);
+  VESPER_TRY(decode_body(kind, body, frame));
+  return frame;
+}
+
+}  // namespace vesper::node

@@ -1,0 +1,243 @@
+#include "core/raft/codec.h"
+
+#include <fmt/format.h>
+
+#include <optional>
+#include <utility>
+
+#include "core/base/limits.h"
+
+// A body is u8 kind, u64 term, then the kind's fields in the order of message.h:
+//   1 PreVoteRequest, 3 VoteRequest   position last_log
+//   2 PreVoteReply, 4 VoteReply       u8 granted
+//   5 AppendRequest                   position previous, u64 commit, u32 count, the entries'
+//   records 6 AppendReply                     u8 accepted; accepted: u64 match; else u64 rejected,
+//   position hint 7 HeartbeatRequest                u64 commit, u64 round 8 HeartbeatReply u64
+//   round
+// A position is u64 term, u64 index: both 0 or neither.
+
+namespace vesper::raft {
+
+namespace {
+
+enum class Kind : std::uint8_t {
+  kPreVoteRequest = 1,
+  kPreVoteReply = 2,
+  kVoteRequest = 3,
+  kVoteReply = 4,
+  kAppendRequest = 5,
+  kAppendReply = 6,
+  kHeartbeatRequest = 7,
+  kHeartbeatReply = 8,
+};
+static_assert(std::variant_size_v<MessageBody> == static_cast<std::size_t>(Kind::kHeartbeatReply));
+
+struct Encoder {
+  ByteWriter& out;
+  Term term;
+
+  void begin(Kind kind) {
+    out.u8(static_cast<std::uint8_t>(kind));
+    out.u64(term.value());
+  }
+  void position(LogPosition position) {
+    out.u64(position.term.value());
+    out.u64(position.index.value());
+  }
+  void boolean(bool value) { out.u8(value ? 1 : 0); }
+
+  void operator()(const PreVoteRequest& body) {
+    begin(Kind::kPreVoteRequest);
+    position(body.last_log);
+  }
+  void operator()(const PreVoteReply& body) {
+    begin(Kind::kPreVoteReply);
+    boolean(body.granted);
+  }
+  void operator()(const VoteRequest& body) {
+    begin(Kind::kVoteRequest);
+    position(body.last_log);
+  }
+  void operator()(const VoteReply& body) {
+    begin(Kind::kVoteReply);
+    boolean(body.granted);
+  }
+  void operator()(const AppendRequest& body) {
+    VESPER_CHECK(body.entries.size() <= limits::kAppendEntries);
+    begin(Kind::kAppendRequest);
+    position(body.previous);
+    out.u64(body.commit.value());
+    out.u32(static_cast<std::uint32_t>(body.entries.size()));
+    const std::size_t before = out.size();
+    for (const Entry& entry : body.entries) out.bytes(entry.record().view());
+    VESPER_CHECK(body.entries.size() <= 1 || out.size() - before <= limits::kAppendBytes);
+  }
+  void operator()(const AppendReply& body) {
+    begin(Kind::kAppendReply);
+    boolean(body.accepted);
+    if (body.accepted) {
+      out.u64(body.match.value());
+    } else {
+      out.u64(body.rejected.value());
+      position(body.hint);
+    }
+  }
+  void operator()(const HeartbeatRequest& body) {
+    begin(Kind::kHeartbeatRequest);
+    out.u64(body.commit.value());
+    out.u64(body.round.value());
+  }
+  void operator()(const HeartbeatReply& body) {
+    begin(Kind::kHeartbeatReply);
+    out.u64(body.round.value());
+  }
+};
+
+// Reads on after a fault and keeps the first one: every field is asked for in line, and `fault`
+// once at the end.
+class Decoder {
+ public:
+  explicit Decoder(const SharedBytes& bytes) : bytes_(bytes), in_(bytes.view()) {}
+
+  Result<Message> decode() {
+    const std::uint8_t kind = in_.u8();
+    Message message;
+    message.term = term_ = Term(in_.u64());
+    message.body = body(kind);
+    if (!in_.ok()) fail(ErrorCode::kInvalid, "cut short");
+    if (in_.remaining() > 0) fail(ErrorCode::kInvalid, "bytes left over");
+    if (fault_) return *std::move(fault_);
+    return message;
+  }
+
+ private:
+  MessageBody body(std::uint8_t kind) {
+    switch (static_cast<Kind>(kind)) {
+      case Kind::kPreVoteRequest:
+        return PreVoteRequest{.last_log = position_within_term()};
+      case Kind::kPreVoteReply:
+        return PreVoteReply{.granted = boolean()};
+      case Kind::kVoteRequest:
+        return VoteRequest{.last_log = position_within_term()};
+      case Kind::kVoteReply:
+        return VoteReply{.granted = boolean()};
+      case Kind::kAppendRequest:
+        return append_request();
+      case Kind::kAppendReply:
+        return append_reply();
+      case Kind::kHeartbeatRequest: {
+        const Index commit(in_.u64());
+        return HeartbeatRequest{.commit = commit, .round = Round(in_.u64())};
+      }
+      case Kind::kHeartbeatReply:
+        return HeartbeatReply{.round = Round(in_.u64())};
+    }
+    fail(ErrorCode::kInvalid, "unknown kind");
+    return {};
+  }
+
+  MessageBody append_request() {
+    AppendRequest request;
+    request.previous = position_within_term();
+    request.commit = Index(in_.u64());
+    const std::uint32_t count = in_.u32();
+    if (count > limits::kAppendEntries) {
+      fail(ErrorCode::kLimit, "more entries than one request may carry");
+      return request;
+    }
+    // A claimed count allocates only once the bytes for its headers are there.
+    if (count > in_.remaining() / Entry::kHeaderBytes) {
+      fail(ErrorCode::kInvalid, "fewer bytes than its entries need");
+      return request;
+    }
+
+    request.entries.reserve(count);
+    const std::size_t begin = in_.offset();
+    LogPosition last = request.previous;
+    for (std::uint32_t i = 0; i < count && !fault_; ++i) {
+      read_entry(last, request.entries);
+    }
+    if (count > 1 && in_.offset() - begin > limits::kAppendBytes) {
+      fail(ErrorCode::kLimit, "more bytes of entries than one request may carry");
+    }
+    return request;
+  }
+
+  // Reads the entry that must follow `last`, and moves `last` on.
+  void read_entry(LogPosition& last, std::vector<Entry>& entries) {
+    auto decoded = Entry::decode(bytes_.slice(in_.offset(), in_.remaining()));
+    if (!decoded.ok()) return fail(decoded.error().code, decoded.error().message.c_str());
+    Entry& entry = decoded.value();
+    if (entry.index() != last.index.next()) {
+      return fail(ErrorCode::kInvalid, "an entry does not follow the one before");
+    }
+    if (entry.term() == Term(0)) return fail(ErrorCode::kInvalid, "an entry of term 0");
+    if (entry.term() < last.term) {
+      return fail(ErrorCode::kInvalid, "an entry's term is below the one before");
+    }
+    if (entry.term() > term_) {
+      return fail(ErrorCode::kInvalid, "an entry's term is above the message's");
+    }
+    last = entry.position();
+    in_.bytes(entry.record().size());
+    entries.push_back(std::move(entry));
+  }
+
+  MessageBody append_reply() {
+    AppendReply reply;
+    reply.accepted = boolean();
+    if (reply.accepted) {
+      reply.match = Index(in_.u64());
+      return reply;
+    }
+    reply.rejected = Index(in_.u64());
+    reply.hint = position_within_term();
+    if (reply.hint.index > reply.rejected) {
+      fail(ErrorCode::kInvalid, "a hint beyond the rejected index");
+    }
+    return reply;
+  }
+
+  // Everything that a sender's log holds has a term of at most its own; nothing stands at term or
+  // index 0.
+  LogPosition position_within_term() {
+    const Term term(in_.u64());
+    const LogPosition position{term, Index(in_.u64())};
+    if ((position.term == Term(0)) != (position.index == Index(0))) {
+      fail(ErrorCode::kInvalid, "a position that is half zero");
+    }
+    if (position.term > term_) {
+      fail(ErrorCode::kInvalid, "a position's term is above the message's");
+    }
+    return position;
+  }
+
+  bool boolean() {
+    const std::uint8_t value = in_.u8();
+    if (value > 1) fail(ErrorCode::kInvalid, "a boolean that is neither 0 nor 1");
+    return value == 1;
+  }
+
+  void fail(ErrorCode code, const char* what) {
+    if (fault_) return;
+    fault_ = Error{code, fmt::format("message: {} at offset {}", what, in_.offset())};
+  }
+
+  const SharedBytes& bytes_;
+  ByteReader in_;
+  Term term_;
+  std::optional<Error> fault_;
+};
+
+}  // namespace
+
+void encode_message(const Message& message, std::vector<std::byte>& out) {
+  ByteWriter writer(out);
+  std::visit(Encoder{writer, message.term}, message.body);
+}
+
+Result<Message> decode_message(const SharedBytes& bytes) {
+  return Decoder(bytes).decode();
+}
+
+}  // namespace vesper::raft

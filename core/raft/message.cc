@@ -1,0 +1,24 @@
+#include "core/raft/message.h"
+
+namespace vesper::raft {
+
+namespace {
+
+struct Namer {
+  const char* operator()(const PreVoteRequest&) const { return "PreVoteRequest"; }
+  const char* operator()(const PreVoteReply&) const { return "PreVoteReply"; }
+  const char* operator()(const VoteRequest&) const { return "VoteRequest"; }
+  const char* operator()(const VoteReply&) const { return "VoteReply"; }
+  const char* operator()(const AppendRequest&) const { return "AppendRequest"; }
+  const char* operator()(const AppendReply&) const { return "AppendReply"; }
+  const char* operator()(const HeartbeatRequest&) const { return "HeartbeatRequest"; }
+  const char* operator()(const HeartbeatReply&) const { return "HeartbeatReply"; }
+};
+
+}  // namespace
+
+const char* message_name(const MessageBody& body) {
+  return std::visit(Namer{}, body);
+}
+
+}  // namespace vesper::raft
