@@ -1,6 +1,7 @@
-// Bytes and how the core carries them. SharedBytes is the one place of shared ownership: an immutable slice of
-// a buffer that an entry, a message and a value may all point into, so that an entry's bytes are encoded once
-// and never copied to be kept. ByteWriter and ByteReader put integers field by field, little-endian.
+// Bytes and how the core carries them. SharedBytes is the one place of shared ownership: an
+// immutable slice of a buffer that an entry, a message and a value may all point into, so that an
+// entry's bytes are encoded once and never copied to be kept. ByteWriter and ByteReader put
+// integers field by field, little-endian.
 #pragma once
 
 #include <cstddef>
@@ -65,7 +66,8 @@ Integer load_little(const std::byte* from) {
   static_assert(std::is_unsigned_v<Integer>);
   Integer value = 0;
   for (std::size_t i = 0; i < sizeof(Integer); ++i) {
-    value = static_cast<Integer>(value | static_cast<Integer>(static_cast<Integer>(from[i]) << (8 * i)));
+    value = static_cast<Integer>(value |
+                                 static_cast<Integer>(static_cast<Integer>(from[i]) << (8 * i)));
   }
   return value;
 }
@@ -105,8 +107,8 @@ class ByteWriter {
   std::vector<std::byte>& out_;
 };
 
-// Reads what a stranger may have written: every read past the end returns zeros and turns ok() false for
-// good, so that a decoder may read on and ask once.
+// Reads what a stranger may have written: every read past the end returns zeros and turns ok()
+// false for good, so that a decoder may read on and ask once.
 class ByteReader {
  public:
   explicit ByteReader(ByteView bytes) : bytes_(bytes) {}

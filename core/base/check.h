@@ -1,6 +1,7 @@
-// Checks that stay on in every build, release included. A VESPER_CHECK states what only a bug in this
-// program can break: it prints the condition and its place, and aborts. What the outside world can do (a
-// peer's bytes, a disk's error, a client's request) is never checked this way: that is a Status (result.h).
+// Checks that stay on in every build, release included. A VESPER_CHECK states what only a bug in
+// this program can break: it prints the condition and its place, and aborts. What the outside world
+// can do (a peer's bytes, a disk's error, a client's request) is never checked this way: that is a
+// Status (result.h).
 #pragma once
 
 namespace vesper {
@@ -9,8 +10,8 @@ namespace vesper {
 
 }  // namespace vesper
 
-#define VESPER_CHECK(condition)                                                    \
-  (static_cast<bool>(condition) ? static_cast<void>(0)                             \
+#define VESPER_CHECK(condition)                        \
+  (static_cast<bool>(condition) ? static_cast<void>(0) \
                                 : ::vesper::check_failed(#condition, __FILE__, __LINE__))
 
 #define VESPER_UNREACHABLE() ::vesper::check_failed("unreachable", __FILE__, __LINE__)

@@ -1,5 +1,5 @@
-// Every bound of the core in one place, with what happens when it is reached. Bounds that a user may set have
-// their defaults here and their place in RaftConfig, NodeConfig or WalOptions.
+// Every bound of the core in one place, with what happens when it is reached. Bounds that a user
+// may set have their defaults here and their place in RaftConfig, NodeConfig or WalOptions.
 #pragma once
 
 #include <cstddef>
@@ -11,12 +11,12 @@ namespace vesper::limits {
 inline constexpr std::size_t kKeyBytes = 4 * 1024;
 // A value, in bytes of its JSON text. Longer: the request is refused (413).
 inline constexpr std::size_t kValueBytes = 1024 * 1024;
-// One entry's payload: a put of the longest key and value, and its framing. A longer record from a peer or a
-// disk is invalid before a byte of it is allocated.
+// One entry's payload: a put of the longest key and value, and its framing. A longer record from a
+// peer or a disk is invalid before a byte of it is allocated.
 inline constexpr std::size_t kEntryPayloadBytes = kKeyBytes + kValueBytes + 64;
 
-// Entries in one AppendRequest, by count and by bytes of their records; one entry may always travel alone.
-// Full: the rest goes with the next message.
+// Entries in one AppendRequest, by count and by bytes of their records; one entry may always travel
+// alone. Full: the rest goes with the next message.
 inline constexpr std::size_t kAppendEntries = 1024;
 inline constexpr std::size_t kAppendBytes = 1024 * 1024;
 // A peer's frame, header included. Longer: the decoder refuses it, and the connection ends.
@@ -29,7 +29,8 @@ inline constexpr std::size_t kUncommittedBytes = 32 * 1024 * 1024;
 inline constexpr std::size_t kWaitingReads = 16 * 1024;
 // Requests of all kinds that wait in one node. Full: refused as overloaded (503).
 inline constexpr std::size_t kWaitingRequests = 16 * 1024;
-// Messages that wait in Raft for a hard state to be durable. Full: the oldest is dropped, as a network may.
+// Messages that wait in Raft for a hard state to be durable. Full: the oldest is dropped, as a
+// network may.
 inline constexpr std::size_t kBarredMessages = 1024;
 // Committed entries handed out in one Ready. Full: the rest comes with the next.
 inline constexpr std::size_t kCommittedEntries = 4096;

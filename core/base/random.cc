@@ -10,8 +10,9 @@ std::uint64_t scale(std::uint64_t word, std::uint64_t bound) {
   return static_cast<std::uint64_t>((static_cast<Wide>(word) * bound) >> 64);
 }
 
-// -log2(u / 2^64) in 32.32 fixed point, for u > 0: the whole part from the leading zeros, the fraction bit by
-// bit by squaring the mantissa. Integers all the way, so every machine draws the same.
+// -log2(u / 2^64) in 32.32 fixed point, for u > 0: the whole part from the leading zeros, the
+// fraction bit by bit by squaring the mantissa. Integers all the way, so every machine draws the
+// same.
 std::uint64_t minus_log2(std::uint64_t u) {
   __extension__ using Wide = unsigned __int128;
   const int zeros = __builtin_clzll(u);

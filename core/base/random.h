@@ -1,6 +1,7 @@
-// Randomness without a stream. Every draw is a pure function of (seed, purpose, two ids, count), so that
-// adding a client, a fault or a line of code reshuffles nothing else, and a stored failing seed keeps its
-// meaning. Integers only, and our own distributions: the standard library's differ between libraries.
+// Randomness without a stream. Every draw is a pure function of (seed, purpose, two ids, count), so
+// that adding a client, a fault or a line of code reshuffles nothing else, and a stored failing
+// seed keeps its meaning. Integers only, and our own distributions: the standard library's differ
+// between libraries.
 #pragma once
 
 #include <cstdint>

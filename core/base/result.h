@@ -1,5 +1,6 @@
-// Status and Result<T>: what the world can do to us, as values. No exception crosses a border of the core.
-// An Error carries a code to act on and a message for a person that names what failed and where.
+// Status and Result<T>: what the world can do to us, as values. No exception crosses a border of
+// the core. An Error carries a code to act on and a message for a person that names what failed and
+// where.
 #pragma once
 
 #include <string>
@@ -11,12 +12,12 @@
 namespace vesper {
 
 enum class ErrorCode {
-  kIo,            // the operating system or the simulated disk failed an operation
-  kCorruption,    // bytes that were once written whole do not verify now
-  kInvalid,       // bytes or values that no correct writer makes
-  kMismatch,      // a data directory or peer of another node, cluster or version
-  kLimit,         // over a bound of limits.h or of the configuration
-  kUnavailable,   // not now: no leader, no quorum, or stopped
+  kIo,           // the operating system or the simulated disk failed an operation
+  kCorruption,   // bytes that were once written whole do not verify now
+  kInvalid,      // bytes or values that no correct writer makes
+  kMismatch,     // a data directory or peer of another node, cluster or version
+  kLimit,        // over a bound of limits.h or of the configuration
+  kUnavailable,  // not now: no leader, no quorum, or stopped
 };
 
 struct Error {
@@ -70,7 +71,7 @@ class [[nodiscard]] Result {
 }  // namespace vesper
 
 // Returns the error of a Status or Result from the function that stands here.
-#define VESPER_TRY(expression)                                        \
-  do {                                                                \
+#define VESPER_TRY(expression)                                                       \
+  do {                                                                               \
     if (auto vesper_try = (expression); !vesper_try.ok()) return vesper_try.error(); \
   } while (false)

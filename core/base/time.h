@@ -1,5 +1,5 @@
-// Instants and durations in integer nanoseconds. Time comes into the core from outside, through Clock
-// (core/node/environment.h); nothing here can read one.
+// Instants and durations in integer nanoseconds. Time comes into the core from outside, through
+// Clock (core/node/environment.h); nothing here can read one.
 #pragma once
 
 #include <compare>
@@ -17,10 +17,18 @@ class Duration {
 
   constexpr std::int64_t nanoseconds() const { return nanoseconds_; }
   constexpr auto operator<=>(const Duration&) const = default;
-  constexpr Duration operator+(Duration other) const { return Duration(nanoseconds_ + other.nanoseconds_); }
-  constexpr Duration operator-(Duration other) const { return Duration(nanoseconds_ - other.nanoseconds_); }
-  constexpr Duration operator*(std::int64_t factor) const { return Duration(nanoseconds_ * factor); }
-  constexpr Duration operator/(std::int64_t divisor) const { return Duration(nanoseconds_ / divisor); }
+  constexpr Duration operator+(Duration other) const {
+    return Duration(nanoseconds_ + other.nanoseconds_);
+  }
+  constexpr Duration operator-(Duration other) const {
+    return Duration(nanoseconds_ - other.nanoseconds_);
+  }
+  constexpr Duration operator*(std::int64_t factor) const {
+    return Duration(nanoseconds_ * factor);
+  }
+  constexpr Duration operator/(std::int64_t divisor) const {
+    return Duration(nanoseconds_ / divisor);
+  }
 
  private:
   constexpr explicit Duration(std::int64_t nanoseconds) : nanoseconds_(nanoseconds) {}
@@ -37,8 +45,12 @@ class Instant {
 
   constexpr std::int64_t nanoseconds() const { return nanoseconds_; }
   constexpr auto operator<=>(const Instant&) const = default;
-  constexpr Instant operator+(Duration span) const { return Instant(nanoseconds_ + span.nanoseconds()); }
-  constexpr Instant operator-(Duration span) const { return Instant(nanoseconds_ - span.nanoseconds()); }
+  constexpr Instant operator+(Duration span) const {
+    return Instant(nanoseconds_ + span.nanoseconds());
+  }
+  constexpr Instant operator-(Duration span) const {
+    return Instant(nanoseconds_ - span.nanoseconds());
+  }
   constexpr Duration operator-(Instant other) const {
     return Duration::nanoseconds(nanoseconds_ - other.nanoseconds_);
   }

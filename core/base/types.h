@@ -1,5 +1,5 @@
-// The strong types of the protocol: a term is never an index, and neither is a node. Plain 64-bit counters
-// inside, explicit at the edges; they order, compare and step, and convert to nothing.
+// The strong types of the protocol: a term is never an index, and neither is a node. Plain 64-bit
+// counters inside, explicit at the edges; they order, compare and step, and convert to nothing.
 #pragma once
 
 #include <compare>
@@ -52,8 +52,8 @@ class NodeId {
   std::uint32_t value_ = 0;
 };
 
-// Where an entry stands. Orders by term, then index: that order is the vote rule's "at least as up to date"
-// (paper section 5.4.1).
+// Where an entry stands. Orders by term, then index: that order is the vote rule's "at least as up
+// to date" (paper section 5.4.1).
 struct LogPosition {
   Term term;
   Index index;

@@ -1,5 +1,6 @@
-// The replicated state machine: an ordered map from key to value. Deterministic: the same commands in the same
-// order give the same contents and the same hash on every node. Node owns it and applies committed entries.
+// The replicated state machine: an ordered map from key to value. Deterministic: the same commands
+// in the same order give the same contents and the same hash on every node. Node owns it and
+// applies committed entries.
 #pragma once
 
 #include <cstdint>
@@ -14,15 +15,16 @@ namespace vesper::kv {
 
 class Store {
  public:
-  // Applies one committed command. Bytes that are no command change nothing and are an error: every node sees
-  // the same bytes, so every node refuses the same.
+  // Applies one committed command. Bytes that are no command change nothing and are an error: every
+  // node sees the same bytes, so every node refuses the same.
   Status apply(const SharedBytes& payload);
 
   // The value, sharing the bytes of the entry that wrote it; nullptr if the key is absent.
   const SharedBytes* get(std::string_view key) const;
 
   std::size_t size() const { return values_.size(); }
-  // Names the contents, not the way to them: a sum over all pairs, kept up to date in constant time.
+  // Names the contents, not the way to them: a sum over all pairs, kept up to date in constant
+  // time.
   std::uint64_t state_hash() const { return sum_; }
 
  private:

@@ -1,6 +1,7 @@
-// The world a Node lives in, by interface: its clock, its network, its clients, whoever watches it; the disk is in
-// core/storage/disk.h. The real runtime and the simulator each implement these and nothing else differs. A Node
-// calls them from inside run_turn and open only; none of them may call the Node back.
+// The world a Node lives in, by interface: its clock, its network, its clients, whoever watches it;
+// the disk is in core/storage/disk.h. The real runtime and the simulator each implement these and
+// nothing else differs. A Node calls them from inside run_turn and open only; none of them may call
+// the Node back.
 #pragma once
 
 #include <cstdint>
@@ -26,8 +27,8 @@ class Clock {
 class Network {
  public:
   virtual ~Network() = default;
-  // Sends one frame (core/node/wire.h). The bytes are the caller's: copy what must outlive the call. May lose,
-  // repeat, delay or reorder; never blocks.
+  // Sends one frame (core/node/wire.h). The bytes are the caller's: copy what must outlive the
+  // call. May lose, repeat, delay or reorder; never blocks.
   virtual void send(NodeId to, ByteView frame) = 0;
 };
 
@@ -80,8 +81,8 @@ struct NodeView {
   std::optional<NodeId> leader;
   Index commit;
   Index applied;
-  Index last;      // last entry in the log
-  Index durable;   // last entry known to be on this node's disk
+  Index last;     // last entry in the log
+  Index durable;  // last entry known to be on this node's disk
   ClusterId cluster;
   Incarnation incarnation;
   std::uint64_t state_hash = 0;
@@ -91,20 +92,20 @@ struct NodeView {
 // One line of a node's log: state changes, not traffic.
 struct NodeEvent {
   enum class Kind : std::uint8_t {
-    kWaiting,     // detail: the nodes that formation waits for
-    kFormed,      // detail: how
-    kRecovered,   // detail: entries, torn tails that were cut
-    kRole,        // role, term, leader changed: see view
-    kIgnored,     // detail: a frame that does not belong here, and why (rate-limited by the node)
-    kStopped,     // detail: the error
+    kWaiting,    // detail: the nodes that formation waits for
+    kFormed,     // detail: how
+    kRecovered,  // detail: entries, torn tails that were cut
+    kRole,       // role, term, leader changed: see view
+    kIgnored,    // detail: a frame that does not belong here, and why (rate-limited by the node)
+    kStopped,    // detail: the error
   };
   Kind kind = Kind::kRole;
   NodeView view;
   std::string detail;
 };
 
-// Watches a node from outside: the simulator's checkers and traces, the real runtime's log lines. Every call
-// comes from inside open, or from inside run_turn in the order in which things happen.
+// Watches a node from outside: the simulator's checkers and traces, the real runtime's log lines.
+// Every call comes from inside open, or from inside run_turn in the order in which things happen.
 class Observer {
  public:
   virtual ~Observer() = default;
@@ -115,7 +116,8 @@ class Observer {
   // The log batch `ticket` of the disk's log lane was submitted; it ends with the write `last`.
   virtual void on_log_submitted(const NodeView& view, std::uint64_t ticket, WriteId last) = 0;
   // An entry was applied; `state_hash` is the store's hash after it.
-  virtual void on_applied(const NodeView& view, const raft::Entry& entry, std::uint64_t state_hash) = 0;
+  virtual void on_applied(const NodeView& view, const raft::Entry& entry,
+                          std::uint64_t state_hash) = 0;
   virtual void on_event(const NodeEvent& event) = 0;
 };
 
@@ -125,8 +127,8 @@ struct Environment {
   storage::Disk& disk;
   Clients& clients;
   Observer& observer;
-  // A life's own: seed it anew for each start of a process (the operating system's entropy, or the scenario's seed
-  // keyed by node and life).
+  // A life's own: seed it anew for each start of a process (the operating system's entropy, or the
+  // scenario's seed keyed by node and life).
   Random random;
 };
 

@@ -1,8 +1,9 @@
-// One member of the cluster: Raft, its log, the store and the waiting requests, and the turn that binds them. One
-// thread owns a Node. Inputs (on_message, on_request, on_disk_done) change state only; run_turn produces every
-// effect: frames to the network, batches to the disk, answers to clients. The caller feeds any number of inputs,
-// then takes one turn, then sleeps until an input comes or next_deadline() passes. All that arrived together
-// becomes one write and one message a peer.
+// One member of the cluster: Raft, its log, the store and the waiting requests, and the turn that
+// binds them. One thread owns a Node. Inputs (on_message, on_request, on_disk_done) change state
+// only; run_turn produces every effect: frames to the network, batches to the disk, answers to
+// clients. The caller feeds any number of inputs, then takes one turn, then sleeps until an input
+// comes or next_deadline() passes. All that arrived together becomes one write and one message a
+// peer.
 #pragma once
 
 #include <memory>
@@ -25,7 +26,8 @@ struct NodeConfig {
   std::size_t waiting_requests_max = limits::kWaitingRequests;
   // How often an empty node says Hello.
   Duration hello_interval = Duration::milliseconds(100);
-  // Form the cluster alone, without waiting for all to be up and empty (vesperd --form; its help says the risk).
+  // Form the cluster alone, without waiting for all to be up and empty (vesperd --form; its help
+  // says the risk).
   bool form = false;
 };
 
@@ -39,7 +41,8 @@ class Node {
   Node& operator=(const Node&) = delete;
 
   // Reads the data directory. Blocking; call once, before anything else.
-  // Errors: kCorruption (damage), kMismatch (another node's or cluster's directory), kIo. The node must not run.
+  // Errors: kCorruption (damage), kMismatch (another node's or cluster's directory), kIo. The node
+  // must not run.
   Status open();
 
   // One frame from a peer, from the network as it came: any bytes. Entries keep sharing them.

@@ -44,7 +44,8 @@ struct FrameHead {
   ClusterId cluster;
   Incarnation incarnation;
 };
-void encode_raft_frame(const FrameHead& head, const raft::Message& message, std::vector<std::byte>& out);
+void encode_raft_frame(const FrameHead& head, const raft::Message& message,
+                       std::vector<std::byte>& out);
 
 // The whole size of the frame that starts with these bytes; nothing if fewer than 12 are there.
 // Errors: kInvalid (magic), kLimit (longer than limits::kFrameBytes).

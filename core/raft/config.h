@@ -1,4 +1,5 @@
-// What one Raft group member is told at its start, and its bounds. Times are the node's own clock's.
+// What one Raft group member is told at its start, and its bounds. Times are the node's own
+// clock's.
 #pragma once
 
 #include <cstddef>
@@ -13,8 +14,8 @@ namespace vesper::raft {
 
 struct RaftConfig {
   NodeId id;
-  // Every voter, this node among them, in rising order without repeats. (Learners and joint configurations
-  // come with membership changes; quorum.h is where they will be counted.)
+  // Every voter, this node among them, in rising order without repeats. (Learners and joint
+  // configurations come with membership changes; quorum.h is where they will be counted.)
   std::vector<NodeId> voters;
 
   // A follower campaigns after hearing from no leader for a time drawn anew from [min, max).
@@ -29,7 +30,8 @@ struct RaftConfig {
   std::size_t uncommitted_bytes_max = limits::kUncommittedBytes;
   std::size_t waiting_reads_max = limits::kWaitingReads;
 
-  // Draws the election timeouts, keyed by (kElectionTimeout, id). Seed it anew for every life of a node.
+  // Draws the election timeouts, keyed by (kElectionTimeout, id). Seed it anew for every life of a
+  // node.
   Random random{0};
 };
 

@@ -34,9 +34,11 @@ Result<Entry> Entry::decode(const SharedBytes& bytes) {
 
   const auto length = load_little<std::uint32_t>(head);
   if (length > limits::kEntryPayloadBytes) {
-    return Error{ErrorCode::kInvalid, "entry: payload of " + std::to_string(length) + " bytes is over the limit"};
+    return Error{ErrorCode::kInvalid,
+                 "entry: payload of " + std::to_string(length) + " bytes is over the limit"};
   }
-  if (length > bytes.size() - kHeaderBytes) return Error{ErrorCode::kInvalid, "entry: payload cut short"};
+  if (length > bytes.size() - kHeaderBytes)
+    return Error{ErrorCode::kInvalid, "entry: payload cut short"};
   const auto kind = load_little<std::uint32_t>(head + 24);
   if (kind > static_cast<std::uint32_t>(EntryKind::kCommand)) {
     return Error{ErrorCode::kInvalid, "entry: unknown kind " + std::to_string(kind)};

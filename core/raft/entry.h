@@ -1,6 +1,7 @@
-// One log entry. An entry is encoded once, with its checksums, by the leader that proposes it; the same record
-// bytes then go to the leader's log, to every peer, and into the follower's log. An Entry shares those bytes
-// and keeps its position beside them, so that the log is searched without touching them.
+// One log entry. An entry is encoded once, with its checksums, by the leader that proposes it; the
+// same record bytes then go to the leader's log, to every peer, and into the follower's log. An
+// Entry shares those bytes and keeps its position beside them, so that the log is searched without
+// touching them.
 //
 // The record, little-endian:
 //   0  u32 payload length        16  u64 index
@@ -26,9 +27,11 @@ class Entry {
   static constexpr std::size_t kHeaderBytes = 32;
 
   Entry() = default;
-  // Encodes the record. Requires: payload.size() <= limits::kEntryPayloadBytes, position.index is not 0.
+  // Encodes the record. Requires: payload.size() <= limits::kEntryPayloadBytes, position.index is
+  // not 0.
   static Entry make(LogPosition position, EntryKind kind, ByteView payload);
-  // Verifies and adopts the record at the front of `bytes` (sharing them); bytes after it are not looked at.
+  // Verifies and adopts the record at the front of `bytes` (sharing them); bytes after it are not
+  // looked at.
   // Errors: kInvalid (what and at which offset), never a crash, whatever the bytes.
   static Result<Entry> decode(const SharedBytes& bytes);
 

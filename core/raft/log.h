@@ -1,6 +1,7 @@
-// Raft's log in memory: every entry from index 1 on, and the rules of paper figure 2 and section 5.3 about
-// comparing logs. Raft owns it. It allocates per entry only when it grows; nothing in it costs more for a
-// longer log but find_hint, which is logarithmic in the number of terms. (Snapshots will move first_index.)
+// Raft's log in memory: every entry from index 1 on, and the rules of paper figure 2 and section
+// 5.3 about comparing logs. Raft owns it. It allocates per entry only when it grows; nothing in it
+// costs more for a longer log but find_hint, which is logarithmic in the number of terms.
+// (Snapshots will move first_index.)
 #pragma once
 
 #include <deque>
@@ -32,8 +33,9 @@ class Log {
   // Drops every entry from `from` on. Requires: 1 <= from <= last_index().
   void truncate_from(Index from);
 
-  // The last position at or below `at_most.index` whose term is at most `at_most.term`: where two logs may still
-  // agree (paper section 5.3, "the protocol can be optimized"). {0, 0} if there is none.
+  // The last position at or below `at_most.index` whose term is at most `at_most.term`: where two
+  // logs may still agree (paper section 5.3, "the protocol can be optimized"). {0, 0} if there is
+  // none.
   LogPosition find_hint(LogPosition at_most) const;
 
  private:

@@ -1,6 +1,6 @@
-// The messages of Raft, as values. `term` is the sender's current term, but for two: a PreVoteRequest and a
-// granted PreVoteReply carry the term that the candidate would lead, and change nobody's term
-// (dissertation section 9.6).
+// The messages of Raft, as values. `term` is the sender's current term, but for two: a
+// PreVoteRequest and a granted PreVoteReply carry the term that the candidate would lead, and
+// change nobody's term (dissertation section 9.6).
 #pragma once
 
 #include <variant>
@@ -24,25 +24,26 @@ struct VoteRequest {
 struct VoteReply {
   bool granted = false;
 };
-// Paper figure 2, AppendEntries. Entries follow `previous` without a gap, their terms never go down and are
-// at most the message's term (the codec refuses anything else). Without entries it asks only whether the
-// follower's log holds `previous`.
+// Paper figure 2, AppendEntries. Entries follow `previous` without a gap, their terms never go down
+// and are at most the message's term (the codec refuses anything else). Without entries it asks
+// only whether the follower's log holds `previous`.
 struct AppendRequest {
   LogPosition previous;
   Index commit;
   std::vector<Entry> entries;
 };
-// Accepted: the follower's log equals the leader's up to `match`, durably.
-// Rejected: the follower lacks `rejected` (the request's previous index); `hint` is the last position in its
-// log that may still agree: at most `rejected`, of a term at most the request's previous term.
+// Accepted: the follower's log equals the leader's up to `match`, durably. Rejected: the follower
+// lacks `rejected` (the request's previous index); `hint` is the last position in its log that may
+// still agree: at most `rejected`, of a term at most the request's previous term.
 struct AppendReply {
   bool accepted = false;
   Index match;
   Index rejected;
   LogPosition hint;
 };
-// A heartbeat and its reply are messages of their own: the reply says nothing of the log, so it waits for no
-// entry's write, and a slow disk of one follower neither deposes a healthy leader nor slows a read.
+// A heartbeat and its reply are messages of their own: the reply says nothing of the log, so it
+// waits for no entry's write, and a slow disk of one follower neither deposes a healthy leader nor
+// slows a read.
 struct HeartbeatRequest {
   Index commit;  // at most the receiver's match index
   Round round;
@@ -51,8 +52,8 @@ struct HeartbeatReply {
   Round round;
 };
 
-using MessageBody = std::variant<PreVoteRequest, PreVoteReply, VoteRequest, VoteReply, AppendRequest,
-                                 AppendReply, HeartbeatRequest, HeartbeatReply>;
+using MessageBody = std::variant<PreVoteRequest, PreVoteReply, VoteRequest, VoteReply,
+                                 AppendRequest, AppendReply, HeartbeatRequest, HeartbeatReply>;
 
 struct Message {
   NodeId from;

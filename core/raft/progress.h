@@ -1,6 +1,7 @@
-// What a leader knows of one voter's log, and how it paces what it sends. Probing: one AppendRequest at a time,
-// until the place where the logs agree is found. Replicating: a window of requests in flight, each sent without
-// waiting for the one before. All moves between the two are here.
+// What a leader knows of one voter's log, and how it paces what it sends. Probing: one
+// AppendRequest at a time, until the place where the logs agree is found. Replicating: a window of
+// requests in flight, each sent without waiting for the one before. All moves between the two are
+// here.
 #pragma once
 
 #include <deque>
@@ -28,15 +29,18 @@ class Progress {
   void on_sent(Index last);
   // The voter has everything up to `match`. False: this says nothing new.
   bool on_accepted(Index match);
-  // The voter lacks `rejected`; the logs may agree at `agree`. False: a stale rejection, to be ignored.
+  // The voter lacks `rejected`; the logs may agree at `agree`. False: a stale rejection, to be
+  // ignored.
   bool on_rejected(Index rejected, Index agree);
-  // The voter answered a heartbeat while entries are unacknowledged: a lost probe may leave again, and a full
-  // window is looked at anew (`true`: ask by an empty AppendRequest whether entries were lost).
+  // The voter answered a heartbeat while entries are unacknowledged: a lost probe may leave again,
+  // and a full window is looked at anew (`true`: ask by an empty AppendRequest whether entries were
+  // lost).
   bool on_heartbeat_reply(Index last_index);
   // This node's own: its durable index.
   void set_own_match(Index match) { match_ = match; }
 
-  // When the voter was last heard in this term (check-quorum), and the newest round it acknowledged (ReadIndex).
+  // When the voter was last heard in this term (check-quorum), and the newest round it acknowledged
+  // (ReadIndex).
   Instant heard_at;
   Round acked_round;
 

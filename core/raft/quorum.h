@@ -1,5 +1,6 @@
-// Counting: majorities of votes and of match indexes. Pure functions, tested against brute force. Joint
-// configurations will be two such counts, both of which must agree (dissertation section 4.3).
+// Counting: majorities of votes and of match indexes. Pure functions, tested against brute force.
+// Joint configurations will be two such counts, both of which must agree (dissertation section
+// 4.3).
 #pragma once
 
 #include <cstddef>
@@ -9,7 +10,9 @@
 
 namespace vesper::raft {
 
-constexpr std::size_t majority_of(std::size_t voters) { return voters / 2 + 1; }
+constexpr std::size_t majority_of(std::size_t voters) {
+  return voters / 2 + 1;
+}
 
 enum class VoteResult { kPending, kWon, kLost };
 
@@ -26,8 +29,9 @@ constexpr VoteResult vote_result(VoteCount count) {
   return VoteResult::kPending;
 }
 
-// The highest value that a majority has reached: the commit index of match indexes, the confirmed round of
-// acknowledged rounds, the last instant at which a majority was heard. Sorts `reached` in place.
+// The highest value that a majority has reached: the commit index of match indexes, the confirmed
+// round of acknowledged rounds, the last instant at which a majority was heard. Sorts `reached` in
+// place.
 // Requires: reached is not empty.
 template <class T>
 T majority_reached(std::span<T> reached) {

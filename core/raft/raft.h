@@ -1,9 +1,10 @@
-// The Raft protocol: values in, values out. It owns the log, the term, the vote and the role; it knows no clock,
-// network or disk, does nothing by itself, and never calls out. Node feeds it and carries out what collect hands
-// over (ready.h holds that contract). The handlers stand one concern a file:
+// The Raft protocol: values in, values out. It owns the log, the term, the vote and the role; it
+// knows no clock, network or disk, does nothing by itself, and never calls out. Node feeds it and
+// carries out what collect hands over (ready.h holds that contract). The handlers stand one concern
+// a file:
 //   raft.cc         the term rules, once, before the dispatch by role; ticks, collect, durability
-//   election.cc     pre-vote, votes, becoming leader, check-quorum   (paper 5.2, 5.4.1; dissertation 9.6, 6.2)
-//   replication.cc  append, conflict hint, commit                    (paper 5.3, 5.4.2)
+//   election.cc     pre-vote, votes, becoming leader, check-quorum   (paper 5.2, 5.4.1;
+//   dissertation 9.6, 6.2) replication.cc  append, conflict hint, commit (paper 5.3, 5.4.2)
 //   read_index.cc   linearizable reads without a log write           (dissertation 6.4)
 #pragma once
 
@@ -36,8 +37,7 @@ struct Leader {
   std::vector<Progress> progress;
   // The no-op that opened this term: reads wait until it is committed.
   Index first_of_term;
-  Round last_round;             // the last heartbeat round that was sent
-  Index last_round_commit;      // the commit index when it was sent
+  Round last_round;  // the last heartbeat round that was sent
   Instant next_heartbeat;
   struct WaitingRead {
     RequestId request;
@@ -51,30 +51,33 @@ using RoleState = std::variant<Follower, Candidate, Leader>;
 
 class Raft {
  public:
-  // Starts as a follower of nobody (paper section 5.2). `hard_state` and `log` are what the disk held, all of it
-  // durable. Requires: the config's stated relations; the id is among the voters.
+  // Starts as a follower of nobody (paper section 5.2). `hard_state` and `log` are what the disk
+  // held, all of it durable. Requires: the config's stated relations; the id is among the voters.
   Raft(RaftConfig config, HardState hard_state, Log log, Instant now);
 
   // --- Inputs. They change state; nothing leaves before collect. ---
 
   // Fires the deadlines that have passed by `now`.
   void tick(Instant now);
-  // A message from a peer. Requires: the codec accepted it. A message that is not for this node, or not from
-  // another voter, is ignored.
+  // A message from a peer. Requires: the codec accepted it. A message that is not for this node, or
+  // not from another voter, is ignored.
   void step(Instant now, const Message& message);
   // Appends a command to the leader's log.
-  // Errors: kUnavailable (not the leader), kLimit (too many uncommitted bytes, or the payload is too long).
+  // Errors: kUnavailable (not the leader), kLimit (too many uncommitted bytes, or the payload is
+  // too long).
   Result<LogPosition> propose(ByteView payload);
-  // Asks for a linearizable read: `request` comes back in Ready::reads, or in Ready::lost_reads when leadership
-  // is lost. Errors: kUnavailable (not the leader), kLimit (too many reads wait).
+  // Asks for a linearizable read: `request` comes back in Ready::reads, or in Ready::lost_reads
+  // when leadership is lost. Errors: kUnavailable (not the leader), kLimit (too many reads wait).
   Status read_index(RequestId request);
-  // Every write up to `write` is on disk, whatever the term: moves the durable index to what those writes wrote
-  // and no later write truncated, counts this node's own vote and own match, lowers the hard-state barrier.
+  // Every write up to `write` is on disk, whatever the term: moves the durable index to what those
+  // writes wrote and no later write truncated, counts this node's own vote and own match, lowers
+  // the hard-state barrier.
   void persisted(WriteId write);
 
   // --- Output. ---
 
-  // Moves everything that is to be done into `ready` (cleared first). False: there is nothing to do.
+  // Moves everything that is to be done into `ready` (cleared first). False: there is nothing to
+  // do.
   bool collect(Ready& ready);
 
   // --- Questions. ---
@@ -93,8 +96,9 @@ class Raft {
 
  private:
   // raft.cc
-  void adopt_term(Term term, std::optional<NodeId> leader);
+  void adopt_term(Term term);
   void become_follower(std::optional<NodeId> leader);
+  bool follow_leader(NodeId leader);
   void step_in_term(const Message& message);
   void answer_stale(const Message& message);
   void set_hard_state(HardState hard_state);
@@ -105,10 +109,12 @@ class Raft {
   std::size_t slot_of(NodeId voter) const;
   bool is_voter(NodeId node) const;
   void collect_write(Ready& ready);
+  void collect_messages(Ready& ready);
   void check_ready(const Ready& ready) const;
 
   // election.cc
-  bool must_ignore_vote_request(const Message& message) const;
+  bool must_ignore_vote_request() const;
+  bool is_waiting_for_own_vote() const;
   void campaign();
   void start_pre_vote();
   void start_election();
@@ -123,11 +129,11 @@ class Raft {
   // replication.cc
   void append_to_log(Entry entry);
   void replicate();
-  void replicate_to(Progress& progress);
+  void send_append(Progress& progress, Index last);
   void on_append_request(const Message& message, const AppendRequest& request);
   void on_append_reply(const Message& message, const AppendReply& reply);
-  void reject_append(NodeId leader, const AppendRequest& request);
   bool append_entries(const AppendRequest& request);
+  void truncate_from(Index from);
   void advance_commit();
   void commit_to(Index index);
 
@@ -136,13 +142,13 @@ class Raft {
   void on_heartbeat_request(const Message& message, const HeartbeatRequest& request);
   void on_heartbeat_reply(const Message& message, const HeartbeatReply& reply);
   bool reads_need_round() const;
+  Round confirmed_round() const;
   void grant_confirmed_reads();
   void lose_reads();
 
   // A write that was handed out and is not yet persisted.
   struct PendingWrite {
     WriteId id;
-    bool hard_state = false;
     Index last;  // the last index that it and no later write vouches for
   };
 
@@ -155,7 +161,8 @@ class Raft {
   Index commit_;
   Index handed_out_;  // committed entries up to here were collected
 
-  // Leadership as seen from here: when a leader of the current term was last heard (never: not in this life).
+  // Leadership as seen from here: when a leader of the current term was last heard (never: not in
+  // this life).
   std::optional<Instant> heard_from_leader_;
   Instant election_deadline_;
 
@@ -164,9 +171,9 @@ class Raft {
   Index durable_;
   WriteId last_write_;
   std::deque<PendingWrite> pending_writes_;
-  bool hard_state_changed_ = false;                 // since the last collect
-  std::optional<WriteId> hard_state_written_;       // the last write of one that is not yet persisted
-  std::optional<Index> truncate_from_;              // since the last collect
+  bool hard_state_changed_ = false;            // since the last collect
+  std::optional<WriteId> hard_state_written_;  // the last write of one that is not yet persisted
+  std::optional<Index> truncate_from_;         // since the last collect
 
   std::vector<Message> now_messages_;      // to send_now, once the barrier is down
   std::vector<Message> durable_messages_;  // to send_after_durable

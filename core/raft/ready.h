@@ -1,5 +1,5 @@
-// What Raft wants done, as one value. The caller owns one Ready and passes it to Raft::collect again and
-// again; its buffers keep their capacity, so a steady cluster allocates nothing here.
+// What Raft wants done, as one value. The caller owns one Ready and passes it to Raft::collect
+// again and again; its buffers keep their capacity, so a steady cluster allocates nothing here.
 #pragma once
 
 #include <optional>
@@ -24,21 +24,21 @@ struct GrantedRead {
 
 // The contract between Raft and its caller. `collect` checks Raft's half of it.
 //
-// Write. If `write` is set, the caller puts hard_state, truncate_from and entries (in that meaning: first the
-// log is cut from truncate_from on, then entries follow) on disk, in the order of the Readys, and calls
-// persisted(write) once they are durable. Several Readys may share one disk write; then only the last id needs
-// to be named. A failed write is final: the node stops.
+// Write. If `write` is set, the caller puts hard_state, truncate_from and entries (in that meaning:
+// first the log is cut from truncate_from on, then entries follow) on disk, in the order of the
+// Readys, and calls persisted(write) once they are durable. Several Readys may share one disk
+// write; then only the last id needs to be named. A failed write is final: the node stops.
 //
-// send_now leaves at once, in parallel with the write: appends, heartbeats, pre-votes. Every message in it
-// bears a durable term. Hard state is a barrier: while any hard state, of this Ready or an earlier one, is not
-// yet persisted, send_now is empty. Otherwise a candidate could lead a term it has not persisted, crash, lead
-// the same term again, and break log matching.
+// send_now leaves at once, in parallel with the write: appends, heartbeats, pre-votes. Every
+// message in it bears a durable term. Hard state is a barrier: while any hard state, of this Ready
+// or an earlier one, is not yet persisted, send_now is empty. Otherwise a candidate could lead a
+// term it has not persisted, crash, lead the same term again, and break log matching.
 //
-// send_after_durable leaves once this Ready's write and all earlier ones are durable, first in first out:
-// votes, vote requests, replies that acknowledge entries.
+// send_after_durable leaves once this Ready's write and all earlier ones are durable, first in
+// first out: votes, vote requests, replies that acknowledge entries.
 //
-// committed are entries to apply, in order, each exactly once. They may be applied before this node's own copy
-// is durable: a majority's copies are.
+// committed are entries to apply, in order, each exactly once. They may be applied before this
+// node's own copy is durable: a majority's copies are.
 //
 // reads were confirmed by a round of heartbeats after they came in; lost_reads never will be.
 struct Ready {

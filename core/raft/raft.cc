@@ -1,0 +1,273 @@
+#include "core/raft/raft.h"
+
+#include <algorithm>
+#include <functional>
+#include <utility>
+
+namespace vesper::raft {
+
+namespace {
+
+template <class... Visitors>
+struct Overloaded : Visitors... {
+  using Visitors::operator()...;
+};
+template <class... Visitors>
+Overloaded(Visitors...) -> Overloaded<Visitors...>;
+
+bool is_vote_request(const MessageBody& body) {
+  return std::holds_alternative<PreVoteRequest>(body) || std::holds_alternative<VoteRequest>(body);
+}
+
+// Only a leader sends these.
+bool is_from_leader(const MessageBody& body) {
+  return std::holds_alternative<AppendRequest>(body) ||
+         std::holds_alternative<HeartbeatRequest>(body);
+}
+
+// Dissertation section 9.6: a pre-vote asks about a future term and must change nobody's.
+bool carries_future_term(const MessageBody& body) {
+  if (std::holds_alternative<PreVoteRequest>(body)) return true;
+  const auto* reply = std::get_if<PreVoteReply>(&body);
+  return reply != nullptr && reply->granted;
+}
+
+}  // namespace
+
+Raft::Raft(RaftConfig config, HardState hard_state, Log log, Instant now)
+    : config_(std::move(config)),
+      timeouts_(config_.random, DrawKey{Purpose::kElectionTimeout, config_.id.value()}),
+      now_(now),
+      hard_state_(hard_state),
+      role_(Follower{}),
+      log_(std::move(log)),
+      collected_(log_.last_index()),
+      durable_(log_.last_index()) {
+  VESPER_CHECK(config_.heartbeat_interval < config_.election_timeout_min);
+  VESPER_CHECK(config_.election_timeout_min < config_.election_timeout_max);
+  VESPER_CHECK(config_.voters.size() <= limits::kNodes);
+  VESPER_CHECK(std::adjacent_find(config_.voters.begin(), config_.voters.end(),
+                                  std::greater_equal<>()) == config_.voters.end());
+  VESPER_CHECK(is_voter(config_.id));
+  VESPER_CHECK(hard_state_.term >= log_.last().term);
+  reset_election_deadline();
+}
+
+// --- Time
+// -------------------------------------------------------------------------------------------------
+
+void Raft::tick(Instant now) {
+  now_ = std::max(now_, now);
+  if (auto* leader = std::get_if<Leader>(&role_)) {
+    if (now_ < leader->next_heartbeat) return;
+    check_quorum();
+    if (is_leader()) send_heartbeats();
+    return;
+  }
+  if (now_ < election_deadline_) return;
+  campaign();
+}
+
+Instant Raft::next_deadline() const {
+  if (const auto* leader = std::get_if<Leader>(&role_)) return leader->next_heartbeat;
+  return election_deadline_;
+}
+
+// Paper section 5.2: randomised, so that split votes are rare and resolve quickly.
+void Raft::reset_election_deadline() {
+  const Duration one = Duration::nanoseconds(1);
+  election_deadline_ =
+      now_ + timeouts_.between(config_.election_timeout_min, config_.election_timeout_max - one);
+}
+
+// --- Messages
+// ---------------------------------------------------------------------------------------------
+
+void Raft::step(Instant now, const Message& message) {
+  now_ = std::max(now_, now);
+  if (message.to != config_.id || message.from == config_.id || !is_voter(message.from)) return;
+  // Dissertation section 4.2.3: while a leader is alive the request is ignored whole, its term too.
+  if (is_vote_request(message.body) && must_ignore_vote_request()) return;
+
+  // Paper figure 2, "Rules for Servers": the term rules stand here, once, for every role and
+  // message.
+  if (message.term > term() && !carries_future_term(message.body)) {
+    adopt_term(message.term);
+  } else if (message.term < term()) {
+    answer_stale(message);
+    return;
+  }
+  step_in_term(message);
+}
+
+void Raft::step_in_term(const Message& message) {
+  std::visit(Overloaded{
+                 [&](const PreVoteRequest& body) { on_pre_vote_request(message, body); },
+                 [&](const PreVoteReply& body) { on_pre_vote_reply(message, body); },
+                 [&](const VoteRequest& body) { on_vote_request(message, body); },
+                 [&](const VoteReply& body) { on_vote_reply(message, body); },
+                 [&](const AppendRequest& body) { on_append_request(message, body); },
+                 [&](const AppendReply& body) { on_append_reply(message, body); },
+                 [&](const HeartbeatRequest& body) { on_heartbeat_request(message, body); },
+                 [&](const HeartbeatReply& body) { on_heartbeat_reply(message, body); },
+             },
+             message.body);
+}
+
+// Paper figure 2: reply false to a request of an older term, so that a deposed leader or a
+// candidate that lags learns the term. Old replies say nothing any more.
+void Raft::answer_stale(const Message& message) {
+  if (std::holds_alternative<PreVoteRequest>(message.body)) {
+    send_now(message.from, term(), PreVoteReply{false});
+  } else if (std::holds_alternative<VoteRequest>(message.body)) {
+    send_now(message.from, term(), VoteReply{false});
+  } else if (is_from_leader(message.body)) {
+    send_now(message.from, term(), HeartbeatReply{Round(0)});
+  }
+}
+
+void Raft::adopt_term(Term term) {
+  VESPER_CHECK(term > hard_state_.term);
+  set_hard_state({term, std::nullopt});
+  heard_from_leader_.reset();
+  become_follower(std::nullopt);
+}
+
+void Raft::become_follower(std::optional<NodeId> leader) {
+  if (is_leader()) {
+    lose_reads();
+    reset_election_deadline();  // a leader had none
+  }
+  role_ = Follower{leader};
+}
+
+// A message that only this term's leader sends: whoever it is, this node follows it now.
+// False: this node leads this term itself, so the sender cannot.
+bool Raft::follow_leader(NodeId leader) {
+  if (is_leader()) return false;
+  become_follower(leader);
+  heard_from_leader_ = now_;
+  reset_election_deadline();
+  return true;
+}
+
+std::optional<NodeId> Raft::leader() const {
+  if (is_leader()) return config_.id;
+  if (const auto* follower = std::get_if<Follower>(&role_)) return follower->leader;
+  return std::nullopt;
+}
+
+bool Raft::is_voter(NodeId node) const {
+  return std::binary_search(config_.voters.begin(), config_.voters.end(), node);
+}
+
+std::size_t Raft::slot_of(NodeId voter) const {
+  const auto at = std::lower_bound(config_.voters.begin(), config_.voters.end(), voter);
+  VESPER_CHECK(at != config_.voters.end() && *at == voter);
+  return static_cast<std::size_t>(at - config_.voters.begin());
+}
+
+void Raft::send_now(NodeId to, Term term, MessageBody body) {
+  // A barred message is as good as lost when too many wait: its sender or receiver will try again.
+  if (now_messages_.size() >= limits::kBarredMessages && barrier_is_up()) {
+    now_messages_.erase(now_messages_.begin());
+  }
+  now_messages_.push_back({config_.id, to, term, std::move(body)});
+}
+
+void Raft::send_after_durable(NodeId to, MessageBody body) {
+  durable_messages_.push_back({config_.id, to, term(), std::move(body)});
+}
+
+// --- Durability
+// -------------------------------------------------------------------------------------------
+
+void Raft::set_hard_state(HardState hard_state) {
+  VESPER_CHECK(hard_state.term >= hard_state_.term);
+  VESPER_CHECK(hard_state.term > hard_state_.term || !hard_state_.vote ||
+               hard_state.vote == hard_state_.vote);
+  hard_state_ = hard_state;
+  hard_state_changed_ = true;
+}
+
+void Raft::persisted(WriteId write) {
+  VESPER_CHECK(write <= last_write_);
+  bool moved = false;
+  while (!pending_writes_.empty() && pending_writes_.front().id <= write) {
+    const PendingWrite& done = pending_writes_.front();
+    durable_ = done.last;
+    if (hard_state_written_ == done.id) hard_state_written_.reset();
+    pending_writes_.pop_front();
+    moved = true;
+  }
+  if (!moved) return;
+
+  // A node's own vote and own match count only here: durability is an input, never an assumption.
+  if (auto* leader = std::get_if<Leader>(&role_)) {
+    leader->progress[slot_of(config_.id)].set_own_match(durable_);
+    advance_commit();
+  } else if (is_waiting_for_own_vote() && !barrier_is_up()) {
+    // The vote requests leave only now, so the election's time runs only from now.
+    reset_election_deadline();
+    count_vote(config_.id, true);
+  }
+}
+
+bool Raft::collect(Ready& ready) {
+  ready.clear();
+  if (is_leader()) {
+    if (reads_need_round()) send_heartbeats();
+    replicate();
+  }
+  collect_write(ready);
+  collect_messages(ready);
+  while (handed_out_ < commit_ && ready.committed.size() < limits::kCommittedEntries) {
+    handed_out_ = handed_out_.next();
+    ready.committed.push_back(log_.at(handed_out_));
+  }
+  ready.reads.swap(granted_reads_);
+  ready.lost_reads.swap(lost_reads_);
+  check_ready(ready);
+  return ready.write != WriteId() || !ready.send_now.empty() || !ready.send_after_durable.empty() ||
+         !ready.committed.empty() || !ready.reads.empty() || !ready.lost_reads.empty();
+}
+
+void Raft::collect_write(Ready& ready) {
+  if (!hard_state_changed_ && !truncate_from_ && collected_ == log_.last_index()) return;
+  last_write_ = last_write_.next();
+  ready.write = last_write_;
+
+  if (hard_state_changed_) {
+    ready.hard_state = hard_state_;
+    hard_state_written_ = last_write_;
+    hard_state_changed_ = false;
+  }
+  ready.truncate_from = std::exchange(truncate_from_, std::nullopt);
+  while (collected_ < log_.last_index()) {
+    collected_ = collected_.next();
+    ready.entries.push_back(log_.at(collected_));
+  }
+  pending_writes_.push_back({last_write_, collected_});
+}
+
+void Raft::collect_messages(Ready& ready) {
+  ready.send_after_durable.swap(durable_messages_);
+  if (barrier_is_up()) return;
+  ready.send_now.swap(now_messages_);
+  // What waited behind the barrier and belongs to a term that this node has left is of no use to
+  // anyone.
+  std::erase_if(ready.send_now, [this](const Message& message) {
+    return carries_future_term(message.body) ? message.term <= term() : message.term != term();
+  });
+}
+
+void Raft::check_ready(const Ready& ready) const {
+  VESPER_CHECK(!hard_state_written_ || ready.send_now.empty());
+  VESPER_CHECK(ready.write != WriteId() || (!ready.hard_state && !ready.truncate_from));
+  VESPER_CHECK(ready.write != WriteId() || ready.entries.empty());
+  VESPER_CHECK(ready.committed.empty() || ready.committed.back().index() <= commit_);
+  VESPER_CHECK(commit_ <= log_.last_index());
+  VESPER_CHECK(durable_ <= log_.last_index());
+}
+
+}  // namespace vesper::raft

@@ -1,0 +1,101 @@
+// Heartbeats, and linearizable reads by them (dissertation section 6.4). A round of heartbeats has
+// a number. A read that came before round r left is confirmed once a majority has acknowledged r or
+// a later round: then this node was still the leader after the read came in. One round serves all
+// reads that waited for it, and the next leaves when it is confirmed, so that reads are grouped by
+// the network's own pace.
+#include <algorithm>
+#include <array>
+
+#include "core/raft/raft.h"
+
+namespace vesper::raft {
+
+Status Raft::read_index(RequestId request) {
+  auto* leader = std::get_if<Leader>(&role_);
+  if (leader == nullptr) return Error{ErrorCode::kUnavailable, "this node is not the leader"};
+  if (leader->reads.size() >= config_.waiting_reads_max) {
+    return Error{ErrorCode::kLimit, "too many reads wait for a round of heartbeats"};
+  }
+  leader->reads.push_back({request, Round(0), Index(0)});
+  return {};
+}
+
+void Raft::send_heartbeats() {
+  auto& leader = std::get<Leader>(role_);
+  leader.last_round = leader.last_round.next();
+  leader.next_heartbeat = now_ + config_.heartbeat_interval;
+
+  // Until an entry of this term is committed, the commit index may lag behind what an earlier
+  // leader told its clients: reads wait.
+  if (commit_ >= leader.first_of_term) {
+    for (auto read = leader.reads.rbegin(); read != leader.reads.rend() && read->round == Round(0);
+         ++read) {
+      read->round = leader.last_round;
+      read->index = commit_;
+    }
+  }
+  for (const Progress& progress : leader.progress) {
+    if (progress.voter() == config_.id) continue;
+    // At most what that peer is known to hold: it can verify nothing by a heartbeat.
+    send_now(progress.voter(), term(),
+             HeartbeatRequest{std::min(commit_, progress.match()), leader.last_round});
+  }
+  grant_confirmed_reads();  // a cluster of one needs no reply
+}
+
+// Whether reads wait that no round covers, and none is under way that they should wait for.
+bool Raft::reads_need_round() const {
+  const auto& leader = std::get<Leader>(role_);
+  if (leader.reads.empty() || leader.reads.back().round != Round(0)) return false;
+  if (commit_ < leader.first_of_term) return false;
+  return confirmed_round() == leader.last_round;
+}
+
+void Raft::on_heartbeat_request(const Message& message, const HeartbeatRequest& request) {
+  if (!follow_leader(message.from)) return;
+  if (request.commit <= log_.last_index()) commit_to(request.commit);
+  send_now(message.from, term(), HeartbeatReply{request.round});
+}
+
+void Raft::on_heartbeat_reply(const Message& message, const HeartbeatReply& reply) {
+  auto* leader = std::get_if<Leader>(&role_);
+  if (leader == nullptr || reply.round > leader->last_round) return;
+  Progress& progress = leader->progress[slot_of(message.from)];
+  progress.heard_at = now_;
+  progress.acked_round = std::max(progress.acked_round, reply.round);
+  // Requests may have been lost: ask, without entries, whether the peer still has all that was
+  // sent.
+  if (progress.on_heartbeat_reply(log_.last_index()))
+    send_append(progress, progress.next().previous());
+  grant_confirmed_reads();
+}
+
+// The newest round that a majority has acknowledged, this leader itself counted.
+Round Raft::confirmed_round() const {
+  const auto& leader = std::get<Leader>(role_);
+  std::array<Round, limits::kNodes> acked;
+  for (std::size_t i = 0; i < leader.progress.size(); ++i) {
+    const Progress& progress = leader.progress[i];
+    acked[i] = progress.voter() == config_.id ? leader.last_round : progress.acked_round;
+  }
+  return majority_reached(std::span(acked.data(), leader.progress.size()));
+}
+
+void Raft::grant_confirmed_reads() {
+  auto& leader = std::get<Leader>(role_);
+  if (leader.reads.empty()) return;
+  const Round confirmed = confirmed_round();
+  // A reply to an earlier round counts for none of the reads that came after it left.
+  while (!leader.reads.empty() && leader.reads.front().round != Round(0) &&
+         leader.reads.front().round <= confirmed) {
+    granted_reads_.push_back({leader.reads.front().request, leader.reads.front().index});
+    leader.reads.pop_front();
+  }
+}
+
+void Raft::lose_reads() {
+  for (const Leader::WaitingRead& read : std::get<Leader>(role_).reads)
+    lost_reads_.push_back(read.request);
+}
+
+}  // namespace vesper::raft
