@@ -1,7 +1,7 @@
 // The world a Node lives in, by interface: its clock, its network, its clients, whoever watches it;
 // the disk is in core/storage/disk.h. The real runtime and the simulator each implement these and
-// nothing else differs. A Node calls them from inside run_turn and open only; none of them may call
-// the Node back.
+// nothing else differs. A Node calls network, disk and clients from inside run_turn (and the
+// disk's blocking reads at start-up) only; none of them may call the Node back.
 #pragma once
 
 #include <cstdint>
@@ -105,7 +105,8 @@ struct NodeEvent {
 };
 
 // Watches a node from outside: the simulator's checkers and traces, the real runtime's log lines.
-// Every call comes from inside open, or from inside run_turn in the order in which things happen.
+// Calls come from inside run_turn in the order in which things happen; on_event also from inside
+// open and from inputs.
 class Observer {
  public:
   virtual ~Observer() = default;

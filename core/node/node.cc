@@ -1,0 +1,335 @@
+#include "core/node/node.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "core/kv/command.h"
+#include "core/node/node_impl.h"
+
+namespace vesper::node {
+
+namespace {
+
+raft::RaftConfig raft_config(const NodeConfig& config, Random random) {
+  raft::RaftConfig raft = config.raft;
+  raft.id = config.id;
+  raft.random = random;
+  raft.voters.clear();
+  for (std::uint32_t i = 0; i < config.cluster_size; ++i) raft.voters.push_back(NodeId(i));
+  return raft;
+}
+
+Role role_of(const raft::RoleState& role) {
+  if (std::holds_alternative<raft::Leader>(role)) return Role::kLeader;
+  const auto* candidate = std::get_if<raft::Candidate>(&role);
+  if (candidate == nullptr) return Role::kFollower;
+  return candidate->pre_vote ? Role::kPreCandidate : Role::kCandidate;
+}
+
+}  // namespace
+
+const char* role_name(Role role) {
+  switch (role) {
+    case Role::kFollower:
+      return "follower";
+    case Role::kPreCandidate:
+      return "pre-candidate";
+    case Role::kCandidate:
+      return "candidate";
+    case Role::kLeader:
+      return "leader";
+  }
+  VESPER_UNREACHABLE();
+}
+
+// --- The public face
+// --------------------------------------------------------------------------------------
+
+Node::Node(NodeConfig config, Environment environment)
+    : impl_(std::make_unique<NodeImpl>(std::move(config), environment)) {}
+Node::~Node() = default;
+
+Status Node::open() {
+  return impl_->open();
+}
+void Node::on_message(const SharedBytes& frame) {
+  impl_->on_message(frame);
+}
+void Node::on_request(RequestId id, const Request& request) {
+  impl_->on_request(id, request);
+}
+void Node::on_disk_done(storage::DiskDone done) {
+  impl_->on_disk_done(std::move(done));
+}
+void Node::run_turn() {
+  impl_->run_turn();
+}
+Instant Node::next_deadline() const {
+  return impl_->next_deadline();
+}
+NodeView Node::view() const {
+  return impl_->view();
+}
+bool Node::stopped() const {
+  return impl_->stopped();
+}
+const Error& Node::stop_reason() const {
+  return impl_->stop_reason();
+}
+const SharedBytes* Node::peek(std::string_view key) const {
+  return impl_->peek(key);
+}
+
+// --- Start
+// ------------------------------------------------------------------------------------------------
+
+NodeImpl::NodeImpl(NodeConfig config, Environment environment)
+    : config_(std::move(config)), environment_(environment), other_clusters_(config_.cluster_size) {
+  VESPER_CHECK(config_.cluster_size > 0 && config_.cluster_size <= limits::kNodes);
+  VESPER_CHECK(config_.id.value() < config_.cluster_size);
+}
+
+Status NodeImpl::start_raft() {
+  auto recovered = storage::Wal::recover(environment_.disk, identity_, config_.wal);
+  if (!recovered.ok()) return recovered.error();
+  storage::RecoveredLog& log = recovered.value();
+  std::string found = std::to_string(log.entries.size()) + " entries, term " +
+                      std::to_string(log.hard_state.term.value());
+  for (const std::string& note : log.notes) found += "; " + note;
+
+  wal_.emplace(std::move(log.wal));
+  raft_.emplace(raft_config(config_, environment_.random), log.hard_state,
+                raft::Log(std::move(log.entries)), environment_.clock.now());
+  phase_ = Phase::kRunning;
+  reported_ = {Role::kFollower, raft_->term(), std::nullopt};
+  emit(NodeEvent::Kind::kRecovered, std::move(found));
+  return {};
+}
+
+// --- Inputs
+// -----------------------------------------------------------------------------------------------
+
+void NodeImpl::on_message(const SharedBytes& bytes) {
+  if (stopped()) return;
+  auto decoded = decode_frame(bytes);
+  if (!decoded.ok()) return ignore(decoded.error().message);
+  const Frame& frame = decoded.value();
+  if (frame.to != config_.id || frame.from == config_.id ||
+      frame.from.value() >= config_.cluster_size) {
+    return ignore("a frame from n" + std::to_string(frame.from.value()) + " to n" +
+                  std::to_string(frame.to.value()));
+  }
+  if (const auto* hello = std::get_if<Hello>(&frame.body)) return on_hello(frame, *hello);
+  if (const auto* form = std::get_if<Form>(&frame.body)) return on_form(frame, *form);
+  on_raft_message(frame);
+}
+
+void NodeImpl::on_raft_message(const Frame& frame) {
+  if (!raft_) return;  // still forming: the sender will try again
+  if (frame.cluster != identity_.cluster) return on_other_cluster(frame);
+  const Incarnation founder = identity_.founders[frame.from.value()];
+  if (founder != Incarnation() && founder != frame.incarnation) {
+    return ignore("a message of another incarnation of n" + std::to_string(frame.from.value()));
+  }
+  other_clusters_[frame.from.value()] = ClusterId();
+  raft_->step(environment_.clock.now(), std::get<raft::Message>(frame.body));
+}
+
+void NodeImpl::on_request(RequestId id, const Request& request) {
+  VESPER_CHECK(!request.key.empty() && request.key.size() <= limits::kKeyBytes);
+  VESPER_CHECK(request.value.size() <= limits::kValueBytes);
+  if (!raft_ || stopped()) return waiters_.answer(id, {.outcome = Outcome::kRejected});
+  if (!raft_->is_leader()) {
+    const std::optional<NodeId> leader = raft_->leader();
+    return waiters_.answer(
+        id, {.outcome = leader ? Outcome::kRedirect : Outcome::kRejected, .leader = leader});
+  }
+  if (waiters_.size() >= config_.waiting_requests_max) {
+    return waiters_.answer(id, {.outcome = Outcome::kOverloaded});
+  }
+  switch (request.kind) {
+    case RequestKind::kPut:
+      return put(id, request);
+    case RequestKind::kGet:
+      return get(id, request);
+  }
+  VESPER_UNREACHABLE();
+}
+
+void NodeImpl::put(RequestId id, const Request& request) {
+  scratch_.clear();
+  kv::encode_put(as_bytes(request.key), as_bytes(request.value), scratch_);
+  const auto position = raft_->propose(scratch_);
+  if (!position.ok()) return waiters_.answer(id, {.outcome = Outcome::kOverloaded});
+  waiters_.add_put(id, position.value(), environment_.clock.now() + config_.request_timeout);
+}
+
+void NodeImpl::get(RequestId id, const Request& request) {
+  const Status asked = raft_->read_index(waiters_.next_read());
+  if (!asked.ok()) return waiters_.answer(id, {.outcome = Outcome::kOverloaded});
+  waiters_.add_get(id, request.key, environment_.clock.now() + config_.request_timeout);
+}
+
+void NodeImpl::on_disk_done(storage::DiskDone done) {
+  if (stopped()) return;
+  if (!wal_) return on_identity_written(done.status);
+  const auto durable = wal_->on_disk_done(std::move(done));
+  if (!durable.ok()) return stop(durable.error());
+  if (durable.value() == WriteId()) return;
+  durable_write_ = durable.value();
+  raft_->persisted(durable_write_);
+}
+
+// --- The turn
+// ---------------------------------------------------------------------------------------------
+
+void NodeImpl::run_turn() {
+  const Instant now = environment_.clock.now();
+  switch (phase_) {
+    case Phase::kForming:
+      run_forming_turn(now);
+      break;
+    case Phase::kRunning:
+      run_raft_turn(now);
+      break;
+    case Phase::kStopped:
+      waiters_.fail_all();
+      break;
+  }
+  give_answers();
+}
+
+void NodeImpl::run_raft_turn(Instant now) {
+  raft_->tick(now);
+  send_held();
+  while (raft_->collect(ready_)) carry_out();
+  flush_log();
+  waiters_.serve_reads(applied_, store_);
+  waiters_.expire(now);
+  for (const NodeId peer : std::exchange(tell_formed_, {})) tell_formed(peer);
+  report_changes();
+}
+
+// Carries out one Ready by its contract (core/raft/ready.h).
+void NodeImpl::carry_out() {
+  environment_.observer.on_ready(view(), ready_);
+  if (ready_.write != WriteId()) {
+    wal_->append(ready_);
+    last_write_ = ready_.write;
+  }
+  for (const raft::Message& message : ready_.send_now) send(message);
+  for (raft::Message& message : ready_.send_after_durable) {
+    held_.push_back({last_write_, std::move(message)});
+  }
+  send_held();
+  for (const raft::Entry& entry : ready_.committed) apply(entry);
+  for (const raft::GrantedRead& read : ready_.reads) waiters_.on_read_granted(read);
+  for (const RequestId read : ready_.lost_reads) waiters_.on_read_lost(read);
+}
+
+void NodeImpl::send(const raft::Message& message) {
+  environment_.observer.on_send(view(), message);
+  scratch_.clear();
+  encode_raft_frame({identity_.cluster, identity_.incarnation}, message, scratch_);
+  environment_.network.send(message.to, scratch_);
+}
+
+void NodeImpl::send_held() {
+  while (!held_.empty() && held_.front().write <= durable_write_) {
+    // A message of a term that this node has left promises nothing that anyone still counts; as
+    // after any loss, its receiver asks again.
+    if (held_.front().message.term == raft_->term()) send(held_.front().message);
+    held_.pop_front();
+  }
+}
+
+void NodeImpl::flush_log() {
+  wal_->flush();
+  const auto flight = wal_->in_flight();
+  if (!flight || (has_observed_ticket_ && flight->ticket == observed_ticket_)) return;
+  observed_ticket_ = flight->ticket;
+  has_observed_ticket_ = true;
+  environment_.observer.on_log_submitted(view(), flight->ticket, flight->last);
+}
+
+void NodeImpl::apply(const raft::Entry& entry) {
+  VESPER_CHECK(entry.index() == applied_.next());
+  switch (entry.kind()) {
+    case raft::EntryKind::kNoop:
+      break;
+    case raft::EntryKind::kCommand:
+      // Bytes that are no command change nothing, on every node alike. Only a peer that is not one
+      // of us could have proposed them.
+      if (const Status applied = store_.apply(entry.shared_payload()); !applied.ok()) {
+        ignore("entry " + std::to_string(entry.index().value()) + ": " + applied.error().message);
+      }
+      break;
+  }
+  applied_ = entry.index();
+  environment_.observer.on_applied(view(), entry, store_.state_hash());
+  waiters_.on_applied(entry.position());
+}
+
+void NodeImpl::give_answers() {
+  // Clients may not call back, so the list does not change meanwhile.
+  for (const Waiters::Answered& answered : waiters_.answers()) {
+    environment_.clients.answer(answered.request, answered.answer);
+  }
+  waiters_.answers().clear();
+}
+
+Instant NodeImpl::next_deadline() const {
+  switch (phase_) {
+    case Phase::kForming:
+      return next_hello_;
+    case Phase::kRunning:
+      return std::min(raft_->next_deadline(), waiters_.next_deadline());
+    case Phase::kStopped:
+      return Instant::never();
+  }
+  VESPER_UNREACHABLE();
+}
+
+// --- Seeing and telling
+// -----------------------------------------------------------------------------------
+
+NodeView NodeImpl::view() const {
+  NodeView view;
+  view.id = config_.id;
+  view.phase = phase_;
+  view.cluster = identity_.cluster;
+  view.incarnation = identity_.incarnation;
+  if (!raft_) return view;
+  view.role = role_of(raft_->role());
+  view.term = raft_->term();
+  view.vote = raft_->hard_state().vote;
+  view.leader = raft_->leader();
+  view.commit = raft_->commit();
+  view.applied = applied_;
+  view.last = raft_->log().last_index();
+  view.durable = raft_->durable();
+  view.state_hash = store_.state_hash();
+  view.keys = store_.size();
+  return view;
+}
+
+void NodeImpl::report_changes() {
+  const Reported current{role_of(raft_->role()), raft_->term(), raft_->leader()};
+  if (current == reported_) return;
+  reported_ = current;
+  emit(NodeEvent::Kind::kRole, "");
+}
+
+void NodeImpl::stop(Error error) {
+  stop_reason_ = std::move(error);
+  phase_ = Phase::kStopped;
+  held_.clear();
+  emit(NodeEvent::Kind::kStopped, stop_reason_.message);
+}
+
+void NodeImpl::emit(NodeEvent::Kind kind, std::string detail) {
+  environment_.observer.on_event({kind, view(), std::move(detail)});
+}
+
+}  // namespace vesper::node

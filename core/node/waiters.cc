@@ -1,0 +1,93 @@
+#include "core/node/waiters.h"
+
+#include <algorithm>
+
+namespace vesper::node {
+
+void Waiters::add_put(RequestId request, LogPosition position, Instant deadline) {
+  // This node led before, lost its tail and leads again: an older put at this index may live on in
+  // another node's log, so nobody here can say what becomes of it.
+  while (!puts_.empty() && puts_.back().position.index >= position.index) {
+    answer(puts_.back().request, {.outcome = Outcome::kUnknown, .leader = {}, .value = {}});
+    puts_.pop_back();
+  }
+  puts_.push_back({request, position, deadline});
+}
+
+void Waiters::add_get(RequestId request, std::string_view key, Instant deadline) {
+  gets_.push_back({request, std::string(key), deadline});
+}
+
+void Waiters::on_applied(LogPosition position) {
+  while (!puts_.empty() && puts_.front().position.index <= position.index) {
+    const Put& put = puts_.front();
+    // Another leader's entry is committed where this one stood: it can never take effect.
+    const bool is_this = put.position == position;
+    answer(
+        put.request,
+        {.outcome = is_this ? Outcome::kSuccess : Outcome::kRejected, .leader = {}, .value = {}});
+    puts_.pop_front();
+  }
+}
+
+void Waiters::on_read_granted(raft::GrantedRead read) {
+  VESPER_CHECK(granted_.empty() || granted_.back().index <= read.index);
+  granted_.push_back(read);
+}
+
+void Waiters::on_read_lost(RequestId read) {
+  if (Get* get = find(read))
+    answer_get(*get, {.outcome = Outcome::kRejected, .leader = {}, .value = {}});
+}
+
+void Waiters::serve_reads(Index applied, const kv::Store& store) {
+  while (!granted_.empty() && granted_.front().index <= applied) {
+    if (Get* get = find(granted_.front().request)) {
+      const SharedBytes* value = store.get(get->key);
+      answer_get(*get, value == nullptr
+                           ? Answer{.outcome = Outcome::kAbsent, .leader = {}, .value = {}}
+                           : Answer{.outcome = Outcome::kSuccess, .leader = {}, .value = *value});
+    }
+    granted_.pop_front();
+  }
+}
+
+void Waiters::expire(Instant now) {
+  while (!puts_.empty() && puts_.front().deadline <= now) {
+    answer(puts_.front().request, {.outcome = Outcome::kUnknown, .leader = {}, .value = {}});
+    puts_.pop_front();
+  }
+  while (!gets_.empty() && gets_.front().deadline <= now) {
+    answer_get(gets_.front(), {.outcome = Outcome::kRejected, .leader = {}, .value = {}});
+  }
+}
+
+Instant Waiters::next_deadline() const {
+  Instant deadline = Instant::never();
+  if (!puts_.empty()) deadline = puts_.front().deadline;
+  if (!gets_.empty()) deadline = std::min(deadline, gets_.front().deadline);
+  return deadline;
+}
+
+void Waiters::fail_all() {
+  expire(Instant::never());
+  granted_.clear();
+}
+
+Waiters::Get* Waiters::find(RequestId read) {
+  if (read.value() < first_get_ || read.value() - first_get_ >= gets_.size()) return nullptr;
+  Get& get = gets_[read.value() - first_get_];
+  return get.answered ? nullptr : &get;
+}
+
+void Waiters::answer_get(Get& get, Answer reply) {
+  VESPER_CHECK(!get.answered);
+  get.answered = true;
+  answer(get.request, std::move(reply));
+  while (!gets_.empty() && gets_.front().answered) {
+    gets_.pop_front();
+    ++first_get_;
+  }
+}
+
+}  // namespace vesper::node

@@ -1,0 +1,77 @@
+// The requests that wait for an answer inside one node. A put waits for the entry at exactly its
+// (term, index) to be applied; a get waits for its round of heartbeats and then for the store to
+// reach its read index. All requests have the same time limit, so the oldest expires first and one
+// look at the front tells when. Node owns it; every request that went in comes out as exactly one
+// answer.
+#pragma once
+
+#include <deque>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/time.h"
+#include "core/base/types.h"
+#include "core/kv/store.h"
+#include "core/node/environment.h"
+#include "core/raft/ready.h"
+
+namespace vesper::node {
+
+class Waiters {
+ public:
+  // Takes the answers out; each is to be given to Clients::answer once.
+  struct Answered {
+    RequestId request;
+    Answer answer;
+  };
+  std::vector<Answered>& answers() { return answers_; }
+
+  std::size_t size() const { return puts_.size() + gets_.size(); }
+
+  void answer(RequestId request, Answer answer) {
+    answers_.push_back({request, std::move(answer)});
+  }
+
+  void add_put(RequestId request, LogPosition position, Instant deadline);
+  // The name under which Raft is asked for the read.
+  RequestId next_read() const { return RequestId(first_get_ + gets_.size()); }
+  // Requires: Raft was asked for next_read().
+  void add_get(RequestId request, std::string_view key, Instant deadline);
+
+  // The entry at this position was applied.
+  void on_applied(LogPosition position);
+  void on_read_granted(raft::GrantedRead read);
+  void on_read_lost(RequestId read);
+  // Answers the reads whose index the store has reached.
+  void serve_reads(Index applied, const kv::Store& store);
+
+  void expire(Instant now);
+  Instant next_deadline() const;
+  // The node stops: nobody may wait for ever.
+  void fail_all();
+
+ private:
+  struct Put {
+    RequestId request;
+    LogPosition position;
+    Instant deadline;
+  };
+  struct Get {
+    RequestId request;
+    std::string key;
+    Instant deadline;
+    bool answered = false;
+  };
+  Get* find(RequestId read);
+  void answer_get(Get& get, Answer answer);
+
+  std::deque<Put> puts_;  // by rising index, which is also by rising deadline
+  std::deque<Get> gets_;  // by rising deadline; the i-th is Raft's read first_get_ + i
+  std::uint64_t first_get_ = 1;
+  std::deque<raft::GrantedRead> granted_;  // by rising index
+  std::vector<Answered> answers_;
+};
+
+}  // namespace vesper::node
