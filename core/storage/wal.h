@@ -48,7 +48,8 @@
 namespace vesper::storage {
 
 struct WalOptions {
-  std::uint64_t segment_bytes = 64 * 1024 * 1024;  // a multiple of kSectorBytes, at least kSegmentBytesMin
+  std::uint64_t segment_bytes =
+      64 * 1024 * 1024;  // a multiple of kSectorBytes, at least kSegmentBytesMin
 };
 
 struct RecoveredLog;
@@ -62,7 +63,8 @@ class Wal {
   // Reads and verifies everything. Blocking; start-up only.
   // Errors: kCorruption (damage: names file and offset), kMismatch (another node's, cluster's or version's
   // segments), kIo.
-  static Result<RecoveredLog> recover(Disk& disk, const Identity& identity, const WalOptions& options);
+  static Result<RecoveredLog> recover(Disk& disk, const Identity& identity,
+                                      const WalOptions& options);
 
   Wal(Wal&&) = default;
   Wal& operator=(Wal&&) = delete;
@@ -95,7 +97,7 @@ struct RecoveredLog {
   raft::HardState hard_state;
   std::vector<raft::Entry> entries;  // indexes 1.. without a gap
   Wal wal;
-  std::vector<std::string> notes;    // what recovery cut, a line each: file, offset, bytes
+  std::vector<std::string> notes;  // what recovery cut, a line each: file, offset, bytes
 };
 
 }  // namespace vesper::storage

@@ -1,0 +1,74 @@
+// What happens in a simulated world, told from outside as it happens: to the checkers, the history, the
+// trace. The core knows none of them. World calls every observer in the same order; an observer never
+// calls back. All instants are the world's own time, from 0; a node's own clock may differ.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "core/base/bytes.h"
+#include "core/base/time.h"
+#include "core/base/types.h"
+#include "core/node/environment.h"
+#include "core/node/node.h"
+#include "core/node/wire.h"
+#include "core/raft/ready.h"
+
+namespace vesper::sim {
+
+using ClientId = StrongId<struct ClientIdTag>;
+using OperationId = StrongId<struct OperationIdTag>;
+
+// One try of one client at one node. A retry is a new operation, for there are no sessions yet.
+struct Operation {
+  OperationId id;
+  ClientId client;
+  NodeId node;
+  node::RequestKind kind = node::RequestKind::kGet;
+  std::string_view key;
+  std::string_view value;  // kPut
+};
+
+class WorldObserver {
+ public:
+  virtual ~WorldObserver() = default;
+
+  // --- Lives. A life begins with start and open, and ends with a crash; its memory ends with it.
+  virtual void on_start(Instant /*at*/, NodeId /*node*/, std::uint64_t /*life*/) {}
+  // open succeeded: what the disk held (view), before any turn.
+  virtual void on_opened(Instant /*at*/, const node::Node& /*node*/) {}
+  virtual void on_crash(Instant /*at*/, NodeId /*node*/) {}
+  // open failed, or the running node stopped itself. It may be crashed and started again.
+  virtual void on_stopped(Instant /*at*/, NodeId /*node*/, const Error& /*reason*/) {}
+
+  // --- What a node does: as core/node/environment.h's Observer says.
+  virtual void on_ready(Instant /*at*/, const node::NodeView& /*view*/,
+                        const raft::Ready& /*ready*/) {}
+  virtual void on_send(Instant /*at*/, const node::NodeView& /*view*/,
+                       const raft::Message& /*message*/) {}
+  virtual void on_log_submitted(Instant /*at*/, const node::NodeView& /*view*/,
+                                std::uint64_t /*ticket*/, WriteId /*last*/) {}
+  // The disk carried out the log batch `ticket` whole: its writes are durable from now on, though
+  // the node has not been told yet.
+  virtual void on_log_durable(Instant /*at*/, NodeId /*node*/, std::uint64_t /*ticket*/) {}
+  virtual void on_applied(Instant /*at*/, const node::NodeView& /*view*/,
+                          const raft::Entry& /*entry*/, std::uint64_t /*state_hash*/) {}
+  virtual void on_node_event(Instant /*at*/, const node::NodeEvent& /*event*/) {}
+
+  // --- The network: a frame reached a node that is up.
+  virtual void on_deliver(Instant /*at*/, NodeId /*from*/, NodeId /*to*/, ByteView /*frame*/) {}
+
+  // --- Clients. Each operation is invoked once, then answered once or given up once.
+  virtual void on_invoke(Instant /*at*/, const Operation& /*operation*/) {}
+  virtual void on_answer(Instant /*at*/, OperationId /*id*/, const node::Answer& /*answer*/) {}
+  // The client stopped waiting: a put may or may not take effect, now or later.
+  virtual void on_give_up(Instant /*at*/, OperationId /*id*/) {}
+
+  // --- Faults and their ends, as a line of text: "partition n0 n1 | n2 n3 n4", "crash n2", ...
+  virtual void on_fault(Instant /*at*/, std::string_view /*what*/) {}
+
+  // One event is over: every node is between turns.
+  virtual void on_event_end(Instant /*at*/, std::uint64_t /*event*/) {}
+};
+
+}  // namespace vesper::sim
