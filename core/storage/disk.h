@@ -72,9 +72,11 @@ class Disk {
  public:
   virtual ~Disk() = default;
 
-  // Blocking; start-up only. Names in no particular order.
+  // Both block and are for start-up only. Ensures: what they return is durable, whatever a process before this
+  // one left unsynced: the node will vouch for it.
+  // Names in no particular order.
   virtual Result<std::vector<FileInfo>> list() = 0;
-  // Blocking; start-up only. The whole file.
+  // The whole file.
   virtual Result<SharedBytes> read(const std::string& name) = 0;
 
   // Never blocks, never calls back from inside.

@@ -19,10 +19,15 @@
 //       mark    sectors of its own, in the same write and the same sync: magic, segment number, sequence, the
 //               group's place and length, the hard state as it stands after the group (term and vote stand
 //               twice), and a CRC-32C of each sector of the group; then its own CRC-32C.
-//     zeros     to the end of the segment.
+//     zeros     up to the last sector.
+//     closing   the last sector: zeros, or, once the log goes on in the next segment, magic, segment number, the
+//               next group's sequence, CRC-32C. It is synced before that group is written, so that a segment
+//               that is lost whole is missed.
+// Every sum but the header's starts from the incarnation: the bytes of another life never pass for a frame, nor
+// does a value that a client made to look like one.
 //
 // Recovery reads groups in sequence. What ends the log?
-//   - Zeros up to the end, and nothing valid of this or a higher sequence later: the end.
+//   - Zeros up to the end, no closing, and nothing in a later segment: the end.
 //   - A group that does not verify, while any valid group or mark of a higher sequence follows, in this or a
 //     later segment: damage. (Group N+1 is only submitted after N was synced.)
 //   - The last group does not verify and its mark does: the mark's sector sums tell which sectors are wrong. If
@@ -35,7 +40,9 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -47,9 +54,12 @@
 
 namespace vesper::storage {
 
+// The smallest useful segment. An entry that fits in no segment of the chosen size gets a larger one of its own.
+inline constexpr std::uint64_t kSegmentBytesMin = 16 * 1024;
+
 struct WalOptions {
-  std::uint64_t segment_bytes =
-      64 * 1024 * 1024;  // a multiple of kSectorBytes, at least kSegmentBytesMin
+  // A multiple of kSectorBytes, at least kSegmentBytesMin.
+  std::uint64_t segment_bytes = 64 * 1024 * 1024;
 };
 
 struct RecoveredLog;
@@ -59,6 +69,11 @@ class Wal {
   // The operations that make the first segment of an empty log durable. They come before the identity that
   // says "formed" in the same batch, so that a formed directory without a segment is damage.
   static std::vector<DiskOp> format(const Identity& identity, const WalOptions& options);
+  // The same for a log that already holds a hard state and entries: a directory as an earlier life left it, for
+  // scenarios and tests. Requires: the entries' indexes are 1.. and they fit in one segment.
+  static std::vector<DiskOp> format(const Identity& identity, const WalOptions& options,
+                                    const raft::HardState& hard_state,
+                                    std::span<const raft::Entry> entries);
 
   // Reads and verifies everything. Blocking; start-up only.
   // Errors: kCorruption (damage: names file and offset), kMismatch (another node's, cluster's or version's
@@ -72,15 +87,16 @@ class Wal {
   // Buffers the write of this Ready: hard state, truncation, entries. Requires: ready.write is higher than
   // every one before.
   void append(const raft::Ready& ready);
-  // Submits what is buffered, unless a batch is in flight or the next segment is not there yet. Call it once a
-  // turn.
+  // Submits what is buffered, unless a batch is in flight or the next segment is not there yet; asks for that
+  // segment ahead of its time. Call it once a turn.
   void flush();
   // Takes the completion of any batch this log submitted.
   // Ensures: the result is the highest WriteId that is now durable; 0 if this completion made none durable.
-  // Errors: the disk's. After one, the log accepts no more calls: the node must stop.
+  // Errors: the disk's. After one the log must not be used any more: the node stops. A failed sync is never
+  // tried again, for nobody knows what the operating system kept of it.
   Result<WriteId> on_disk_done(DiskDone done);
 
-  // Bytes appended and not yet durable: what the node's back-pressure looks at.
+  // Bytes appended and not yet durable.
   std::size_t pending_bytes() const;
   // The ticket and the last WriteId of the batch in flight, if one is (for observers).
   struct Flight {
@@ -90,7 +106,56 @@ class Wal {
   std::optional<Flight> in_flight() const;
 
  private:
-  // to be filled in
+  // What becomes one group: its buffer begins with room for the head.
+  struct Group {
+    std::vector<std::byte> bytes;
+    WriteId last;                // the last write that is whole in this group and those before it
+    raft::HardState hard_state;  // after it
+  };
+  // A tail that was never acknowledged: zeroed before anything else is written.
+  struct Torn {
+    std::uint64_t offset = 0;
+    std::uint64_t bytes = 0;
+  };
+  struct Position {
+    std::uint64_t segment = 0;
+    std::uint64_t segment_bytes = 0;
+    std::uint64_t offset = 0;
+    std::uint64_t sequence = 0;  // of the next group
+  };
+  // The segment after the current one.
+  struct Next {
+    std::uint64_t bytes = 0;
+    bool is_there = false;
+    bool is_asked = false;
+  };
+
+  Wal(Disk& disk, Identity identity, const WalOptions& options)
+      : disk_(&disk), identity_(std::move(identity)), options_(options) {}
+
+  Group& open_group(std::size_t record_bytes);
+  std::uint64_t group_bytes_max() const;
+  bool fits_here(std::uint64_t framed) const;
+  void ask_for_next(std::uint64_t segment_bytes);
+  void move_to_next(DiskBatch& batch);
+  void add_repair(DiskBatch& batch);
+  std::vector<std::byte> take_buffer();
+
+  friend class WalRecovery;
+
+  Disk* disk_;
+  Identity identity_;
+  WalOptions options_;
+  Position at_;
+  Next next_;
+  std::optional<Torn> torn_;
+  raft::HardState hard_state_;  // after everything appended
+  WriteId last_append_;
+  std::deque<Group> groups_;                   // appended, not submitted; oldest first
+  std::vector<std::vector<std::byte>> spare_;  // buffers to be used again
+  std::optional<Flight> flight_;
+  std::size_t flight_bytes_ = 0;
+  std::uint64_t last_ticket_ = 0;
 };
 
 struct RecoveredLog {

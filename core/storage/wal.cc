@@ -1,0 +1,223 @@
+#include "core/storage/wal.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/storage/wal_format.h"
+
+namespace vesper::storage {
+
+namespace {
+
+// A group's body grows up to this: larger ones gain nothing from one sync, and would hold up what follows.
+constexpr std::size_t kGroupBodyBytes = 1024 * 1024;
+// Buffers kept for later: the batch in flight, the group that gathers, and one to spare.
+constexpr std::size_t kSpareBuffers = 3;
+constexpr std::size_t kTruncationBytes = 8;
+constexpr std::size_t kKindBytes = 1;
+
+Wal::Flight flight_of(const DiskBatch& batch, WriteId last) {
+  return {.ticket = batch.ticket, .last = last};
+}
+
+void append_record(format::RecordKind kind, ByteWriter& out) {
+  out.u8(static_cast<std::uint8_t>(kind));
+}
+
+void append_entry(const raft::Entry& entry, ByteWriter& out) {
+  append_record(format::RecordKind::kEntry, out);
+  out.bytes(entry.record().view());
+}
+
+// Head, padding and mark around a body that stands at the front of `group`, after the head's room.
+void seal(const format::MarkOf& mark, Incarnation incarnation, std::vector<std::byte>& group) {
+  format::write_head(mark.place, incarnation, group);
+  group.resize(format::round_to_sectors(group.size()));
+  format::append_mark(mark, incarnation, group);
+}
+
+// The smallest segment of at least the usual size in which this group fits.
+std::uint64_t segment_bytes_for(std::uint64_t framed, const WalOptions& options) {
+  return std::max(options.segment_bytes, format::kGroupsBegin + framed + format::kClosingBytes);
+}
+
+}  // namespace
+
+std::vector<DiskOp> Wal::format(const Identity& identity, const WalOptions& options) {
+  VESPER_CHECK(options.segment_bytes >= kSegmentBytesMin);
+  VESPER_CHECK(options.segment_bytes % kSectorBytes == 0);
+  std::vector<DiskOp> ops;
+  format::add_create_segment(identity, format::kFirstSegment, options.segment_bytes, ops);
+  return ops;
+}
+
+std::vector<DiskOp> Wal::format(const Identity& identity, const WalOptions& options,
+                                const raft::HardState& hard_state,
+                                std::span<const raft::Entry> entries) {
+  std::vector<std::byte> group(format::kHeadBytes);
+  ByteWriter out(group);
+  append_record(format::RecordKind::kHardState, out);
+  format::append_hard_state(hard_state, out);
+  for (const raft::Entry& entry : entries) append_entry(entry, out);
+  seal({.place = {.segment = format::kFirstSegment, .sequence = 1},
+        .group_offset = format::kGroupsBegin,
+        .hard_state = hard_state},
+       identity.incarnation, group);
+  VESPER_CHECK(format::kGroupsBegin + group.size() <= format::groups_end(options.segment_bytes));
+
+  std::vector<DiskOp> ops = format(identity, options);
+  const std::string name = format::segment_name(format::kFirstSegment);
+  ops.push_back(WriteFile{name, format::kGroupsBegin, std::move(group)});
+  ops.push_back(SyncFile{name});
+  return ops;
+}
+
+// --- Appending ---
+
+std::uint64_t Wal::group_bytes_max() const {
+  // A quarter of a segment, so that small segments are not left half empty by one large group.
+  return std::min<std::uint64_t>(kGroupBodyBytes, options_.segment_bytes / 4);
+}
+
+std::vector<std::byte> Wal::take_buffer() {
+  std::vector<std::byte> buffer;
+  if (!spare_.empty()) {
+    buffer = std::move(spare_.back());
+    spare_.pop_back();
+  }
+  buffer.assign(format::kHeadBytes, std::byte{0});
+  return buffer;
+}
+
+// The group that takes the next record; a record that is larger than any group gets one of its own.
+Wal::Group& Wal::open_group(std::size_t record_bytes) {
+  const bool is_full = !groups_.empty() && groups_.back().bytes.size() > format::kHeadBytes &&
+                       groups_.back().bytes.size() + record_bytes > group_bytes_max();
+  if (groups_.empty() || is_full) groups_.push_back({take_buffer(), last_append_, hard_state_});
+  return groups_.back();
+}
+
+void Wal::append(const raft::Ready& ready) {
+  VESPER_CHECK(ready.write > last_append_);
+  if (ready.hard_state) {
+    Group& group = open_group(kKindBytes + format::kHardStateBytes);
+    ByteWriter out(group.bytes);
+    append_record(format::RecordKind::kHardState, out);
+    format::append_hard_state(*ready.hard_state, out);
+    hard_state_ = *ready.hard_state;
+    group.hard_state = hard_state_;
+  }
+  if (ready.truncate_from) {
+    ByteWriter out(open_group(kKindBytes + kTruncationBytes).bytes);
+    append_record(format::RecordKind::kTruncation, out);
+    out.u64(ready.truncate_from->value());
+  }
+  for (const raft::Entry& entry : ready.entries) {
+    ByteWriter out(open_group(kKindBytes + entry.record().size()).bytes);
+    append_entry(entry, out);
+  }
+  VESPER_CHECK(!groups_.empty());
+  last_append_ = ready.write;
+  groups_.back().last = ready.write;
+}
+
+// --- Writing ---
+
+bool Wal::fits_here(std::uint64_t framed) const {
+  return at_.offset + framed <= format::groups_end(at_.segment_bytes);
+}
+
+// On a lane of its own: making a segment takes longer than a sync of the log.
+void Wal::ask_for_next(std::uint64_t segment_bytes) {
+  DiskBatch batch{DiskLane::kBackground, ++last_ticket_, {}};
+  format::add_create_segment(identity_, at_.segment + 1, segment_bytes, batch.ops);
+  next_ = {.bytes = segment_bytes, .is_there = false, .is_asked = true};
+  disk_->submit(std::move(batch));
+}
+
+// The closing is durable before the first group of the next segment is written.
+void Wal::move_to_next(DiskBatch& batch) {
+  VESPER_CHECK(next_.is_there);
+  const std::string name = format::segment_name(at_.segment);
+  batch.ops.push_back(
+      WriteFile{name, format::groups_end(at_.segment_bytes),
+                format::encode_closing({at_.segment, at_.sequence}, identity_.incarnation)});
+  batch.ops.push_back(SyncFile{name});
+  at_ = {.segment = at_.segment + 1,
+         .segment_bytes = next_.bytes,
+         .offset = format::kGroupsBegin,
+         .sequence = at_.sequence};
+  next_ = {};
+}
+
+void Wal::add_repair(DiskBatch& batch) {
+  const std::string name = format::segment_name(at_.segment);
+  batch.ops.push_back(WriteFile{name, torn_->offset, std::vector<std::byte>(torn_->bytes)});
+  batch.ops.push_back(SyncFile{name});
+  torn_.reset();
+}
+
+void Wal::flush() {
+  if (!next_.is_there && !next_.is_asked) ask_for_next(options_.segment_bytes);
+  if (flight_ || groups_.empty()) return;
+
+  const std::uint64_t framed =
+      format::framed_bytes(groups_.front().bytes.size() - format::kHeadBytes);
+  DiskBatch batch{DiskLane::kLog, last_ticket_ + 1, {}};
+  if (!fits_here(framed)) {
+    if (!next_.is_there) return;
+    // Only an entry larger than a whole segment: the empty one that was prepared gives way to a larger.
+    if (const std::uint64_t needed = segment_bytes_for(framed, options_); needed > next_.bytes) {
+      return ask_for_next(needed);
+    }
+  }
+  if (torn_) add_repair(batch);
+  if (!fits_here(framed)) move_to_next(batch);
+
+  ++last_ticket_;
+  Group group = std::move(groups_.front());
+  groups_.pop_front();
+  seal({.place = {at_.segment, at_.sequence},
+        .group_offset = at_.offset,
+        .hard_state = group.hard_state},
+       identity_.incarnation, group.bytes);
+  VESPER_CHECK(group.bytes.size() == framed);
+  const std::string name = format::segment_name(at_.segment);
+  batch.ops.push_back(WriteFile{name, at_.offset, std::move(group.bytes)});
+  batch.ops.push_back(SyncFile{name});
+  at_.offset += framed;
+  at_.sequence += 1;
+  flight_ = flight_of(batch, group.last);
+  flight_bytes_ = framed;
+  disk_->submit(std::move(batch));
+  if (!next_.is_there && !next_.is_asked) ask_for_next(options_.segment_bytes);
+}
+
+Result<WriteId> Wal::on_disk_done(DiskDone done) {
+  if (!done.status.ok()) return done.status.error();
+  if (done.batch.lane == DiskLane::kBackground) {
+    next_.is_there = true;
+    next_.is_asked = false;
+    return WriteId();
+  }
+  VESPER_CHECK(flight_ && flight_->ticket == done.batch.ticket);
+  for (DiskOp& op : done.batch.ops) {
+    auto* write = std::get_if<WriteFile>(&op);
+    if (write != nullptr && spare_.size() < kSpareBuffers)
+      spare_.push_back(std::move(write->bytes));
+  }
+  flight_bytes_ = 0;
+  return std::exchange(flight_, std::nullopt)->last;
+}
+
+std::size_t Wal::pending_bytes() const {
+  std::size_t bytes = flight_bytes_;
+  for (const Group& group : groups_) bytes += group.bytes.size();
+  return bytes;
+}
+
+std::optional<Wal::Flight> Wal::in_flight() const {
+  return flight_;
+}
+
+}  // namespace vesper::storage

@@ -1,0 +1,329 @@
+#include "core/storage/wal_recovery.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+namespace vesper::storage {
+
+namespace {
+
+Error damage(const std::string& file, std::uint64_t offset, const std::string& what) {
+  return {ErrorCode::kCorruption, fmt::format("{} at offset {}: {}", file, offset, what)};
+}
+Error damage(std::uint64_t segment, std::uint64_t offset, const std::string& what) {
+  return damage(format::segment_name(segment), offset, what);
+}
+
+bool is_zero(ByteView bytes) {
+  if (bytes.empty()) return true;
+  return bytes[0] == std::byte{0} &&
+         std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0;
+}
+
+}  // namespace
+
+Result<RecoveredLog> Wal::recover(Disk& disk, const Identity& identity, const WalOptions& options) {
+  VESPER_CHECK(identity.formed());
+  VESPER_CHECK(options.segment_bytes >= kSegmentBytesMin);
+  VESPER_CHECK(options.segment_bytes % kSectorBytes == 0);
+  return WalRecovery(disk, identity, options).run();
+}
+
+Result<RecoveredLog> WalRecovery::run() {
+  VESPER_TRY(find_segments());
+  for (const auto& [number, size] : sizes_) {
+    auto segment = read_segment(number, size);
+    if (!segment.ok()) return segment.error();
+    if (!ended_) {
+      VESPER_TRY(read_groups(segment.value()));
+    } else if (!is_zero(segment.value().from(format::kGroupsBegin))) {
+      return damage(
+          number, format::kGroupsBegin,
+          fmt::format("bytes that follow no log: group {} is missing before them", sequence_));
+    } else if (number == recovered_.wal.at_.segment + 1) {
+      recovered_.wal.next_ = {.bytes = size, .is_there = true, .is_asked = false};
+    }
+  }
+  if (!ended_) {
+    return damage(sizes_.rbegin()->first + 1, 0,
+                  fmt::format("the segment is missing: group {} stands in it", sequence_));
+  }
+  recovered_.wal.hard_state_ = recovered_.hard_state;
+  return std::move(recovered_);
+}
+
+// --- Segments ---
+
+Status WalRecovery::find_segments() {
+  auto files = disk_.list();
+  if (!files.ok()) return files.error();
+  for (const FileInfo& file : files.value()) {
+    if (const auto number = format::segment_of(file.name)) sizes_[*number] = file.size;
+  }
+  std::uint64_t expected = format::kFirstSegment;
+  for (const auto& [number, size] : sizes_) {
+    if (number != expected) return damage(expected, 0, "the segment is missing");
+    ++expected;
+  }
+  if (sizes_.empty()) return damage(expected, 0, "the log's first segment is missing");
+  return {};
+}
+
+Result<WalRecovery::Segment> WalRecovery::read_segment(std::uint64_t number,
+                                                       std::uint64_t listed_bytes) {
+  auto bytes = disk_.read(format::segment_name(number));
+  if (!bytes.ok()) return bytes.error();
+  Segment segment{number, std::move(bytes.value())};
+  if (segment.bytes.size() < kSegmentBytesMin || segment.bytes.size() != listed_bytes ||
+      segment.bytes.size() % kSectorBytes != 0) {
+    return damage(number, segment.bytes.size(),
+                  "the file ends here: a segment never has this size");
+  }
+  VESPER_TRY(check_header(segment));
+  return segment;
+}
+
+Status WalRecovery::check_header(const Segment& segment) {
+  auto header = format::decode_header(segment.from(0).first(kSectorBytes));
+  if (!header.ok() && header.error().code == ErrorCode::kInvalid) {
+    header = format::decode_header(segment.from(kSectorBytes).first(kSectorBytes));
+    if (header.ok()) note(segment, 0, "the header does not verify, its copy does");
+  }
+  const std::string name = format::segment_name(segment.number);
+  if (!header.ok() && header.error().code == ErrorCode::kInvalid) {
+    return damage(segment.number, 0, header.error().message);
+  }
+  if (!header.ok()) return Error{header.error().code, name + ": " + header.error().message};
+
+  const format::SegmentHeader& found = header.value();
+  if (found.node != identity_.node || found.cluster != identity_.cluster ||
+      found.incarnation != identity_.incarnation) {
+    return Error{
+        ErrorCode::kMismatch,
+        fmt::format("{} at offset 0: the segment is of n{} of cluster {:016x}, not of this "
+                    "data directory's n{} of cluster {:016x}",
+                    name, found.node.value(), found.cluster.value(), identity_.node.value(),
+                    identity_.cluster.value())};
+  }
+  if (found.segment != segment.number) {
+    return damage(segment.number, 0,
+                  fmt::format("the header says that this is segment {}", found.segment));
+  }
+  if (found.segment_bytes != segment.bytes.size()) {
+    return damage(segment.number, segment.bytes.size(),
+                  fmt::format("the file ends here, its header says {} bytes", found.segment_bytes));
+  }
+  return {};
+}
+
+// --- Groups ---
+
+Status WalRecovery::read_groups(const Segment& segment) {
+  offset_ = format::kGroupsBegin;
+  while (const auto group = group_at(segment, offset_)) {
+    VESPER_TRY(apply_body(segment, group->body, offset_));
+    VESPER_TRY(check_mark(segment, offset_, *group));
+    offset_ = group->end;
+    ++sequence_;
+  }
+  recovered_.wal.at_ = {.segment = segment.number,
+                        .segment_bytes = segment.bytes.size(),
+                        .offset = offset_,
+                        .sequence = sequence_};
+  const bool is_rest_zero = is_zero(segment.from(offset_).first(segment.groups_end() - offset_));
+  if (!is_rest_zero) VESPER_TRY(read_bad_group(segment));
+  return read_closing(segment);
+}
+
+Status WalRecovery::read_closing(const Segment& segment) {
+  const ByteView sector = segment.from(segment.groups_end());
+  if (is_zero(sector)) {
+    ended_ = true;
+    return {};
+  }
+  const auto closing = format::decode_closing(sector, identity_.incarnation);
+  if (!closing || closing->segment != segment.number) {
+    return damage(segment.number, segment.groups_end(), "the closing does not verify");
+  }
+  if (closing->sequence != sequence_) {
+    return damage(segment.number, offset_,
+                  fmt::format("group {} does not verify, and groups up to {} were written",
+                              sequence_, closing->sequence - 1));
+  }
+  return {};
+}
+
+// The next group, if a whole and valid one begins here.
+std::optional<WalRecovery::GroupAt> WalRecovery::group_at(const Segment& segment,
+                                                          std::uint64_t offset) const {
+  const std::uint64_t room = segment.groups_end() - offset;
+  if (room < format::framed_bytes(0)) return std::nullopt;
+  const auto head = format::decode_head(segment.from(offset), identity_.incarnation);
+  if (!head || head->place != format::Place{segment.number, sequence_}) return std::nullopt;
+  if (format::framed_bytes(head->body_bytes) > room) return std::nullopt;
+  const ByteView body = segment.from(offset + format::kHeadBytes).first(head->body_bytes);
+  if (format::body_sum(body, identity_.incarnation) != head->body_sum) return std::nullopt;
+  return GroupAt{.body = body,
+                 .mark_offset = offset + format::round_to_sectors(format::kHeadBytes + body.size()),
+                 .end = offset + format::framed_bytes(body.size())};
+}
+
+// A mark that does not verify beside a group that does takes nothing away.
+Status WalRecovery::check_mark(const Segment& segment, std::uint64_t offset, const GroupAt& group) {
+  const auto mark = format::decode_mark(
+      segment.from(group.mark_offset).first(group.end - group.mark_offset), identity_.incarnation);
+  if (!mark) {
+    note(segment, group.mark_offset, "the mark of a group does not verify, the group does");
+    return {};
+  }
+  if (mark->place != format::Place{segment.number, sequence_} || mark->group_offset != offset) {
+    return damage(segment.number, group.mark_offset, "the mark of another group");
+  }
+  if (mark->hard_state != recovered_.hard_state) {
+    return damage(segment.number, group.mark_offset,
+                  "term and vote of the mark differ from those of the records");
+  }
+  return {};
+}
+
+// The group that should begin at offset_ does not verify, and the rest is not zeros: torn or damage?
+Status WalRecovery::read_bad_group(const Segment& segment) {
+  std::optional<std::pair<std::uint64_t, format::Mark>> own_mark;
+  for (std::uint64_t at = offset_; at < segment.groups_end(); at += kSectorBytes) {
+    const ByteView rest = segment.from(at).first(segment.groups_end() - at);
+    const auto head = format::decode_head(rest, identity_.incarnation);
+    auto mark = head ? std::nullopt : format::decode_mark(rest, identity_.incarnation);
+    if (!head && !mark) continue;
+    const format::Place place = head ? head->place : mark->place;
+    const bool is_own = place == format::Place{segment.number, sequence_} &&
+                        (head ? at == offset_ : mark->group_offset == offset_);
+    if (!is_own) {
+      return damage(segment.number, offset_,
+                    fmt::format("group {} does not verify, but at offset {} something of group {} "
+                                "does: it was written after it",
+                                sequence_, at, place.sequence));
+    }
+    if (mark) own_mark.emplace(at, std::move(*mark));
+  }
+  if (own_mark) VESPER_TRY(judge_by_mark(segment, own_mark->first, own_mark->second));
+  cut_torn_tail(segment);
+  return {};
+}
+
+// The mark of the last group says what each of its sectors should hold.
+Status WalRecovery::judge_by_mark(const Segment& segment, std::uint64_t at,
+                                  const format::Mark& mark) const {
+  if (offset_ + mark.group_bytes != at) {
+    return damage(segment.number, at, "a mark that does not follow its group");
+  }
+  bool is_any_wrong = false;
+  for (std::size_t i = 0; i < mark.sector_sums.size(); ++i) {
+    const std::uint64_t offset = offset_ + i * kSectorBytes;
+    const ByteView sector = segment.from(offset).first(kSectorBytes);
+    if (format::sector_sum(sector) == mark.sector_sums[i]) continue;
+    is_any_wrong = true;
+    if (!is_zero(sector)) {
+      return damage(segment.number, offset,
+                    fmt::format("this sector of group {} was written and has changed", sequence_));
+    }
+  }
+  if (is_any_wrong) return {};
+  return damage(segment.number, offset_,
+                fmt::format("group {} does not verify, though its sectors do", sequence_));
+}
+
+void WalRecovery::cut_torn_tail(const Segment& segment) {
+  std::uint64_t end = segment.groups_end();
+  while (is_zero(segment.from(end - kSectorBytes).first(kSectorBytes))) end -= kSectorBytes;
+  VESPER_CHECK(end > offset_);
+  recovered_.wal.torn_ = Wal::Torn{.offset = offset_, .bytes = end - offset_};
+  note(segment, offset_,
+       fmt::format("a torn tail of {} bytes that was never acknowledged is cut", end - offset_));
+}
+
+// --- Records ---
+
+Status WalRecovery::apply_body(const Segment& segment, ByteView body, std::uint64_t offset) {
+  std::size_t at = 0;
+  while (at < body.size()) {
+    const auto kind = static_cast<format::RecordKind>(body[at]);
+    const ByteView rest = body.subspan(at + 1);
+    std::size_t size = 0;
+    ByteReader in(rest);
+    Status applied = Error{ErrorCode::kInvalid, "an unknown kind of record"};
+    switch (kind) {
+      case format::RecordKind::kHardState: {
+        const raft::HardState hard_state = format::read_hard_state(in);
+        applied = apply_hard_state(hard_state);
+        size = in.offset();
+        break;
+      }
+      case format::RecordKind::kTruncation:
+        applied = apply_truncation(Index(in.u64()));
+        size = in.offset();
+        break;
+      case format::RecordKind::kEntry:
+        applied = apply_entry(rest, size);
+        break;
+    }
+    if (applied.ok() && !in.ok()) applied = Error{ErrorCode::kInvalid, "a record is cut short"};
+    if (!applied.ok()) {
+      return damage(segment.number, offset + format::kHeadBytes + at, applied.error().message);
+    }
+    at += 1 + size;
+  }
+  return {};
+}
+
+Status WalRecovery::apply_hard_state(const raft::HardState& hard_state) {
+  const raft::HardState& before = recovered_.hard_state;
+  const bool is_later = hard_state.term > before.term;
+  const bool keeps_vote =
+      hard_state.term == before.term && (!before.vote || hard_state.vote == before.vote);
+  if (!is_later && !keeps_vote) return Error{ErrorCode::kInvalid, "a vote or term is taken back"};
+  recovered_.hard_state = hard_state;
+  return {};
+}
+
+Status WalRecovery::apply_truncation(Index from) {
+  if (from == Index(0) || from.value() > recovered_.entries.size()) {
+    return Error{ErrorCode::kInvalid,
+                 fmt::format("a truncation from index {} of a log of {} entries", from.value(),
+                             recovered_.entries.size())};
+  }
+  recovered_.entries.resize(from.value() - 1);
+  return {};
+}
+
+// Each entry gets bytes of its own: a segment holds much else, and would stay in memory as long as any of its
+// entries.
+Status WalRecovery::apply_entry(ByteView bytes, std::size_t& size) {
+  if (bytes.size() < raft::Entry::kHeaderBytes) {
+    return Error{ErrorCode::kInvalid, "an entry is cut short"};
+  }
+  size = raft::Entry::kHeaderBytes + load_little<std::uint32_t>(bytes.data());
+  if (size > bytes.size()) return Error{ErrorCode::kInvalid, "an entry is cut short"};
+  auto entry = raft::Entry::decode(SharedBytes::copy_of(bytes.first(size)));
+  if (!entry.ok()) return entry.error();
+
+  const Index expected(recovered_.entries.size() + 1);
+  const Term last_term = recovered_.entries.empty() ? Term() : recovered_.entries.back().term();
+  if (entry.value().index() != expected || entry.value().term() < last_term) {
+    return Error{ErrorCode::kInvalid,
+                 fmt::format("entry {} of term {} where index {} of term {} or later must follow",
+                             entry.value().index().value(), entry.value().term().value(),
+                             expected.value(), last_term.value())};
+  }
+  recovered_.entries.push_back(std::move(entry.value()));
+  return {};
+}
+
+void WalRecovery::note(const Segment& segment, std::uint64_t offset, const std::string& what) {
+  recovered_.notes.push_back(
+      fmt::format("{} at offset {}: {}", format::segment_name(segment.number), offset, what));
+}
+
+}  // namespace vesper::storage

@@ -1,0 +1,59 @@
+// Reads the write-ahead log back: the rules of wal.h's opening comment, one function each. Made and used once, by
+// Wal::recover, at start.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "core/storage/wal.h"
+#include "core/storage/wal_format.h"
+
+namespace vesper::storage {
+
+class WalRecovery {
+ public:
+  WalRecovery(Disk& disk, const Identity& identity, const WalOptions& options)
+      : disk_(disk), identity_(identity), recovered_{{}, {}, Wal(disk, identity, options), {}} {}
+
+  Result<RecoveredLog> run();
+
+ private:
+  struct Segment {
+    std::uint64_t number = 0;
+    SharedBytes bytes;
+    std::uint64_t groups_end() const { return format::groups_end(bytes.size()); }
+    ByteView from(std::uint64_t offset) const { return bytes.view().subspan(offset); }
+  };
+  struct GroupAt {
+    ByteView body;
+    std::uint64_t mark_offset = 0;
+    std::uint64_t end = 0;  // where the next group may begin
+  };
+
+  Status find_segments();
+  Result<Segment> read_segment(std::uint64_t number, std::uint64_t listed_bytes);
+  Status check_header(const Segment& segment);
+  Status read_groups(const Segment& segment);
+  Status read_closing(const Segment& segment);
+  std::optional<GroupAt> group_at(const Segment& segment, std::uint64_t offset) const;
+  Status check_mark(const Segment& segment, std::uint64_t offset, const GroupAt& group);
+  Status read_bad_group(const Segment& segment);
+  Status judge_by_mark(const Segment& segment, std::uint64_t at, const format::Mark& mark) const;
+  void cut_torn_tail(const Segment& segment);
+  Status apply_body(const Segment& segment, ByteView body, std::uint64_t offset);
+  Status apply_hard_state(const raft::HardState& hard_state);
+  Status apply_truncation(Index from);
+  Status apply_entry(ByteView bytes, std::size_t& size);
+  void note(const Segment& segment, std::uint64_t offset, const std::string& what);
+
+  Disk& disk_;
+  const Identity& identity_;
+  std::map<std::uint64_t, std::uint64_t> sizes_;  // segment -> bytes
+  bool ended_ = false;                            // nothing may follow
+  std::uint64_t offset_ = format::kGroupsBegin;   // where the next group begins
+  std::uint64_t sequence_ = 1;                    // of the next group
+  RecoveredLog recovered_;
+};
+
+}  // namespace vesper::storage
