@@ -43,6 +43,8 @@ class Progress {
   // (ReadIndex).
   Instant heard_at;
   Round acked_round;
+  // When it may be asked again whether requests were lost.
+  Instant next_ask;
 
  private:
   NodeId voter_;

@@ -141,6 +141,7 @@ class Raft {
   void send_heartbeats();
   void on_heartbeat_request(const Message& message, const HeartbeatRequest& request);
   void on_heartbeat_reply(const Message& message, const HeartbeatReply& reply);
+  void ask_for_lost_appends(Progress& progress);
   bool reads_need_round() const;
   Round confirmed_round() const;
   void grant_confirmed_reads();

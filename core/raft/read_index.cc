@@ -63,11 +63,18 @@ void Raft::on_heartbeat_reply(const Message& message, const HeartbeatReply& repl
   Progress& progress = leader->progress[slot_of(message.from)];
   progress.heard_at = now_;
   progress.acked_round = std::max(progress.acked_round, reply.round);
-  // Requests may have been lost: ask, without entries, whether the peer still has all that was
-  // sent.
-  if (progress.on_heartbeat_reply(log_.last_index()))
-    send_append(progress, progress.next().previous());
+  ask_for_lost_appends(progress);
   grant_confirmed_reads();
+}
+
+// Requests may have been lost: send the probe again, or ask without entries whether the peer still has all that
+// was sent. At the heartbeats' pace, however many rounds the reads ask for.
+void Raft::ask_for_lost_appends(Progress& progress) {
+  if (now_ < progress.next_ask) return;
+  progress.next_ask = now_ + config_.heartbeat_interval;
+  if (progress.on_heartbeat_reply(log_.last_index())) {
+    send_append(progress, progress.next().previous());
+  }
 }
 
 // The newest round that a majority has acknowledged, this leader itself counted.
