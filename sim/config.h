@@ -1,0 +1,98 @@
+// What a simulated world is made of, as plain numbers: nothing here is drawn any more but by the world itself.
+// Scenarios (sim/scenario) and tests fill it in; World keeps a copy. Probabilities are in parts in a million.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "core/base/time.h"
+#include "core/base/types.h"
+#include "core/node/node.h"
+
+namespace vesper::sim {
+
+enum class Distribution : std::uint8_t {
+  kConstant,     // min
+  kUniform,      // from min to max
+  kExponential,  // min, and an exponential tail so that the mean is `mean`
+};
+
+struct Delay {
+  Distribution distribution = Distribution::kConstant;
+  Duration min;
+  Duration mean;  // kExponential: at least min
+  Duration max;   // kUniform: at least min
+};
+
+// One direction between two nodes. Each frame draws its own delay, so frames overtake each other.
+struct LinkConfig {
+  Delay delay{.distribution = Distribution::kExponential,
+              .min = Duration::microseconds(200),
+              .mean = Duration::milliseconds(1),
+              .max = {}};
+  std::uint64_t drop_ppm = 0;
+  std::uint64_t duplicate_ppm = 0;
+};
+
+// What a crash does with bytes and names that were not synced.
+enum class CrashLoss : std::uint8_t {
+  kKeep,        // all of them happen to be there
+  kLoseAll,     // none is
+  kLoseRandom,  // each sector and each name by a coin of its own
+  kTear,        // a prefix of them is, in the order in which they were written
+};
+
+struct DiskConfig {
+  Delay sync{.distribution = Distribution::kExponential,
+             .min = Duration::microseconds(300),
+             .mean = Duration::milliseconds(1),
+             .max = {}};
+  CrashLoss on_crash = CrashLoss::kLoseRandom;
+};
+
+// The node's clock shows base + offset + time * (1 + drift); base is the same for all.
+struct ClockConfig {
+  Duration offset;
+  std::int64_t drift_ppm = 0;  // Requires: above -1'000'000
+};
+
+// A crowd of clients that work over a few keys, each with one operation at a time.
+struct ClientsConfig {
+  std::uint64_t count = 1;
+  std::uint64_t keys = 8;
+  // Of the whole crowd, in operations in a thousand seconds; a client that waits skips its turns. 0: none.
+  std::uint64_t rate_per_kilosecond = 100'000;
+  std::uint64_t put_ppm = 500'000;  // the rest are gets
+  std::uint64_t value_bytes = 16;   // of a put's JSON text, at least; each text is used once
+  Duration timeout = Duration::seconds(2);
+  // How often a client asks a random node instead of the one that it takes for the leader.
+  std::uint64_t stray_ppm = 50'000;
+};
+
+// What a node's disk holds before its first start, in a cluster that is formed already.
+struct Preset {
+  raft::HardState hard_state;
+  std::vector<Term> entry_terms;  // a put each, of a key named for its position
+};
+
+struct WorldConfig {
+  std::uint64_t seed = 1;
+  std::uint32_t nodes = 5;
+  // Timings and limits of every node; id and cluster_size are the world's.
+  node::NodeConfig node;
+  // A turn comes up to this long after its first input, so that inputs gather as in a mailbox. 0: at once.
+  Duration turn_delay_max;
+  LinkConfig network;
+  std::map<std::pair<NodeId, NodeId>, LinkConfig> links;  // from, to
+  DiskConfig disk;
+  std::map<NodeId, DiskConfig> disks;
+  std::map<NodeId, ClockConfig> clocks;
+  std::vector<ClientsConfig> clients;
+  // The cluster is formed before it starts; presets imply it. Otherwise it forms itself.
+  bool preformed = false;
+  std::map<NodeId, Preset> presets;
+};
+
+}  // namespace vesper::sim

@@ -1,0 +1,146 @@
+// A whole cluster in virtual time: nodes, their clocks, disks and network, their clients, and the faults that a
+// caller inflicts between events. One queue of events, ordered by time and then by the order in which they were
+// made, drives everything; between two events nothing happens and nothing is computed, so idle time costs
+// nothing. World owns all of it and tells its observers what happens. The same configuration and the same calls
+// give the same events, and the same hash, everywhere: every draw is keyed by the seed, its purpose, its place
+// and its count.
+//
+// The nodes are production's: core/node over three small classes of this folder (SimClock, SimNetwork, SimDisk).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/time.h"
+#include "core/base/types.h"
+#include "core/node/environment.h"
+#include "core/node/node.h"
+#include "core/node/wire.h"
+#include "sim/config.h"
+#include "sim/observer.h"
+
+namespace vesper::sim {
+
+struct WorldCounts {
+  std::uint64_t events = 0;      // all of the following
+  std::uint64_t deliveries = 0;  // frames that reached a node
+  std::uint64_t lost = 0;        // frames that did not
+  std::uint64_t timers = 0;
+  std::uint64_t turns = 0;         // turns that had an event of their own
+  std::uint64_t completions = 0;   // disk batches
+  std::uint64_t client_steps = 0;  // requests and answers on their way, and clients' own timers
+  std::uint64_t faults = 0;
+  std::uint64_t operations = 0;  // invoked
+  std::uint64_t answered = 0;
+  std::uint64_t successes = 0;  // answered with kSuccess or kAbsent
+};
+
+// What becomes of a frame that is about to leave.
+struct Fate {
+  enum class Kind : std::uint8_t { kSend, kDrop, kHold, kDuplicate, kDelay };
+  Kind kind = Kind::kSend;
+  Duration delay;  // kDelay: more than the link's own
+};
+
+// Scripted faults on single messages. Asked for every frame between nodes once one is set.
+class Interceptor {
+ public:
+  virtual ~Interceptor() = default;
+  virtual Fate on_frame(const node::Frame& frame) = 0;
+};
+
+class WorldImpl;
+
+class World {
+ public:
+  // The observers must outlive the world; they are told in this order.
+  World(WorldConfig config, std::vector<WorldObserver*> observers);
+  ~World();
+  World(const World&) = delete;
+  World& operator=(const World&) = delete;
+
+  // Starts every node. Call it once, first.
+  void start();
+
+  // --- Time ---
+  Instant now() const;
+  // When the next event is due; Instant::never() if there is none.
+  Instant next_at() const;
+  // Takes the next event. Requires: there is one.
+  void step();
+  // Moves time on to `at`, for faults between events. Requires: now() <= at <= next_at().
+  void advance_to(Instant at);
+  // Takes every event up to and at `at`, then advances to it.
+  void run_until(Instant at);
+
+  // --- Faults. Each that changes something counts as one, and is told to the observers. ---
+  // Messages between different groups are lost; a node that no group names is alone. Replaces an earlier partition.
+  void partition(const std::vector<std::vector<NodeId>>& groups);
+  // One direction is lost, until mended or healed.
+  void cut(NodeId from, NodeId to);
+  void mend(NodeId from, NodeId to);
+  // Ends every partition and cut.
+  void heal();
+  // The process dies now, and its disk loses what `loss` says (nothing given: as its DiskConfig says).
+  // Nothing happens to a node that is down.
+  void crash(NodeId node, std::optional<CrashLoss> loss = std::nullopt);
+  // Starts a node that is down.
+  void restart(NodeId node);
+  // As SIGSTOP and SIGCONT: meanwhile frames, requests and completions wait, bounded as a socket's buffers are.
+  void pause(NodeId node);
+  void resume(NodeId node);
+  // From now on, on every link (single links of the configuration included).
+  void set_network(const LinkConfig& link);
+  void set_link(NodeId from, NodeId to, const LinkConfig& link);
+  void set_disk(NodeId node, const DiskConfig& disk);
+  // The next sync of this node's log fails.
+  void fail_next_sync(NodeId node);
+  // Flips one bit of a file at rest. Requires: the node is down, the file is there and that long.
+  void flip_bit(NodeId node, const std::string& file, std::uint64_t offset, unsigned bit);
+
+  // May be nullptr: none. The interceptor must outlive its use.
+  void intercept(Interceptor* interceptor);
+  // Sends what an interceptor held, in the order in which it was held.
+  void release_held();
+
+  // --- Clients ---
+  // One operation of a client of its own, which waits `timeout` and does not try again.
+  OperationId put(NodeId node, std::string_view key, std::string_view value, Duration timeout);
+  OperationId get(NodeId node, std::string_view key, Duration timeout);
+  // The rate of every crowd from now on, in operations in a thousand seconds; 0 stops them.
+  void set_client_rate(std::uint64_t rate_per_kilosecond);
+  // Operations that were invoked and neither answered nor given up.
+  std::uint64_t open_operations() const;
+
+  // --- Looking ---
+  const WorldConfig& config() const;
+  const WorldCounts& counts() const;
+  // Over every event so far.
+  std::uint64_t hash() const;
+  // The last fault or its end; the start, if there was none.
+  Instant last_fault_at() const;
+  // Its process runs, even if paused.
+  bool is_up(NodeId node) const;
+  bool is_paused(NodeId node) const;
+  // Its life goes on but the node has stopped itself (a failed sync, a data directory that is refused).
+  bool has_stopped(NodeId node) const;
+  // Between turns. Requires: is_up(node).
+  const node::NodeView& view(NodeId node) const;
+  const node::Node& node(NodeId node) const;
+  // Frames sent now would pass, both ways.
+  bool is_connected(NodeId a, NodeId b) const;
+  // The leader of the highest term among nodes that are up, not paused.
+  std::optional<NodeId> leader() const;
+  // The names of files on a node's disk, sorted. Requires: the node is down.
+  std::vector<storage::FileInfo> files(NodeId node) const;
+
+ private:
+  std::unique_ptr<WorldImpl> impl_;
+};
+
+}  // namespace vesper::sim
