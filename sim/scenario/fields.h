@@ -1,0 +1,79 @@
+// One list of each table's keys, for whoever walks them: the parser reads, the serializer writes,
+// `drawn` draws. A visitor has field(key, member) for every type that stands here.
+#pragma once
+
+#include "sim/scenario/scenario.h"
+
+namespace vesper::sim {
+
+template <class Visitor>
+void visit_fields(Visitor& visitor, ClusterSpec& cluster) {
+  visitor.field("nodes", cluster.nodes);
+  visitor.field("election_timeout_min", cluster.election_timeout_min);
+  visitor.field("election_timeout_max", cluster.election_timeout_max);
+  visitor.field("heartbeat_interval", cluster.heartbeat_interval);
+  visitor.field("request_timeout", cluster.request_timeout);
+  visitor.field("append_entries_max", cluster.append_entries_max);
+  visitor.field("append_bytes_max", cluster.append_bytes_max);
+  visitor.field("inflight_appends_max", cluster.inflight_appends_max);
+  visitor.field("uncommitted_bytes_max", cluster.uncommitted_bytes_max);
+  visitor.field("segment_bytes", cluster.segment_bytes);
+}
+
+template <class Visitor>
+void visit_fields(Visitor& visitor, DelaySpec& delay) {
+  visitor.field("distribution", delay.distribution);
+  visitor.field("min", delay.min);
+  visitor.field("mean", delay.mean);
+  visitor.field("max", delay.max);
+}
+
+template <class Visitor>
+void visit_fields(Visitor& visitor, LinkSpec& link) {
+  visitor.field("delay", link.delay);
+  visitor.field("drop", link.drop);
+  visitor.field("duplicate", link.duplicate);
+}
+
+template <class Visitor>
+void visit_fields(Visitor& visitor, DiskSpec& disk) {
+  visitor.field("sync", disk.sync);
+  visitor.field("on_crash", disk.on_crash);
+}
+
+template <class Visitor>
+void visit_fields(Visitor& visitor, ClockSpec& clock) {
+  visitor.field("drift_ppm", clock.drift_ppm);
+  visitor.field("offset", clock.offset);
+}
+
+template <class Visitor>
+void visit_fields(Visitor& visitor, ClientsSpec& clients) {
+  visitor.field("count", clients.count);
+  visitor.field("keys", clients.keys);
+  visitor.field("rate", clients.rate);
+  visitor.field("put", clients.put);
+  visitor.field("value_bytes", clients.value_bytes);
+  visitor.field("timeout", clients.timeout);
+  visitor.field("stray", clients.stray);
+}
+
+// The keys of a step that belong to its action; which action takes which is in step_keys.
+template <class Visitor>
+void visit_fields(Visitor& visitor, Step& step) {
+  visitor.field("node", step.nodes);
+  visitor.field("as", step.as);
+  visitor.field("groups", step.groups);
+  visitor.field("from", step.from);
+  visitor.field("to", step.to);
+  visitor.field("delay", step.delay);
+  visitor.field("drop", step.drop);
+  visitor.field("duplicate", step.duplicate);
+  visitor.field("sync", step.delay);
+  visitor.field("on_crash", step.on_crash);
+  visitor.field("rate", step.rate);
+  visitor.field("key", step.key);
+  visitor.field("value", step.value);
+}
+
+}  // namespace vesper::sim

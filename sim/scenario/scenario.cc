@@ -1,0 +1,100 @@
+#include "sim/scenario/scenario.h"
+
+#include <algorithm>
+
+#include "core/base/hash.h"
+#include "core/base/random.h"
+#include "sim/scenario/fields.h"
+
+namespace vesper::sim {
+
+namespace {
+
+// Replaces each range that it meets by a number keyed by the path of names to it.
+class Drawer {
+ public:
+  Drawer(std::uint64_t seed, std::uint64_t path) : seed_(seed), path_(path) {}
+
+  void field(std::string_view key, Range<std::uint64_t>& range) {
+    range = stream(key).between(range.low, range.high);
+  }
+  void field(std::string_view key, Range<Duration>& range) {
+    range = stream(key).between(range.low, range.high);
+  }
+  void field(std::string_view key, Range<Parts>& range) {
+    range = Parts{stream(key).between(range.low.per_million, range.high.per_million)};
+  }
+  void field(std::string_view key, Range<Rate>& range) {
+    range = Rate{stream(key).between(range.low.per_kilosecond, range.high.per_kilosecond)};
+  }
+  void field(std::string_view key, Range<Drift>& range) {
+    const auto width = static_cast<std::uint64_t>(range.high.ppm - range.low.ppm);
+    const auto above = static_cast<std::int64_t>(stream(key).between(0, width));
+    range = Drift{range.low.ppm + above};
+  }
+  void field(std::string_view key, DelaySpec& delay) {
+    Drawer inner(seed_, hash64(as_bytes(key), path_));
+    visit_fields(inner, delay);
+  }
+  template <class T>
+  void field(std::string_view key, std::optional<T>& value) {
+    if (value) field(key, *value);
+  }
+  template <class T>
+  void field(std::string_view /*key*/, T& /*not a range*/) {}
+
+ private:
+  RandomStream stream(std::string_view key) const {
+    return {Random(seed_),
+            {.purpose = Purpose::kScenario, .a = hash64(as_bytes(key), path_), .b = 0}};
+  }
+
+  std::uint64_t seed_;
+  std::uint64_t path_;
+};
+
+template <class Spec>
+void draw(std::uint64_t seed, std::string_view table, std::uint64_t place, Spec& spec) {
+  Drawer drawer(seed, hash64(as_bytes(table), place));
+  visit_fields(drawer, spec);
+}
+
+}  // namespace
+
+Scenario drawn(Scenario scenario, std::uint64_t seed) {
+  scenario.seed = seed;
+  draw(seed, "cluster", 0, scenario.cluster);
+  // Two ranges that overlap must not draw what Raft refuses.
+  ClusterSpec& cluster = scenario.cluster;
+  const Duration tick = Duration::milliseconds(1);
+  cluster.election_timeout_min =
+      std::max(cluster.election_timeout_min.value(), cluster.heartbeat_interval.value() + tick);
+  cluster.election_timeout_max =
+      std::max(cluster.election_timeout_max.value(), cluster.election_timeout_min.value() + tick);
+  draw(seed, "network", 0, scenario.network);
+  for (LinkOverride& link : scenario.links) {
+    draw(seed, "link", link.from * 1000 + link.to, link.link);
+  }
+  draw(seed, "disk", 0, scenario.disk);
+  for (auto& [node, disk] : scenario.disks) draw(seed, "disk.node", node, disk);
+  // Each node's clock is its own, also where all are said to be alike.
+  for (std::uint32_t node = 0; node < cluster.nodes.value(); ++node) {
+    const auto own = scenario.clocks.find(node);
+    ClockSpec clock = own == scenario.clocks.end() ? scenario.clock : own->second;
+    draw(seed, "clock", node, clock);
+    if (!(clock == scenario.clock)) scenario.clocks[node] = clock;
+  }
+  if (!scenario.clock.drift_ppm.is_drawn() || !scenario.clock.offset.is_drawn()) {
+    scenario.clock = ClockSpec();
+  }
+  for (std::size_t i = 0; i < scenario.clients.size(); ++i) {
+    draw(seed, "clients", i, scenario.clients[i]);
+  }
+  for (std::size_t i = 0; i < scenario.steps.size(); ++i) {
+    draw(seed, "step", i, scenario.steps[i]);
+    Drawer(seed, hash64(as_bytes("step.time"), i)).field("time", scenario.steps[i].time);
+  }
+  return scenario;
+}
+
+}  // namespace vesper::sim

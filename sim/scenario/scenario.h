@@ -1,0 +1,197 @@
+// A scenario as a value: a cluster, its world, what happens to it and what must hold. Files
+// (parser.h), the random search (hunt.h) and tests make them; the runner (runner.h) runs them; the
+// serializer (serializer.h) writes any of them back as a file. Numbers may be ranges until `drawn`
+// fixes them for a seed.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sim/scenario/condition.h"
+#include "sim/scenario/values.h"
+
+namespace vesper::sim {
+
+struct ClusterSpec {
+  Range<std::uint64_t> nodes = 5;
+  Range<Duration> election_timeout_min = Duration::milliseconds(500);
+  Range<Duration> election_timeout_max = Duration::milliseconds(1000);
+  Range<Duration> heartbeat_interval = Duration::milliseconds(50);
+  Range<Duration> request_timeout = Duration::milliseconds(800);
+  Range<std::uint64_t> append_entries_max = 1024;
+  Range<std::uint64_t> append_bytes_max = 1024 * 1024;
+  Range<std::uint64_t> inflight_appends_max = 64;
+  Range<std::uint64_t> uncommitted_bytes_max = 32 * 1024 * 1024;
+  Range<std::uint64_t> segment_bytes = 1024 * 1024;
+  bool operator==(const ClusterSpec&) const = default;
+};
+
+struct LinkSpec {
+  DelaySpec delay{.distribution = Distribution::kExponential,
+                  .min = Duration::microseconds(200),
+                  .mean = Duration::milliseconds(1),
+                  .max = {}};
+  Range<Parts> drop;
+  Range<Parts> duplicate;
+  bool operator==(const LinkSpec&) const = default;
+};
+
+// [[link]]: one direction's own values; what is not said is as [network] says.
+struct LinkOverride {
+  std::uint32_t from = 0;
+  std::uint32_t to = 0;
+  LinkSpec link;
+  bool operator==(const LinkOverride&) const = default;
+};
+
+struct DiskSpec {
+  DelaySpec sync{.distribution = Distribution::kExponential,
+                 .min = Duration::microseconds(300),
+                 .mean = Duration::milliseconds(1),
+                 .max = {}};
+  CrashLoss on_crash = CrashLoss::kLoseRandom;
+  bool operator==(const DiskSpec&) const = default;
+};
+
+struct ClockSpec {
+  Range<Drift> drift_ppm;
+  Range<Duration> offset;
+  bool operator==(const ClockSpec&) const = default;
+};
+
+// [[clients]]: a crowd that works over a few keys, each client with one operation at a time.
+struct ClientsSpec {
+  Range<std::uint64_t> count = 1;
+  Range<std::uint64_t> keys = 8;
+  Range<Rate> rate = Rate{100'000};   // of the crowd; a client that waits skips its turns
+  Range<Parts> put = Parts{500'000};  // the rest are gets
+  Range<std::uint64_t> value_bytes = 16;
+  Range<Duration> timeout = Duration::seconds(2);
+  // How often a client asks a random node instead of the one that it takes for the leader.
+  Range<Parts> stray = Parts{50'000};
+  bool operator==(const ClientsSpec&) const = default;
+};
+
+// What a node's disk holds before it starts, in a cluster that is formed already.
+struct PresetSpec {
+  std::uint32_t node = 0;
+  std::uint64_t term = 0;
+  std::optional<std::uint32_t> vote;
+  std::vector<std::uint64_t> entries_terms;  // a command each
+  bool operator==(const PresetSpec&) const = default;
+};
+
+enum class Action : std::uint8_t {
+  kPartition,  // groups: messages between different groups are lost
+  kCut,        // from, to: one direction is lost
+  kMend,       // from, to: the end of a cut
+  kHeal,       // ends every partition and cut
+  kCrash,      // node: with the disk's on_crash, or this step's
+  kRestart,    // node
+  kPause,      // node: as SIGSTOP
+  kResume,     // node
+  kNetwork,    // delay, drop, duplicate: from now on, on every link
+  kDisk,       // node; sync: from now on
+  kPut,        // node, key, value: one request of an operator
+  kGet,        // node, key
+  kClients,    // rate: of every crowd from now on; "0/s" stops them
+  kHold,       // on_message: keeps it back until a release
+  kDrop,       // on_message
+  kDuplicate,  // on_message
+  kDelay,      // on_message; delay
+  kRelease,    // delivers what is held
+  kNote,       // nothing: a point in time with a name, for expectations
+};
+
+enum class Trigger : std::uint8_t { kAt, kAfter, kWhen, kOnMessage };
+
+struct MessageMatch {
+  std::string type;              // as raft::message_name says; empty: any
+  std::optional<Selector> from;  // none: any
+  std::optional<Selector> to;
+  std::uint64_t nth = 1;    // counted from when the step is armed
+  std::uint64_t count = 1;  // how many messages, this one among them
+  bool operator==(const MessageMatch&) const = default;
+};
+
+// One thing that happens. `at` fires at its time. The others are armed once the step before them has
+// run: `after` by its time, `when` as soon as the condition holds, `on_message` by the message.
+// A step whose selectors name nobody yet waits until they do.
+struct Step {
+  std::string name;  // for expectations to refer to
+  Trigger trigger = Trigger::kAt;
+  Range<Duration> time;  // kAt, kAfter
+  Condition when;        // kWhen
+  MessageMatch message;  // kOnMessage
+  Action action = Action::kNote;
+
+  std::vector<Selector> nodes;
+  std::string as;  // names the first of the nodes for later steps and conditions
+  std::vector<std::vector<Selector>> groups;
+  std::optional<Selector> from;
+  std::optional<Selector> to;
+  std::optional<DelaySpec> delay;
+  std::optional<Range<Parts>> drop;
+  std::optional<Range<Parts>> duplicate;
+  std::optional<CrashLoss> on_crash;
+  std::optional<Range<Rate>> rate;
+  std::string key;
+  std::string value;
+  // May find nobody, or never come due, without failing the run.
+  bool optional = false;
+  bool operator==(const Step&) const = default;
+};
+
+struct Expectation {
+  enum class Kind : std::uint8_t {
+    kWithin,      // holds at some moment within the span
+    kEventually,  // holds at some moment
+    kAlways,      // holds after every event
+    kNever,       // holds after none
+  };
+  Kind kind = Kind::kEventually;
+  Span within;  // kWithin
+  Condition that;
+  // Counts from when this step has run; empty: from the start.
+  std::string after;
+  // Counts until this step has run; empty: to the end.
+  std::string until;
+  bool operator==(const Expectation&) const = default;
+};
+
+struct FinalSpec {
+  std::map<std::string, std::string> values;  // key to the JSON text that every node up must hold
+  std::optional<Condition> that;
+  bool linearizable = true;
+  // Whether a majority that is up and connected must answer and agree at the end.
+  bool progress = true;
+  bool operator==(const FinalSpec&) const = default;
+};
+
+struct Scenario {
+  std::string name;
+  std::string description;  // what happens and what is expected, for people
+  std::uint64_t seed = 1;
+  Duration duration = Duration::seconds(10);
+  ClusterSpec cluster;
+  LinkSpec network;
+  std::vector<LinkOverride> links;
+  DiskSpec disk;
+  std::map<std::uint32_t, DiskSpec> disks;
+  ClockSpec clock;
+  std::map<std::uint32_t, ClockSpec> clocks;
+  std::vector<ClientsSpec> clients;
+  std::vector<PresetSpec> presets;
+  std::vector<Step> steps;
+  std::vector<Expectation> expectations;
+  FinalSpec at_end;
+  bool operator==(const Scenario&) const = default;
+};
+
+// Every range replaced by a number drawn for this seed, each keyed by its own place in the file:
+// a range more or less reshuffles no other. Ensures: the seed is the scenario's own.
+Scenario drawn(Scenario scenario, std::uint64_t seed);
+
+}  // namespace vesper::sim

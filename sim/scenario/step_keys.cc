@@ -1,0 +1,32 @@
+#include "sim/scenario/step_keys.h"
+
+#include <map>
+
+namespace vesper::sim {
+
+const StepKeys& keys_of(Action action) {
+  static const std::map<Action, StepKeys> kKeys = {
+      {Action::kPartition, {{"groups"}, {}, false}},
+      {Action::kCut, {{"from", "to"}, {}, false}},
+      {Action::kMend, {{"from", "to"}, {}, false}},
+      {Action::kHeal, {{}, {}, false}},
+      {Action::kCrash, {{"node"}, {"as", "on_crash"}, false}},
+      {Action::kRestart, {{"node"}, {"as"}, false}},
+      {Action::kPause, {{"node"}, {"as"}, false}},
+      {Action::kResume, {{"node"}, {"as"}, false}},
+      {Action::kNetwork, {{}, {"delay", "drop", "duplicate"}, false}},
+      {Action::kDisk, {{"node", "sync"}, {"as"}, false}},
+      {Action::kPut, {{"node", "key", "value"}, {"as"}, false}},
+      {Action::kGet, {{"node", "key"}, {"as"}, false}},
+      {Action::kClients, {{"rate"}, {}, false}},
+      {Action::kHold, {{}, {}, true}},
+      {Action::kDrop, {{}, {}, true}},
+      {Action::kDuplicate, {{}, {}, true}},
+      {Action::kDelay, {{"delay"}, {}, true}},
+      {Action::kRelease, {{}, {}, false}},
+      {Action::kNote, {{}, {"node", "as"}, false}},
+  };
+  return kKeys.at(action);
+}
+
+}  // namespace vesper::sim

@@ -1,0 +1,38 @@
+// Which keys each action of a step takes: for the parser, which refuses others, and the serializer,
+// which writes no others.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "sim/scenario/scenario.h"
+
+namespace vesper::sim {
+
+inline constexpr std::array<std::string_view, 13> kStepKeys = {
+    "node",      "as",   "groups",   "from", "to",  "delay", "drop",
+    "duplicate", "sync", "on_crash", "rate", "key", "value"};
+
+inline constexpr std::array<std::pair<std::string_view, Trigger>, 4> kTriggers = {
+    {{"at", Trigger::kAt},
+     {"after", Trigger::kAfter},
+     {"when", Trigger::kWhen},
+     {"on_message", Trigger::kOnMessage}}};
+
+struct StepKeys {
+  std::vector<std::string_view> required;
+  std::vector<std::string_view> others;
+  bool needs_message = false;
+
+  bool takes(std::string_view key) const {
+    return std::find(required.begin(), required.end(), key) != required.end() ||
+           std::find(others.begin(), others.end(), key) != others.end();
+  }
+};
+
+const StepKeys& keys_of(Action action);
+
+}  // namespace vesper::sim
