@@ -74,7 +74,7 @@ std::vector<DiskOp> write_identity(const Identity& identity) {
   ops.push_back(WriteFile{kTemporary, 0, std::move(bytes)});
   ops.push_back(SyncFile{kTemporary});
   ops.push_back(RenameFile{kTemporary, kName});
-  ops.push_back(SyncDirectory{});
+  ops.emplace_back(SyncDirectory{});
   return ops;
 }
 

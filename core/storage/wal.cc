@@ -32,7 +32,7 @@ void append_entry(const raft::Entry& entry, ByteWriter& out) {
 // Head, padding and mark around a body that stands at the front of `group`, after the head's room.
 void seal(const format::MarkOf& mark, Incarnation incarnation, std::vector<std::byte>& group) {
   format::write_head(mark.place, incarnation, group);
-  group.resize(format::round_to_sectors(group.size()));
+  group.resize(format::round_to_sectors(group.size()), format::kPadding);
   format::append_mark(mark, incarnation, group);
 }
 
@@ -130,6 +130,8 @@ bool Wal::fits_here(std::uint64_t framed) const {
 // On a lane of its own: making a segment takes longer than a sync of the log.
 void Wal::ask_for_next(std::uint64_t segment_bytes) {
   DiskBatch batch{DiskLane::kBackground, ++last_ticket_, {}};
+  for (std::string& name : leftovers_) batch.ops.push_back(RemoveFile{std::move(name)});
+  leftovers_.clear();
   format::add_create_segment(identity_, at_.segment + 1, segment_bytes, batch.ops);
   next_ = {.bytes = segment_bytes, .is_there = false, .is_asked = true};
   disk_->submit(std::move(batch));
@@ -150,38 +152,49 @@ void Wal::move_to_next(DiskBatch& batch) {
   next_ = {};
 }
 
-void Wal::add_repair(DiskBatch& batch) {
+void Wal::submit_repair() {
   const std::string name = format::segment_name(at_.segment);
-  batch.ops.push_back(WriteFile{name, torn_->offset, std::vector<std::byte>(torn_->bytes)});
+  DiskBatch batch{DiskLane::kLog, ++last_ticket_, {}};
+  batch.ops.push_back(WriteFile{name, repair_->offset, std::move(repair_->bytes)});
   batch.ops.push_back(SyncFile{name});
-  torn_.reset();
+  repair_.reset();
+  flight_ = flight_of(batch, WriteId());
+  disk_->submit(std::move(batch));
 }
 
 void Wal::flush() {
   if (!next_.is_there && !next_.is_asked) ask_for_next(options_.segment_bytes);
-  if (flight_ || groups_.empty()) return;
+  if (flight_) return;
+  if (repair_) return submit_repair();
+  if (groups_.empty()) return;
 
   const std::uint64_t framed =
       format::framed_bytes(groups_.front().bytes.size() - format::kHeadBytes);
-  DiskBatch batch{DiskLane::kLog, last_ticket_ + 1, {}};
+  DiskBatch batch;
   if (!fits_here(framed)) {
     if (!next_.is_there) return;
     // Only an entry larger than a whole segment: the empty one that was prepared gives way to a larger.
     if (const std::uint64_t needed = segment_bytes_for(framed, options_); needed > next_.bytes) {
       return ask_for_next(needed);
     }
+    move_to_next(batch);
   }
-  if (torn_) add_repair(batch);
-  if (!fits_here(framed)) move_to_next(batch);
+  submit_group(std::move(batch));
+  if (!next_.is_there && !next_.is_asked) ask_for_next(options_.segment_bytes);
+}
 
-  ++last_ticket_;
+// The oldest group, after what `batch` already holds.
+void Wal::submit_group(DiskBatch batch) {
+  batch.lane = DiskLane::kLog;
+  batch.ticket = ++last_ticket_;
   Group group = std::move(groups_.front());
   groups_.pop_front();
   seal({.place = {at_.segment, at_.sequence},
         .group_offset = at_.offset,
         .hard_state = group.hard_state},
        identity_.incarnation, group.bytes);
-  VESPER_CHECK(group.bytes.size() == framed);
+  const std::uint64_t framed = group.bytes.size();
+  VESPER_CHECK(fits_here(framed));
   const std::string name = format::segment_name(at_.segment);
   batch.ops.push_back(WriteFile{name, at_.offset, std::move(group.bytes)});
   batch.ops.push_back(SyncFile{name});
@@ -190,7 +203,6 @@ void Wal::flush() {
   flight_ = flight_of(batch, group.last);
   flight_bytes_ = framed;
   disk_->submit(std::move(batch));
-  if (!next_.is_there && !next_.is_asked) ask_for_next(options_.segment_bytes);
 }
 
 Result<WriteId> Wal::on_disk_done(DiskDone done) {

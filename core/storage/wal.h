@@ -11,11 +11,12 @@
 //     header    sector 0 and a copy in sector 1: magic, format version, segment number, segment size, node,
 //               cluster, incarnation, CRC-32C.
 //     group*    one per sync. Sequence numbers are one apart over all segments; a group fits in one segment.
-//       head    24+ bytes: magic, segment number, sequence, body length, CRC-32C of the body, then a CRC-32C of
+//       head    32 bytes: magic, CRC-32C of the body, segment number, sequence, body length, then a CRC-32C of
 //               the head itself (the length has its own checksum).
 //       body    records: a hard state, a truncation ("drop every entry from this index on"), or an entry's own
 //               record bytes as they travel between nodes (core/raft/entry.h).
-//       zeros   up to the next sector.
+//       0xff    up to the next sector: not zeros, so that no short last sector is one flipped bit away from the
+//               zeros that the segment was made of.
 //       mark    sectors of its own, in the same write and the same sync: magic, segment number, sequence, the
 //               group's place and length, the hard state as it stands after the group (term and vote stand
 //               twice), and a CRC-32C of each sector of the group; then its own CRC-32C.
@@ -32,9 +33,11 @@
 //     later segment: damage. (Group N+1 is only submitted after N was synced.)
 //   - The last group does not verify and its mark does: the mark's sector sums tell which sectors are wrong. If
 //     each wrong sector reads as the zeros that the segment was made of, it was never written: torn. If any
-//     wrong sector holds something else, it was written and has changed: damage.
+//     wrong sector holds something else, it was written and has changed: damage. (So is a sector of zeros whose
+//     sum is that of a single bit: no telling whether it was torn or flipped.)
 //   - The last group does not verify and neither does its mark: torn (two faults at once are not told apart).
-//   - The last group verifies and its mark does not: the group stands.
+//   - The last group verifies and its mark does not: the group stands. From now on it is vouched for, so its mark
+//     is written again: without it, damage to the group would pass for a torn tail at the next start.
 // A torn tail was never acknowledged. It is zeroed and synced before anything is written after it. Damage stops
 // recovery with an error that names file and offset; nothing is changed on disk.
 #pragma once
@@ -88,7 +91,8 @@ class Wal {
   // every one before.
   void append(const raft::Ready& ready);
   // Submits what is buffered, unless a batch is in flight or the next segment is not there yet; asks for that
-  // segment ahead of its time. Call it once a turn.
+  // segment ahead of its time. Its first batch after a crash may be the repair of the log's end alone. Call it
+  // once a turn.
   void flush();
   // Takes the completion of any batch this log submitted.
   // Ensures: the result is the highest WriteId that is now durable; 0 if this completion made none durable.
@@ -98,7 +102,8 @@ class Wal {
 
   // Bytes appended and not yet durable.
   std::size_t pending_bytes() const;
-  // The ticket and the last WriteId of the batch in flight, if one is (for observers).
+  // The ticket and the last WriteId of the batch in flight, if one is (for observers); 0 for a batch that makes
+  // no write of this life durable.
   struct Flight {
     std::uint64_t ticket = 0;
     WriteId last;
@@ -112,10 +117,11 @@ class Wal {
     WriteId last;                // the last write that is whole in this group and those before it
     raft::HardState hard_state;  // after it
   };
-  // A tail that was never acknowledged: zeroed before anything else is written.
-  struct Torn {
+  // What a crash left at the end of the last segment, as it should be: the last group's mark again, zeros for a
+  // torn tail. Written and synced before anything else.
+  struct Repair {
     std::uint64_t offset = 0;
-    std::uint64_t bytes = 0;
+    std::vector<std::byte> bytes;
   };
   struct Position {
     std::uint64_t segment = 0;
@@ -138,7 +144,8 @@ class Wal {
   bool fits_here(std::uint64_t framed) const;
   void ask_for_next(std::uint64_t segment_bytes);
   void move_to_next(DiskBatch& batch);
-  void add_repair(DiskBatch& batch);
+  void submit_repair();
+  void submit_group(DiskBatch batch);
   std::vector<std::byte> take_buffer();
 
   friend class WalRecovery;
@@ -148,8 +155,9 @@ class Wal {
   WalOptions options_;
   Position at_;
   Next next_;
-  std::optional<Torn> torn_;
-  raft::HardState hard_state_;  // after everything appended
+  std::optional<Repair> repair_;
+  std::vector<std::string> leftovers_;  // temporary files of an earlier life, to be removed
+  raft::HardState hard_state_;          // after everything appended
   WriteId last_append_;
   std::deque<Group> groups_;                   // appended, not submitted; oldest first
   std::vector<std::vector<std::byte>> spare_;  // buffers to be used again

@@ -16,6 +16,7 @@ constexpr std::size_t kHeaderBytes = 64;
 constexpr std::size_t kClosingSumOffset = 24;
 constexpr const char* kNamePrefix = "segment-";
 constexpr const char* kNameSuffix = ".log";
+constexpr std::string_view kTemporarySuffix = ".tmp";
 
 std::uint32_t seed_of(Incarnation incarnation) {
   return static_cast<std::uint32_t>(mix64(0, incarnation.value()));
@@ -39,6 +40,11 @@ std::optional<std::uint64_t> segment_of(const std::string& name) {
   }
   if (name != segment_name(segment)) return std::nullopt;
   return segment;
+}
+
+bool is_temporary(const std::string& name) {
+  if (!name.ends_with(kTemporarySuffix)) return false;
+  return segment_of(name.substr(0, name.size() - kTemporarySuffix.size())).has_value();
 }
 
 // --- Segment headers ---
@@ -86,7 +92,7 @@ Result<SegmentHeader> decode_header(ByteView sector) {
 void add_create_segment(const Identity& identity, std::uint64_t segment,
                         std::uint64_t segment_bytes, std::vector<DiskOp>& ops) {
   const std::string name = segment_name(segment);
-  const std::string temporary = name + ".tmp";
+  const std::string temporary = name + std::string(kTemporarySuffix);
   ops.push_back(CreateFile{temporary, segment_bytes});
   ops.push_back(WriteFile{temporary, 0,
                           encode_header({.segment = segment,
@@ -96,7 +102,7 @@ void add_create_segment(const Identity& identity, std::uint64_t segment,
                                          .incarnation = identity.incarnation})});
   ops.push_back(SyncFile{temporary});
   ops.push_back(RenameFile{temporary, name});
-  ops.push_back(SyncDirectory{});
+  ops.emplace_back(SyncDirectory{});
 }
 
 // --- Groups ---
@@ -133,6 +139,18 @@ std::uint32_t body_sum(ByteView body, Incarnation incarnation) {
 
 std::uint32_t sector_sum(ByteView sector) {
   return crc32c(sector);
+}
+
+bool is_sum_of_one_bit(std::uint32_t sum) {
+  std::vector<std::byte> sector(kSectorBytes);
+  for (std::byte& byte : sector) {
+    for (unsigned bit = 0; bit < 8; ++bit) {
+      byte = std::byte{1} << bit;
+      if (sector_sum(sector) == sum) return true;
+    }
+    byte = std::byte{0};
+  }
+  return false;
 }
 
 void append_mark(const MarkOf& mark, Incarnation incarnation, std::vector<std::byte>& group) {

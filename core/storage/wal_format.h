@@ -24,6 +24,8 @@ inline constexpr std::uint64_t kGroupsBegin = 2 * kSectorBytes;
 inline constexpr std::uint64_t kClosingBytes = kSectorBytes;
 inline constexpr std::size_t kHeadBytes = 32;
 inline constexpr std::size_t kMarkFixedBytes = 64;
+// Fills a group's last sector.
+inline constexpr std::byte kPadding{0xff};
 
 constexpr std::uint64_t round_to_sectors(std::uint64_t bytes) {
   return (bytes + kSectorBytes - 1) / kSectorBytes * kSectorBytes;
@@ -44,6 +46,8 @@ constexpr std::uint64_t framed_bytes(std::uint64_t body_bytes) {
 std::string segment_name(std::uint64_t segment);
 // Nothing if it is not the name of a segment.
 std::optional<std::uint64_t> segment_of(const std::string& name);
+// A segment that was being made when its maker died.
+bool is_temporary(const std::string& name);
 
 struct SegmentHeader {
   std::uint64_t segment = 0;
@@ -97,6 +101,8 @@ void append_mark(const MarkOf& mark, Incarnation incarnation, std::vector<std::b
 // Nothing if no valid mark begins here.
 std::optional<Mark> decode_mark(ByteView at, Incarnation incarnation);
 std::uint32_t sector_sum(ByteView sector);
+// Whether a sector with this sum may hold a single 1 bit.
+bool is_sum_of_one_bit(std::uint32_t sum);
 
 // The last sector of a segment, once the log goes on in the next one; `place.sequence` is the next group's.
 std::vector<std::byte> encode_closing(const Place& place, Incarnation incarnation);

@@ -23,6 +23,11 @@ bool is_zero(ByteView bytes) {
          std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0;
 }
 
+std::uint64_t first_not_zero(ByteView bytes, std::uint64_t from) {
+  while (from < bytes.size() && bytes[from] == std::byte{0}) ++from;
+  return from;
+}
+
 }  // namespace
 
 Result<RecoveredLog> Wal::recover(Disk& disk, const Identity& identity, const WalOptions& options) {
@@ -40,9 +45,10 @@ Result<RecoveredLog> WalRecovery::run() {
     if (!ended_) {
       VESPER_TRY(read_groups(segment.value()));
     } else if (!is_zero(segment.value().from(format::kGroupsBegin))) {
-      return damage(
-          number, format::kGroupsBegin,
-          fmt::format("bytes that follow no log: group {} is missing before them", sequence_));
+      return damage(number, first_not_zero(segment.value().bytes.view(), format::kGroupsBegin),
+                    fmt::format("bytes that follow no log: the segment before does not say that "
+                                "group {} is here",
+                                sequence_));
     } else if (number == recovered_.wal.at_.segment + 1) {
       recovered_.wal.next_ = {.bytes = size, .is_there = true, .is_asked = false};
     }
@@ -62,6 +68,7 @@ Status WalRecovery::find_segments() {
   if (!files.ok()) return files.error();
   for (const FileInfo& file : files.value()) {
     if (const auto number = format::segment_of(file.name)) sizes_[*number] = file.size;
+    if (format::is_temporary(file.name)) recovered_.wal.leftovers_.push_back(file.name);
   }
   std::uint64_t expected = format::kFirstSegment;
   for (const auto& [number, size] : sizes_) {
@@ -123,9 +130,10 @@ Status WalRecovery::check_header(const Segment& segment) {
 
 Status WalRecovery::read_groups(const Segment& segment) {
   offset_ = format::kGroupsBegin;
+  unmarked_.reset();
   while (const auto group = group_at(segment, offset_)) {
     VESPER_TRY(apply_body(segment, group->body, offset_));
-    VESPER_TRY(check_mark(segment, offset_, *group));
+    VESPER_TRY(check_mark(segment, *group));
     offset_ = group->end;
     ++sequence_;
   }
@@ -142,6 +150,7 @@ Status WalRecovery::read_closing(const Segment& segment) {
   const ByteView sector = segment.from(segment.groups_end());
   if (is_zero(sector)) {
     ended_ = true;
+    plan_repair(segment);
     return {};
   }
   const auto closing = format::decode_closing(sector, identity_.incarnation);
@@ -167,19 +176,23 @@ std::optional<WalRecovery::GroupAt> WalRecovery::group_at(const Segment& segment
   const ByteView body = segment.from(offset + format::kHeadBytes).first(head->body_bytes);
   if (format::body_sum(body, identity_.incarnation) != head->body_sum) return std::nullopt;
   return GroupAt{.body = body,
+                 .offset = offset,
                  .mark_offset = offset + format::round_to_sectors(format::kHeadBytes + body.size()),
                  .end = offset + format::framed_bytes(body.size())};
 }
 
 // A mark that does not verify beside a group that does takes nothing away.
-Status WalRecovery::check_mark(const Segment& segment, std::uint64_t offset, const GroupAt& group) {
+Status WalRecovery::check_mark(const Segment& segment, const GroupAt& group) {
+  unmarked_.reset();
   const auto mark = format::decode_mark(
       segment.from(group.mark_offset).first(group.end - group.mark_offset), identity_.incarnation);
   if (!mark) {
     note(segment, group.mark_offset, "the mark of a group does not verify, the group does");
+    unmarked_ = group;
     return {};
   }
-  if (mark->place != format::Place{segment.number, sequence_} || mark->group_offset != offset) {
+  if (mark->place != format::Place{segment.number, sequence_} ||
+      mark->group_offset != group.offset) {
     return damage(segment.number, group.mark_offset, "the mark of another group");
   }
   if (mark->hard_state != recovered_.hard_state) {
@@ -208,9 +221,7 @@ Status WalRecovery::read_bad_group(const Segment& segment) {
     }
     if (mark) own_mark.emplace(at, std::move(*mark));
   }
-  if (own_mark) VESPER_TRY(judge_by_mark(segment, own_mark->first, own_mark->second));
-  cut_torn_tail(segment);
-  return {};
+  return own_mark ? judge_by_mark(segment, own_mark->first, own_mark->second) : Status();
 }
 
 // The mark of the last group says what each of its sectors should hold.
@@ -225,7 +236,7 @@ Status WalRecovery::judge_by_mark(const Segment& segment, std::uint64_t at,
     const ByteView sector = segment.from(offset).first(kSectorBytes);
     if (format::sector_sum(sector) == mark.sector_sums[i]) continue;
     is_any_wrong = true;
-    if (!is_zero(sector)) {
+    if (!is_zero(sector) || format::is_sum_of_one_bit(mark.sector_sums[i])) {
       return damage(segment.number, offset,
                     fmt::format("this sector of group {} was written and has changed", sequence_));
     }
@@ -235,13 +246,33 @@ Status WalRecovery::judge_by_mark(const Segment& segment, std::uint64_t at,
                 fmt::format("group {} does not verify, though its sectors do", sequence_));
 }
 
-void WalRecovery::cut_torn_tail(const Segment& segment) {
+// The log's end as it should be. Only for the last segment: in one that is closed, nothing is written any more, and
+// its closing says that no group is lost.
+void WalRecovery::plan_repair(const Segment& segment) {
+  std::uint64_t begin = offset_;
+  std::vector<std::byte> bytes;
+  if (unmarked_) {
+    begin = unmarked_->mark_offset;
+    const ByteView group = segment.from(unmarked_->offset).first(begin - unmarked_->offset);
+    bytes.assign(group.begin(), group.end());
+    format::append_mark({.place = {segment.number, sequence_ - 1},
+                         .group_offset = unmarked_->offset,
+                         .hard_state = recovered_.hard_state},
+                        identity_.incarnation, bytes);
+    bytes.erase(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(group.size()));
+  }
   std::uint64_t end = segment.groups_end();
-  while (is_zero(segment.from(end - kSectorBytes).first(kSectorBytes))) end -= kSectorBytes;
-  VESPER_CHECK(end > offset_);
-  recovered_.wal.torn_ = Wal::Torn{.offset = offset_, .bytes = end - offset_};
-  note(segment, offset_,
-       fmt::format("a torn tail of {} bytes that was never acknowledged is cut", end - offset_));
+  while (end > offset_ && is_zero(segment.from(end - kSectorBytes).first(kSectorBytes))) {
+    end -= kSectorBytes;
+  }
+  if (end > offset_) {
+    note(segment, offset_,
+         fmt::format("a torn tail of {} bytes that was never acknowledged is cut", end - offset_));
+    bytes.resize(end - begin);
+  }
+  if (!bytes.empty()) {
+    recovered_.wal.repair_ = Wal::Repair{.offset = begin, .bytes = std::move(bytes)};
+  }
 }
 
 // --- Records ---

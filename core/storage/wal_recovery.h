@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,7 @@ class WalRecovery {
   };
   struct GroupAt {
     ByteView body;
+    std::uint64_t offset = 0;
     std::uint64_t mark_offset = 0;
     std::uint64_t end = 0;  // where the next group may begin
   };
@@ -37,10 +39,10 @@ class WalRecovery {
   Status read_groups(const Segment& segment);
   Status read_closing(const Segment& segment);
   std::optional<GroupAt> group_at(const Segment& segment, std::uint64_t offset) const;
-  Status check_mark(const Segment& segment, std::uint64_t offset, const GroupAt& group);
+  Status check_mark(const Segment& segment, const GroupAt& group);
   Status read_bad_group(const Segment& segment);
   Status judge_by_mark(const Segment& segment, std::uint64_t at, const format::Mark& mark) const;
-  void cut_torn_tail(const Segment& segment);
+  void plan_repair(const Segment& segment);
   Status apply_body(const Segment& segment, ByteView body, std::uint64_t offset);
   Status apply_hard_state(const raft::HardState& hard_state);
   Status apply_truncation(Index from);
@@ -53,6 +55,7 @@ class WalRecovery {
   bool ended_ = false;                            // nothing may follow
   std::uint64_t offset_ = format::kGroupsBegin;   // where the next group begins
   std::uint64_t sequence_ = 1;                    // of the next group
+  std::optional<GroupAt> unmarked_;  // the last group read, if its mark does not verify
   RecoveredLog recovered_;
 };
 
