@@ -26,6 +26,8 @@ enum class Purpose : std::uint32_t {
   kScenario = 10,
   kHunt = 11,
   kTest = 12,
+  kTurnDelay = 13,
+  kClientDelay = 14,
 };
 
 // Who a draw is for: a node, a link's two ends, a client. Unused parts stay 0.

@@ -1,0 +1,59 @@
+// One node's clock: it starts somewhere of its own and runs a little fast or slow, but never goes back. All in
+// integers, and exact both ways, so that a deadline of the node becomes the very first instant of the world at
+// which the node sees it pass.
+#pragma once
+
+#include "core/base/check.h"
+#include "core/base/time.h"
+#include "core/node/environment.h"
+#include "sim/config.h"
+
+namespace vesper::sim {
+
+class SimClock final : public node::Clock {
+ public:
+  // `world` is the world's time; it must outlive the clock. Requires: drift above -1'000'000 ppm.
+  SimClock(const Instant& world, const ClockConfig& config)
+      : world_(world), start_(kBase + config.offset), drift_ppm_(config.drift_ppm) {
+    VESPER_CHECK(drift_ppm_ > -kMillion && start_ >= Duration());
+  }
+
+  Instant now() const override { return local_at(world_); }
+
+  Instant local_at(Instant world) const {
+    const std::int64_t time = world.nanoseconds();
+    if (drift_ppm_ == 0) return Instant() + start_ + Duration::nanoseconds(time);
+    const std::int64_t drift =
+        time / kMillion * drift_ppm_ + floor_divide(time % kMillion * drift_ppm_, kMillion);
+    return Instant() + start_ + Duration::nanoseconds(time + drift);
+  }
+
+  // The first instant of the world, not before its start, at which this clock shows `local` or later.
+  Instant world_at(Instant local) const {
+    if (local == Instant::never()) return Instant::never();
+    const std::int64_t passed = (local - start_).nanoseconds();
+    if (passed <= 0) return Instant();
+    if (drift_ppm_ == 0) return Instant::from_nanoseconds(passed);
+    const std::int64_t speed = kMillion + drift_ppm_;
+    std::int64_t time = passed / speed * kMillion + passed % speed * kMillion / speed;
+    while (time > 0 && local_at(Instant::from_nanoseconds(time - 1)) >= local) --time;
+    while (local_at(Instant::from_nanoseconds(time)) < local) ++time;
+    return Instant::from_nanoseconds(time);
+  }
+
+ private:
+  static constexpr std::int64_t kMillion = 1'000'000;
+  // So that a clock may start earlier than the others.
+  static constexpr Duration kBase = Duration::seconds(1'000'000);
+
+  static std::int64_t floor_divide(std::int64_t a, std::int64_t b) {
+    const std::int64_t quotient = a / b;
+    return a % b < 0 ? quotient - 1 : quotient;
+  }
+
+  const Instant& world_;
+  Duration start_;
+  std::int64_t drift_ppm_;
+};
+
+}  // namespace vesper::sim

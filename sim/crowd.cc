@@ -1,0 +1,127 @@
+#include "sim/crowd.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+namespace vesper::sim {
+
+namespace {
+
+constexpr std::int64_t kKilosecond = 1'000'000'000'000;  // ns
+
+}  // namespace
+
+Crowd::Crowd(const WorldConfig& config) : nodes_(config.nodes), crowds_(config.clients) {
+  const Random random(config.seed);
+  for (std::uint32_t crowd = 0; crowd < crowds_.size(); ++crowd) {
+    VESPER_CHECK(crowds_[crowd].keys > 0);
+    for (std::uint64_t i = 0; i < crowds_[crowd].count; ++i) {
+      // Keyed by crowd and place in it: another crowd, or a larger one, changes nothing for these.
+      Client client{.crowd = crowd, .draws = {random, {Purpose::kClient, crowd, i}}, .leader = {}};
+      client.leader = NodeId(static_cast<std::uint32_t>(client.draws.below(nodes_)));
+      clients_.push_back(client);
+    }
+  }
+  next_single_ = clients_.size();
+}
+
+Duration Crowd::next_gap(std::uint32_t client) {
+  const ClientsConfig& crowd = crowds_[clients_[client].crowd];
+  if (crowd.rate_per_kilosecond == 0) return kNever;
+  const auto mean =
+      Duration::nanoseconds(kKilosecond / static_cast<std::int64_t>(crowd.rate_per_kilosecond)) *
+      static_cast<std::int64_t>(crowd.count);
+  return clients_[client].draws.exponential(mean);
+}
+
+void Crowd::set_rate(std::uint64_t rate_per_kilosecond) {
+  for (ClientsConfig& crowd : crowds_) crowd.rate_per_kilosecond = rate_per_kilosecond;
+}
+
+std::uint32_t Crowd::next_operation(std::uint32_t client_index) {
+  Client& client = clients_[client_index];
+  const ClientsConfig& crowd = crowds_[client.crowd];
+  VESPER_CHECK(!client.is_waiting);
+  client.is_waiting = true;
+
+  const std::uint32_t slot = open_slot(ClientId(client_index));
+  OpenOperation& operation = operations_[slot];
+  operation.key = fmt::format("k{}", client.draws.below(crowd.keys));
+  const bool is_put = client.draws.chance_ppm(crowd.put_ppm);
+  operation.kind = is_put ? node::RequestKind::kPut : node::RequestKind::kGet;
+  operation.value = is_put ? next_value(client_index) : std::string();
+  operation.node = client.leader;
+  if (client.draws.chance_ppm(crowd.stray_ppm)) {
+    operation.node = NodeId(static_cast<std::uint32_t>(client.draws.below(nodes_)));
+  }
+  return slot;
+}
+
+// A JSON string that no other put of the run carries.
+std::string Crowd::next_value(std::uint32_t client_index) {
+  Client& client = clients_[client_index];
+  std::string value = fmt::format("\"c{}.{}", client_index, ++client.puts);
+  const std::uint64_t least = crowds_[client.crowd].value_bytes;
+  while (value.size() + 1 < least) value += '.';
+  value += '"';
+  return value;
+}
+
+std::uint32_t Crowd::single_operation(NodeId node, node::RequestKind kind, std::string_view key,
+                                      std::string_view value) {
+  const std::uint32_t slot = open_slot(ClientId(next_single_++));
+  OpenOperation& operation = operations_[slot];
+  operation.node = node;
+  operation.kind = kind;
+  operation.key = key;
+  operation.value = value;
+  return slot;
+}
+
+std::uint32_t Crowd::open_slot(ClientId client) {
+  if (free_slots_.empty()) {
+    free_slots_.push_back(static_cast<std::uint32_t>(operations_.size()));
+    operations_.emplace_back();
+  }
+  const std::uint32_t slot = free_slots_.back();
+  free_slots_.pop_back();
+  OpenOperation& operation = operations_[slot];
+  operation.id = OperationId(next_id_++);
+  operation.client = client;
+  operation.is_open = true;
+  operation.is_at_node = false;
+  ++open_;
+  return slot;
+}
+
+Duration Crowd::timeout_of(const OpenOperation& operation) const {
+  const std::uint64_t client = operation.client.value();
+  VESPER_CHECK(client < clients_.size());
+  return crowds_[clients_[client].crowd].timeout;
+}
+
+void Crowd::close(std::uint32_t slot, const node::Answer* answer) {
+  OpenOperation& operation = operations_[slot];
+  VESPER_CHECK(operation.is_open);
+  operation.is_open = false;
+  operation.is_at_node = false;
+  ++operation.generation;
+  free_slots_.push_back(slot);
+  --open_;
+  if (operation.client.value() >= clients_.size()) return;
+
+  Client& client = clients_[operation.client.value()];
+  client.is_waiting = false;
+  const bool is_served = answer != nullptr && (answer->outcome == node::Outcome::kSuccess ||
+                                               answer->outcome == node::Outcome::kAbsent);
+  if (is_served) {
+    client.leader = operation.node;
+  } else if (answer != nullptr && answer->leader) {
+    client.leader = *answer->leader;
+  } else {
+    client.leader = NodeId(static_cast<std::uint32_t>(client.draws.below(nodes_)));
+  }
+}
+
+}  // namespace vesper::sim

@@ -1,0 +1,84 @@
+// The clients of a simulated world: crowds that draw what they do next, each client with one operation at a time,
+// and the operations under way. A client learns who leads from redirects and tries somebody else after a failure;
+// it never repeats a put of unknown outcome as the same operation. World moves requests and answers; the crowd
+// decides.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/base/random.h"
+#include "core/node/environment.h"
+#include "sim/config.h"
+#include "sim/observer.h"
+
+namespace vesper::sim {
+
+// An operation under way, in a slot that is used again: its generation tells the uses apart.
+struct OpenOperation {
+  OperationId id;
+  ClientId client;
+  NodeId node;
+  node::RequestKind kind = node::RequestKind::kGet;
+  std::string key;
+  std::string value;
+  std::uint32_t generation = 0;
+  bool is_open = false;
+  bool is_at_node = false;  // the node has it and has not answered
+  node::Answer answer;      // on its way back
+};
+
+class Crowd {
+ public:
+  explicit Crowd(const WorldConfig& config);
+
+  // --- Clients ---
+  std::size_t size() const { return clients_.size(); }
+  bool is_idle(std::uint32_t client) const { return !clients_[client].is_waiting; }
+  // How long until the client's next turn; never() if its crowd's rate is 0.
+  Duration next_gap(std::uint32_t client);
+  void set_rate(std::uint64_t rate_per_kilosecond);
+  // What the client does next. Requires: it is idle. Ensures: it waits.
+  std::uint32_t next_operation(std::uint32_t client);
+  Duration timeout_of(const OpenOperation& operation) const;
+
+  // --- Operations ---
+  // One of a client of its own.
+  std::uint32_t single_operation(NodeId node, node::RequestKind kind, std::string_view key,
+                                 std::string_view value);
+  OpenOperation& operation(std::uint32_t slot) { return operations_[slot]; }
+  std::size_t slots() const { return operations_.size(); }
+  std::uint64_t open() const { return open_; }
+  // The operation is over for its client, which learns from it where to go next. Frees the slot.
+  void close(std::uint32_t slot, const node::Answer* answer);
+
+  // The request's id inside its node, and back.
+  static RequestId request_id(std::uint32_t slot, std::uint32_t generation) {
+    return RequestId(static_cast<std::uint64_t>(generation) << 32 | slot);
+  }
+
+  static constexpr Duration kNever = Duration::nanoseconds(INT64_MAX);
+
+ private:
+  struct Client {
+    std::uint32_t crowd = 0;
+    RandomStream draws;
+    NodeId leader;  // whom it takes for the leader
+    std::uint64_t puts = 0;
+    bool is_waiting = false;
+  };
+  std::uint32_t open_slot(ClientId client);
+  std::string next_value(std::uint32_t client);
+
+  std::uint32_t nodes_;
+  std::vector<ClientsConfig> crowds_;
+  std::vector<Client> clients_;
+  std::vector<OpenOperation> operations_;
+  std::vector<std::uint32_t> free_slots_;
+  std::uint64_t next_id_ = 1;
+  std::uint64_t next_single_;
+  std::uint64_t open_ = 0;
+};
+
+}  // namespace vesper::sim

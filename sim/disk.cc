@@ -1,0 +1,235 @@
+#include "sim/disk.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "sim/draws.h"
+
+namespace vesper::sim {
+
+namespace {
+
+// An operation that waits for no platter.
+constexpr Duration kQuickOperation = Duration::microseconds(5);
+constexpr std::uint64_t kHalf = 500'000;
+
+bool is_sync(const storage::DiskOp& op) {
+  return std::holds_alternative<storage::SyncFile>(op) ||
+         std::holds_alternative<storage::SyncDirectory>(op);
+}
+
+Error no_such_file(const char* operation, const std::string& name) {
+  return {ErrorCode::kIo, fmt::format("{} {}: no such file", operation, name)};
+}
+
+}  // namespace
+
+SimDisk::SimDisk(const Options& options, DiskSchedule& schedule)
+    : node_(options.node),
+      random_(options.random),
+      config_(options.config),
+      schedule_(schedule),
+      latency_(random_, DrawKey{Purpose::kDiskLatency, node_.value()}),
+      crashes_(random_, DrawKey{Purpose::kDiskCrash, node_.value()}) {}
+
+// --- As the node sees it ---
+
+Result<std::vector<storage::FileInfo>> SimDisk::list() {
+  std::vector<storage::FileInfo> files;
+  for (const auto& [name, file] : names_) files.push_back({name, files_.at(file).bytes.size()});
+  return files;
+}
+
+Result<SharedBytes> SimDisk::read(const std::string& name) {
+  const auto found = names_.find(name);
+  if (found == names_.end()) return no_such_file("read", name);
+  return SharedBytes::copy_of(files_.at(found->second).bytes);
+}
+
+void SimDisk::submit(storage::DiskBatch batch) {
+  const storage::DiskLane where = batch.lane;
+  Lane& to = lane(where);
+  to.batches.push_back(std::move(batch));
+  if (to.batches.size() == 1) begin(where);
+}
+
+void SimDisk::begin(storage::DiskLane where) {
+  Duration duration;
+  for (const storage::DiskOp& op : lane(where).batches.front().ops) {
+    duration = duration + (is_sync(op) ? draw_delay(config_.sync, latency_) : kQuickOperation);
+  }
+  schedule_.finish_in(where, duration);
+}
+
+storage::DiskDone SimDisk::finish(storage::DiskLane where) {
+  Lane& from = lane(where);
+  VESPER_CHECK(!from.batches.empty());
+  storage::DiskDone done{std::move(from.batches.front()), {}};
+  from.batches.pop_front();
+  for (const storage::DiskOp& op : done.batch.ops) {
+    if (done.status.ok()) done.status = carry_out(op);
+  }
+  if (!from.batches.empty()) begin(where);
+  return done;
+}
+
+// --- Operations ---
+
+Status SimDisk::carry_out(const storage::DiskOp& op) {
+  if (const auto* create_file = std::get_if<storage::CreateFile>(&op)) return create(*create_file);
+  if (const auto* write_file = std::get_if<storage::WriteFile>(&op)) return write(*write_file);
+  if (const auto* rename_file = std::get_if<storage::RenameFile>(&op)) return rename(*rename_file);
+  if (const auto* remove_file = std::get_if<storage::RemoveFile>(&op)) return remove(*remove_file);
+  if (const auto* sync_file = std::get_if<storage::SyncFile>(&op)) return sync(*sync_file);
+  durable_names_ = names_;
+  name_changes_.clear();
+  forget_unreachable();
+  return {};
+}
+
+Status SimDisk::create(const storage::CreateFile& op) {
+  const std::uint32_t number = next_file_++;
+  File& file = files_[number];
+  file.bytes.resize(op.size);
+  file.is_unsynced.resize((op.size + storage::kSectorBytes - 1) / storage::kSectorBytes);
+  names_[op.name] = number;
+  name_changes_.push_back({.removed = {}, .added = op.name, .file = number});
+  return {};
+}
+
+Status SimDisk::write(const storage::WriteFile& op) {
+  const auto found = names_.find(op.name);
+  if (found == names_.end()) return no_such_file("write", op.name);
+  File& file = files_.at(found->second);
+  VESPER_CHECK(op.offset <= file.bytes.size() && op.bytes.size() <= file.bytes.size() - op.offset);
+  if (op.bytes.empty()) return {};
+  const std::uint64_t first = op.offset / storage::kSectorBytes;
+  const std::uint64_t last = (op.offset + op.bytes.size() - 1) / storage::kSectorBytes;
+  for (std::uint64_t sector = first; sector <= last; ++sector) mark_unsynced(file, sector);
+  std::memcpy(file.bytes.data() + op.offset, op.bytes.data(), op.bytes.size());
+  return {};
+}
+
+void SimDisk::mark_unsynced(File& file, std::uint64_t sector) {
+  if (file.is_unsynced[sector]) return;
+  file.is_unsynced[sector] = true;
+  auto& [number, before] = file.unsynced.emplace_back();
+  number = static_cast<std::uint32_t>(sector);
+  const std::uint64_t offset = sector * storage::kSectorBytes;
+  const std::uint64_t count =
+      std::min<std::uint64_t>(storage::kSectorBytes, file.bytes.size() - offset);
+  std::memcpy(before.data(), file.bytes.data() + offset, count);
+}
+
+Status SimDisk::rename(const storage::RenameFile& op) {
+  const auto found = names_.find(op.from);
+  if (found == names_.end()) return no_such_file("rename", op.from);
+  const std::uint32_t number = found->second;
+  names_.erase(found);
+  names_[op.to] = number;
+  name_changes_.push_back({.removed = op.from, .added = op.to, .file = number});
+  return {};
+}
+
+Status SimDisk::remove(const storage::RemoveFile& op) {
+  if (names_.erase(op.name) == 0) return no_such_file("remove", op.name);
+  name_changes_.push_back({.removed = op.name, .added = {}, .file = 0});
+  return {};
+}
+
+Status SimDisk::sync(const storage::SyncFile& op) {
+  if (std::exchange(fail_next_sync_, false)) {
+    return Error{ErrorCode::kIo, fmt::format("sync {}: input/output error", op.name)};
+  }
+  const auto found = names_.find(op.name);
+  if (found == names_.end()) return no_such_file("sync", op.name);
+  File& file = files_.at(found->second);
+  for (const auto& [sector, before] : file.unsynced) file.is_unsynced[sector] = false;
+  file.unsynced.clear();
+  return {};
+}
+
+// --- What the world does to it ---
+
+void SimDisk::preset(const std::vector<storage::DiskOp>& ops) {
+  for (const storage::DiskOp& op : ops) VESPER_CHECK(carry_out(op).ok());
+  VESPER_CHECK(name_changes_.empty());
+}
+
+std::vector<std::uint64_t> SimDisk::crash(CrashLoss loss) {
+  std::vector<std::uint64_t> durable;
+  for (Lane& each : lanes_) {
+    if (each.batches.empty()) continue;
+    // Later batches of a lane had not begun.
+    const storage::DiskBatch& batch = each.batches.front();
+    const std::uint64_t done = crashes_.below(batch.ops.size() + 1);
+    Status status;
+    for (std::uint64_t i = 0; i < done && status.ok(); ++i) status = carry_out(batch.ops[i]);
+    if (status.ok() && done == batch.ops.size() && batch.lane == storage::DiskLane::kLog) {
+      durable.push_back(batch.ticket);
+    }
+    each.batches.clear();
+  }
+  lose_sectors(loss);
+  lose_names(loss);
+  fail_next_sync_ = false;
+  return durable;
+}
+
+void SimDisk::lose_sectors(CrashLoss loss) {
+  for (auto& [number, file] : files_) {
+    const std::uint64_t kept_prefix =
+        loss == CrashLoss::kTear ? crashes_.below(file.unsynced.size() + 1) : 0;
+    for (std::uint64_t i = 0; i < file.unsynced.size(); ++i) {
+      const auto& [sector, before] = file.unsynced[i];
+      file.is_unsynced[sector] = false;
+      bool is_kept = loss == CrashLoss::kKeep || i < kept_prefix;
+      if (loss == CrashLoss::kLoseRandom) is_kept = crashes_.chance_ppm(kHalf);
+      if (is_kept) continue;
+      const std::uint64_t offset = sector * storage::kSectorBytes;
+      const std::uint64_t count =
+          std::min<std::uint64_t>(storage::kSectorBytes, file.bytes.size() - offset);
+      std::memcpy(file.bytes.data() + offset, before.data(), count);
+    }
+    file.unsynced.clear();
+  }
+}
+
+void SimDisk::lose_names(CrashLoss loss) {
+  const std::uint64_t kept_prefix =
+      loss == CrashLoss::kTear ? crashes_.below(name_changes_.size() + 1) : 0;
+  names_ = durable_names_;
+  for (std::uint64_t i = 0; i < name_changes_.size(); ++i) {
+    const NameChange& change = name_changes_[i];
+    bool is_kept = loss == CrashLoss::kKeep || i < kept_prefix;
+    if (loss == CrashLoss::kLoseRandom) is_kept = crashes_.chance_ppm(kHalf);
+    if (!is_kept) continue;
+    if (!change.removed.empty()) names_.erase(change.removed);
+    if (!change.added.empty()) names_[change.added] = change.file;
+  }
+  durable_names_ = names_;
+  name_changes_.clear();
+  forget_unreachable();
+}
+
+// Files that no name leads to any more, whichever way a crash goes.
+void SimDisk::forget_unreachable() {
+  VESPER_CHECK(name_changes_.empty());
+  std::vector<std::uint32_t> reachable;
+  for (const auto& [name, number] : names_) reachable.push_back(number);
+  std::sort(reachable.begin(), reachable.end());
+  std::erase_if(files_, [&](const auto& entry) {
+    return !std::binary_search(reachable.begin(), reachable.end(), entry.first);
+  });
+}
+
+void SimDisk::flip_bit(const std::string& name, std::uint64_t offset, unsigned bit) {
+  File& file = files_.at(names_.at(name));
+  VESPER_CHECK(offset < file.bytes.size() && bit < 8);
+  file.bytes[offset] ^= static_cast<std::byte>(1U << bit);
+}
+
+}  // namespace vesper::sim

@@ -1,0 +1,52 @@
+#include "sim/links.h"
+
+#include "sim/draws.h"
+
+namespace vesper::sim {
+
+Links::Links(const WorldConfig& config) : nodes_(config.nodes), group_of_(config.nodes, 0) {
+  const Random random(config.seed);
+  for (std::uint32_t from = 0; from < nodes_; ++from) {
+    for (std::uint32_t to = 0; to < nodes_; ++to) {
+      const auto single = config.links.find({NodeId(from), NodeId(to)});
+      links_.push_back({.config = single == config.links.end() ? config.network : single->second,
+                        .delays = {random, {Purpose::kLinkDelay, from, to}},
+                        .drops = {random, {Purpose::kLinkDrop, from, to}},
+                        .duplicates = {random, {Purpose::kLinkDuplicate, from, to}}});
+    }
+  }
+}
+
+Links::Arrivals Links::draw(NodeId from, NodeId to) {
+  Link& link = at(from, to);
+  Arrivals arrivals;
+  if (!passes(from, to)) return arrivals;
+  if (link.config.drop_ppm > 0 && link.drops.chance_ppm(link.config.drop_ppm)) return arrivals;
+  arrivals.after[arrivals.copies++] = draw_delay(link.config.delay, link.delays);
+  if (link.config.duplicate_ppm > 0 && link.duplicates.chance_ppm(link.config.duplicate_ppm)) {
+    arrivals.after[arrivals.copies++] = draw_delay(link.config.delay, link.delays);
+  }
+  return arrivals;
+}
+
+bool Links::passes(NodeId from, NodeId to) const {
+  return group_of_[from.value()] == group_of_[to.value()] && !at(from, to).is_cut;
+}
+
+void Links::partition(const std::vector<std::vector<NodeId>>& groups) {
+  for (std::uint32_t node = 0; node < nodes_; ++node) group_of_[node] = nodes_ + node;  // alone
+  for (std::uint32_t group = 0; group < groups.size(); ++group) {
+    for (const NodeId node : groups[group]) group_of_[node.value()] = group;
+  }
+}
+
+void Links::heal() {
+  group_of_.assign(nodes_, 0);
+  for (Link& link : links_) link.is_cut = false;
+}
+
+void Links::set_all(const LinkConfig& config) {
+  for (Link& link : links_) link.config = config;
+}
+
+}  // namespace vesper::sim

@@ -1,0 +1,271 @@
+#include "sim/world.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "sim/world_impl.h"
+
+namespace vesper::sim {
+
+namespace {
+
+std::string name(NodeId node) {
+  return fmt::format("n{}", node.value());
+}
+
+}  // namespace
+
+// --- The loop ---
+
+WorldImpl::WorldImpl(WorldConfig world_config, std::vector<WorldObserver*> world_observers)
+    : config(std::move(world_config)),
+      observers(std::move(world_observers)),
+      hash(mix64(0, config.seed)),
+      links(config),
+      crowd(config),
+      client_delays(Random(config.seed), DrawKey{Purpose::kClientDelay}) {
+  VESPER_CHECK(config.nodes > 0 && config.nodes <= limits::kNodes);
+  for (std::uint32_t id = 0; id < config.nodes; ++id) {
+    members.push_back(std::make_unique<Member>(*this, NodeId(id)));
+  }
+}
+
+void WorldImpl::start() {
+  VESPER_CHECK(!std::exchange(is_started, true));
+  if (config.preformed || !config.presets.empty()) preset_disks();
+  for (const auto& each : members) start_node(*each);
+  for (std::uint32_t client = 0; client < crowd.size(); ++client) tick_client_in(client);
+}
+
+void WorldImpl::step() {
+  const Event event = queue.pop();
+  VESPER_CHECK(event.at >= now);
+  now = event.at;
+  const std::uint64_t number = ++counts.events;
+  stir(static_cast<std::uint64_t>(event.at.nanoseconds()));
+  stir(static_cast<std::uint64_t>(event.kind) << 56 | static_cast<std::uint64_t>(event.who) << 32 |
+       event.what);
+  switch (event.kind) {
+    case EventKind::kDeliver:
+      on_deliver(event);
+      break;
+    case EventKind::kTimer:
+      on_timer(event);
+      break;
+    case EventKind::kTurn:
+      on_turn(event);
+      break;
+    case EventKind::kDiskDone:
+      on_disk_done(event);
+      break;
+    case EventKind::kRequestArrive:
+      on_request_arrive(event);
+      break;
+    case EventKind::kAnswerArrive:
+      on_answer_arrive(event);
+      break;
+    case EventKind::kGiveUp:
+      on_give_up(event);
+      break;
+    case EventKind::kClientTick:
+      on_client_tick(event);
+      break;
+  }
+  tell([&](WorldObserver& observer) { observer.on_event_end(now, number); });
+}
+
+void WorldImpl::advance_to(Instant at) {
+  VESPER_CHECK(now <= at && at <= queue.next_at());
+  now = at;
+}
+
+void WorldImpl::fault(const std::string& what) {
+  ++counts.faults;
+  last_fault_at = now;
+  stir(hash64(as_bytes(what), static_cast<std::uint64_t>(now.nanoseconds())));
+  tell([&](WorldObserver& observer) { observer.on_fault(now, what); });
+}
+
+// --- The public face ---
+
+World::World(WorldConfig config, std::vector<WorldObserver*> observers)
+    : impl_(std::make_unique<WorldImpl>(std::move(config), std::move(observers))) {}
+World::~World() = default;
+
+void World::start() {
+  impl_->start();
+}
+Instant World::now() const {
+  return impl_->now;
+}
+Instant World::next_at() const {
+  return impl_->queue.next_at();
+}
+void World::step() {
+  impl_->step();
+}
+void World::advance_to(Instant at) {
+  impl_->advance_to(at);
+}
+void World::run_until(Instant at) {
+  while (next_at() <= at) step();
+  advance_to(at);
+}
+
+void World::partition(const std::vector<std::vector<NodeId>>& groups) {
+  std::string what = "partition";
+  for (const std::vector<NodeId>& group : groups) {
+    if (what != "partition") what += " |";
+    for (const NodeId node : group) what += ' ' + name(node);
+  }
+  impl_->links.partition(groups);
+  impl_->fault(what);
+}
+
+void World::cut(NodeId from, NodeId to) {
+  impl_->links.cut(from, to);
+  impl_->fault(fmt::format("cut {} -> {}", name(from), name(to)));
+}
+
+void World::mend(NodeId from, NodeId to) {
+  impl_->links.mend(from, to);
+  impl_->fault(fmt::format("mend {} -> {}", name(from), name(to)));
+}
+
+void World::heal() {
+  impl_->links.heal();
+  impl_->fault("heal");
+}
+
+void World::crash(NodeId node, std::optional<CrashLoss> loss) {
+  Member& member = impl_->member(node);
+  if (member.node != nullptr) impl_->crash(member, loss.value_or(member.disk.config().on_crash));
+}
+
+void World::restart(NodeId node) {
+  Member& member = impl_->member(node);
+  if (member.node != nullptr) return;
+  impl_->fault("restart " + name(node));
+  impl_->start_node(member);
+}
+
+void World::pause(NodeId node) {
+  Member& member = impl_->member(node);
+  if (member.node != nullptr && !member.is_paused) impl_->pause(member);
+}
+
+void World::resume(NodeId node) {
+  Member& member = impl_->member(node);
+  if (member.node != nullptr && member.is_paused) impl_->resume(member);
+}
+
+void World::set_network(const LinkConfig& link) {
+  impl_->links.set_all(link);
+  impl_->fault("network");
+}
+
+void World::set_link(NodeId from, NodeId to, const LinkConfig& link) {
+  impl_->links.set(from, to, link);
+  impl_->fault(fmt::format("link {} -> {}", name(from), name(to)));
+}
+
+void World::set_disk(NodeId node, const DiskConfig& disk) {
+  impl_->member(node).disk.set_config(disk);
+  impl_->fault("disk of " + name(node));
+}
+
+void World::fail_next_sync(NodeId node) {
+  impl_->member(node).disk.fail_next_sync();
+  impl_->fault("fail the next sync of " + name(node));
+}
+
+void World::flip_bit(NodeId node, const std::string& file, std::uint64_t offset, unsigned bit) {
+  VESPER_CHECK(!is_up(node));
+  impl_->member(node).disk.flip_bit(file, offset, bit);
+  impl_->fault(fmt::format("flip bit {} at {} of {} of {}", bit, offset, file, name(node)));
+}
+
+void World::intercept(Interceptor* interceptor) {
+  impl_->interceptor = interceptor;
+}
+
+void World::release_held() {
+  for (WorldImpl::Held& frame : std::exchange(impl_->held, {})) {
+    impl_->transmit(frame.from, frame.to, std::move(frame.bytes), Duration());
+  }
+  impl_->fault("release");
+}
+
+OperationId World::put(NodeId node, std::string_view key, std::string_view value,
+                       Duration timeout) {
+  return impl_->invoke(impl_->crowd.single_operation(node, node::RequestKind::kPut, key, value),
+                       timeout);
+}
+
+OperationId World::get(NodeId node, std::string_view key, Duration timeout) {
+  return impl_->invoke(impl_->crowd.single_operation(node, node::RequestKind::kGet, key, {}),
+                       timeout);
+}
+
+void World::set_client_rate(std::uint64_t rate_per_kilosecond) {
+  impl_->crowd.set_rate(rate_per_kilosecond);
+  ++impl_->tick_generation;
+  for (std::uint32_t client = 0; client < impl_->crowd.size(); ++client) {
+    impl_->tick_client_in(client);
+  }
+}
+
+std::uint64_t World::open_operations() const {
+  return impl_->crowd.open();
+}
+const WorldConfig& World::config() const {
+  return impl_->config;
+}
+const WorldCounts& World::counts() const {
+  return impl_->counts;
+}
+std::uint64_t World::hash() const {
+  return impl_->hash;
+}
+Instant World::last_fault_at() const {
+  return impl_->last_fault_at;
+}
+bool World::is_up(NodeId node) const {
+  return impl_->member(node).node != nullptr;
+}
+bool World::is_paused(NodeId node) const {
+  return impl_->member(node).is_paused;
+}
+bool World::has_stopped(NodeId node) const {
+  return impl_->member(node).has_stopped;
+}
+const node::NodeView& World::view(NodeId node) const {
+  VESPER_CHECK(is_up(node));
+  return impl_->member(node).view;
+}
+const node::Node& World::node(NodeId node) const {
+  VESPER_CHECK(is_up(node));
+  return *impl_->member(node).node;
+}
+bool World::is_connected(NodeId a, NodeId b) const {
+  return impl_->links.passes(a, b) && impl_->links.passes(b, a);
+}
+
+std::optional<NodeId> World::leader() const {
+  const Member* leader = nullptr;
+  for (const auto& member : impl_->members) {
+    if (member->node == nullptr || member->is_paused || member->has_stopped) continue;
+    if (member->view.role != node::Role::kLeader) continue;
+    if (leader == nullptr || member->view.term > leader->view.term) leader = member.get();
+  }
+  return leader == nullptr ? std::nullopt : std::optional(leader->id);
+}
+
+std::vector<storage::FileInfo> World::files(NodeId node) const {
+  VESPER_CHECK(!is_up(node));
+  return impl_->member(node).disk.list().value();
+}
+
+}  // namespace vesper::sim

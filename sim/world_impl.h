@@ -1,0 +1,149 @@
+// World's inside, for the .cc files of this folder only: world.cc has the loop and the public face,
+// world_nodes.cc the lives of nodes and their faults, world_traffic.cc frames, requests and answers.
+#pragma once
+
+#include <array>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "sim/clock.h"
+#include "sim/crowd.h"
+#include "sim/disk.h"
+#include "sim/event_queue.h"
+#include "sim/links.h"
+#include "sim/world.h"
+
+namespace vesper::sim {
+
+class WorldImpl;
+
+// One node's place in the world: all that outlives its process, and the process. It is the node's network, its
+// clients and its observer, and passes everything on to the world.
+class Member final : public node::Network,
+                     public node::Clients,
+                     public node::Observer,
+                     public DiskSchedule {
+ public:
+  Member(WorldImpl& world, NodeId id);
+
+  void send(NodeId to, ByteView frame) override;
+  void answer(RequestId request, const node::Answer& answer) override;
+  void on_ready(const node::NodeView& view, const raft::Ready& ready) override;
+  void on_send(const node::NodeView& view, const raft::Message& message) override;
+  void on_log_submitted(const node::NodeView& view, std::uint64_t ticket, WriteId last) override;
+  void on_applied(const node::NodeView& view, const raft::Entry& entry,
+                  std::uint64_t state_hash) override;
+  void on_event(const node::NodeEvent& event) override;
+  void finish_in(storage::DiskLane lane, Duration after) override;
+
+  // What came while the process was paused.
+  struct Frame {
+    NodeId from;
+    SharedBytes bytes;
+  };
+  struct Request {
+    std::uint32_t slot = 0;
+    std::uint32_t generation = 0;
+  };
+  using Input = std::variant<Frame, Request, storage::DiskDone>;
+
+  const NodeId id;
+  SimClock clock;
+  SimDisk disk;
+  RandomStream turn_delays;
+  std::unique_ptr<node::Node> node;  // nullptr: down
+  node::NodeView view;               // after its last turn
+  std::uint32_t life = 0;
+  bool is_paused = false;
+  bool has_stopped = false;
+  bool is_turn_due = false;
+  Instant timer_at = Instant::never();  // of the world
+  std::deque<Input> inbox;
+  std::size_t inbox_traffic = 0;  // frames and requests in it
+
+ private:
+  WorldImpl& world_;
+};
+
+class WorldImpl {
+ public:
+  WorldImpl(WorldConfig config, std::vector<WorldObserver*> observers);
+
+  // world.cc
+  void start();
+  void step();
+  void advance_to(Instant at);
+  void stir(std::uint64_t word) { hash = mix64(hash, word); }
+  void fault(const std::string& what);
+  Member& member(NodeId id) { return *members[id.value()]; }
+  template <class Call>
+  void tell(Call call) {
+    for (WorldObserver* observer : observers) call(*observer);
+  }
+
+  // world_nodes.cc
+  void preset_disks();
+  void start_node(Member& member);
+  void crash(Member& member, CrashLoss loss);
+  void pause(Member& member);
+  void resume(Member& member);
+  void after_input(Member& member);
+  void take_turn(Member& member);
+  void arm_timer(Member& member);
+  void on_timer(const Event& event);
+  void on_turn(const Event& event);
+  void on_disk_done(const Event& event);
+  void note_stop(Member& member, const Error& reason);
+  void feed(Member& member, Member::Input input);
+
+  // world_traffic.cc
+  void send_frame(NodeId from, NodeId to, ByteView frame);
+  void transmit(NodeId from, NodeId to, SharedBytes bytes, Duration extra);
+  void on_deliver(const Event& event);
+  std::uint32_t hold_frame(NodeId from, SharedBytes bytes);
+  void tick_client_in(std::uint32_t client);
+  void on_client_tick(const Event& event);
+  OperationId invoke(std::uint32_t slot, Duration timeout);
+  void on_request_arrive(const Event& event);
+  void answer(RequestId request, const node::Answer& answer);
+  void send_answer(std::uint32_t slot);
+  void on_answer_arrive(const Event& event);
+  void on_give_up(const Event& event);
+  void reset_connections(NodeId node);
+  bool put_in_inbox(Member& member, Member::Input input);
+
+  const WorldConfig config;
+  std::vector<WorldObserver*> observers;
+  Instant now;
+  EventQueue queue;
+  std::uint64_t hash;
+  WorldCounts counts;
+  Instant last_fault_at;
+  bool is_started = false;
+  Links links;
+  Crowd crowd;
+  RandomStream client_delays;
+  std::uint32_t tick_generation = 0;
+  std::vector<std::unique_ptr<Member>> members;
+
+  // Frames in flight, in slots that are used again.
+  struct InFlight {
+    NodeId from;
+    SharedBytes bytes;
+  };
+  std::vector<InFlight> in_flight;
+  std::vector<std::uint32_t> free_in_flight;
+  struct Held {
+    NodeId from;
+    NodeId to;
+    SharedBytes bytes;
+  };
+  std::vector<Held> held;
+  Interceptor* interceptor = nullptr;
+};
+
+}  // namespace vesper::sim

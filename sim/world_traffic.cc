@@ -1,0 +1,218 @@
+// Frames between nodes, and requests and answers between clients and nodes.
+#include <utility>
+
+#include "sim/draws.h"
+#include "sim/world_impl.h"
+
+namespace vesper::sim {
+
+namespace {
+
+// Frames and requests that wait for a paused process, as in its sockets' buffers. Full: more are lost.
+constexpr std::size_t kInboxTraffic = 4096;
+constexpr std::size_t kFrameSumOffset = 12;  // core/node/wire.h
+
+}  // namespace
+
+// --- Frames ---
+
+void WorldImpl::send_frame(NodeId from, NodeId to, ByteView frame) {
+  SharedBytes bytes = SharedBytes::copy_of(frame);
+  if (interceptor == nullptr) return transmit(from, to, std::move(bytes), Duration());
+
+  const auto decoded = node::decode_frame(bytes);
+  VESPER_CHECK(decoded.ok());
+  const Fate fate = interceptor->on_frame(decoded.value());
+  switch (fate.kind) {
+    case Fate::Kind::kSend:
+      return transmit(from, to, std::move(bytes), Duration());
+    case Fate::Kind::kDrop:
+      ++counts.lost;
+      return;
+    case Fate::Kind::kHold:
+      held.push_back({from, to, std::move(bytes)});
+      return;
+    case Fate::Kind::kDuplicate:
+      transmit(from, to, bytes, Duration());
+      return transmit(from, to, std::move(bytes), Duration());
+    case Fate::Kind::kDelay:
+      return transmit(from, to, std::move(bytes), fate.delay);
+  }
+  VESPER_UNREACHABLE();
+}
+
+void WorldImpl::transmit(NodeId from, NodeId to, SharedBytes bytes, Duration extra) {
+  const Links::Arrivals arrivals = links.draw(from, to);
+  if (arrivals.copies == 0) ++counts.lost;
+  for (std::size_t copy = 0; copy < arrivals.copies; ++copy) {
+    queue.push({.at = now + arrivals.after[copy] + extra,
+                .what = hold_frame(from, bytes),
+                .who = to.value(),
+                .kind = EventKind::kDeliver});
+  }
+}
+
+std::uint32_t WorldImpl::hold_frame(NodeId from, SharedBytes bytes) {
+  if (free_in_flight.empty()) {
+    free_in_flight.push_back(static_cast<std::uint32_t>(in_flight.size()));
+    in_flight.emplace_back();
+  }
+  const std::uint32_t slot = free_in_flight.back();
+  free_in_flight.pop_back();
+  in_flight[slot] = {from, std::move(bytes)};
+  return slot;
+}
+
+void WorldImpl::on_deliver(const Event& event) {
+  const InFlight frame = std::exchange(in_flight[event.what], {});
+  free_in_flight.push_back(event.what);
+  Member& member = *members[event.who];
+  // A partition also loses what was under way when it came.
+  const bool arrives =
+      member.node != nullptr && !member.has_stopped && links.passes(frame.from, member.id);
+  if (!arrives) {
+    ++counts.lost;
+    return;
+  }
+  stir(load_little<std::uint32_t>(frame.bytes.view().data() + kFrameSumOffset));
+  if (member.is_paused) {
+    if (!put_in_inbox(member, Member::Frame{frame.from, frame.bytes})) ++counts.lost;
+    return;
+  }
+  ++counts.deliveries;
+  tell([&](WorldObserver& to) { to.on_deliver(now, frame.from, member.id, frame.bytes.view()); });
+  member.node->on_message(frame.bytes);
+  after_input(member);
+}
+
+bool WorldImpl::put_in_inbox(Member& member, Member::Input input) {
+  if (member.inbox_traffic >= kInboxTraffic) return false;
+  ++member.inbox_traffic;
+  member.inbox.push_back(std::move(input));
+  return true;
+}
+
+// --- Clients ---
+
+void WorldImpl::tick_client_in(std::uint32_t client) {
+  const Duration gap = crowd.next_gap(client);
+  if (gap == Crowd::kNever) return;
+  queue.push({.at = now + gap,
+              .what = client,
+              .generation = tick_generation,
+              .who = 0,
+              .kind = EventKind::kClientTick});
+}
+
+void WorldImpl::on_client_tick(const Event& event) {
+  if (event.generation != tick_generation) return;
+  ++counts.client_steps;
+  tick_client_in(event.what);
+  if (!crowd.is_idle(event.what)) return;
+  const std::uint32_t slot = crowd.next_operation(event.what);
+  invoke(slot, crowd.timeout_of(crowd.operation(slot)));
+}
+
+OperationId WorldImpl::invoke(std::uint32_t slot, Duration timeout) {
+  ++counts.operations;
+  const OpenOperation& operation = crowd.operation(slot);
+  const Operation told{.id = operation.id,
+                       .client = operation.client,
+                       .node = operation.node,
+                       .kind = operation.kind,
+                       .key = operation.key,
+                       .value = operation.value};
+  tell([&](WorldObserver& to) { to.on_invoke(now, told); });
+  queue.push({.at = now + draw_delay(config.network.delay, client_delays),
+              .what = slot,
+              .generation = operation.generation,
+              .who = operation.node.value(),
+              .kind = EventKind::kRequestArrive});
+  queue.push({.at = now + timeout,
+              .what = slot,
+              .generation = operation.generation,
+              .who = operation.node.value(),
+              .kind = EventKind::kGiveUp});
+  return operation.id;
+}
+
+void WorldImpl::on_request_arrive(const Event& event) {
+  OpenOperation& operation = crowd.operation(event.what);
+  if (!operation.is_open || operation.generation != event.generation) return;
+  ++counts.client_steps;
+  Member& member = *members[event.who];
+  if (member.node == nullptr || member.has_stopped) {
+    // Nobody listens: the connection is refused, so nothing can have happened.
+    operation.answer = {.outcome = node::Outcome::kRejected, .leader = {}, .value = {}};
+    return send_answer(event.what);
+  }
+  const Member::Request request{event.what, event.generation};
+  if (member.is_paused) {
+    put_in_inbox(member, request);
+    return;
+  }
+  feed(member, request);
+  after_input(member);
+}
+
+// From a node: the request may be of a client that waits no longer.
+void WorldImpl::answer(RequestId request, const node::Answer& answer) {
+  const auto slot = static_cast<std::uint32_t>(request.value());
+  OpenOperation& operation = crowd.operation(slot);
+  if (!operation.is_open || operation.generation != request.value() >> 32) return;
+  VESPER_CHECK(operation.is_at_node);
+  operation.is_at_node = false;
+  operation.answer = answer;
+  send_answer(slot);
+}
+
+void WorldImpl::send_answer(std::uint32_t slot) {
+  const OpenOperation& operation = crowd.operation(slot);
+  queue.push({.at = now + draw_delay(config.network.delay, client_delays),
+              .what = slot,
+              .generation = operation.generation,
+              .who = operation.node.value(),
+              .kind = EventKind::kAnswerArrive});
+}
+
+void WorldImpl::on_answer_arrive(const Event& event) {
+  OpenOperation& operation = crowd.operation(event.what);
+  if (!operation.is_open || operation.generation != event.generation) return;
+  ++counts.client_steps;
+  const node::Answer answer = std::exchange(operation.answer, {});
+  // Nobody knows what became of it: the client is told no more than if it had given up.
+  const bool is_known = answer.outcome != node::Outcome::kUnknown;
+  if (is_known) {
+    ++counts.answered;
+    const bool is_success =
+        answer.outcome == node::Outcome::kSuccess || answer.outcome == node::Outcome::kAbsent;
+    if (is_success) ++counts.successes;
+  }
+  stir(static_cast<std::uint64_t>(answer.outcome) << 32 ^ hash64(answer.value.view()));
+  tell([&](WorldObserver& to) { to.on_answer(now, operation.id, answer); });
+  crowd.close(event.what, &answer);
+}
+
+void WorldImpl::on_give_up(const Event& event) {
+  OpenOperation& operation = crowd.operation(event.what);
+  if (!operation.is_open || operation.generation != event.generation) return;
+  ++counts.client_steps;
+  tell([&](WorldObserver& to) { to.on_give_up(now, operation.id); });
+  crowd.close(event.what, nullptr);
+}
+
+// The node's process is gone, and its connections with it: whoever waits for an answer learns so.
+void WorldImpl::reset_connections(NodeId node) {
+  for (std::uint32_t slot = 0; slot < crowd.slots(); ++slot) {
+    OpenOperation& operation = crowd.operation(slot);
+    if (!operation.is_open || !operation.is_at_node || operation.node != node) continue;
+    operation.is_at_node = false;
+    queue.push({.at = now + draw_delay(config.network.delay, client_delays),
+                .what = slot,
+                .generation = operation.generation,
+                .who = node.value(),
+                .kind = EventKind::kGiveUp});
+  }
+}
+
+}  // namespace vesper::sim
