@@ -80,6 +80,9 @@ const Error& Node::stop_reason() const {
 const SharedBytes* Node::peek(std::string_view key) const {
   return impl_->peek(key);
 }
+const raft::Log* Node::log() const {
+  return impl_->log();
+}
 
 // --- Start
 // ------------------------------------------------------------------------------------------------

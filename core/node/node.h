@@ -11,6 +11,7 @@
 #include "core/base/result.h"
 #include "core/node/environment.h"
 #include "core/raft/config.h"
+#include "core/raft/log.h"
 #include "core/storage/wal.h"
 
 namespace vesper::node {
@@ -62,6 +63,8 @@ class Node {
   const Error& stop_reason() const;
   // The store, for tests and checkers between turns.
   const SharedBytes* peek(std::string_view key) const;
+  // The log in memory, for tests and checkers between turns; nullptr while the cluster is not formed.
+  const raft::Log* log() const;
 
  private:
   std::unique_ptr<NodeImpl> impl_;

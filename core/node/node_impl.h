@@ -30,6 +30,7 @@ class NodeImpl {
   bool stopped() const { return phase_ == Phase::kStopped; }
   const Error& stop_reason() const { return stop_reason_; }
   const SharedBytes* peek(std::string_view key) const { return store_.get(key); }
+  const raft::Log* log() const { return raft_ ? &raft_->log() : nullptr; }
 
  private:
   // node.cc: a running node

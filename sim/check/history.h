@@ -1,0 +1,61 @@
+// What clients did and what they were told: the history that linearizability is judged by. HistorySink records a
+// simulated world's; the text form is how real clusters' histories come in (vesperctl bench --history), one JSON
+// object a line, in any order:
+//
+//   {"client":3,"op":"put","key":"k1","value":"\"c3.1\"","start":1200,"end":5300,"outcome":"ok"}
+//
+//   client   who; a client has one operation at a time
+//   op       "put" or "get"
+//   value    put: its JSON text, as a string; get with outcome "ok": the text that came back, null if absent
+//   start    nanoseconds of one clock, when the request was sent
+//   end      when its answer came; for "unknown", when the client stopped waiting
+//   outcome  "ok"; "fail": can never take effect; "unknown": a put that may take effect at any time from its
+//            start on, or never
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/result.h"
+#include "sim/observer.h"
+
+namespace vesper::sim {
+
+enum class HistoryOutcome : std::uint8_t { kOk, kFail, kUnknown };
+
+struct HistoryOperation {
+  std::uint64_t client = 0;
+  node::RequestKind kind = node::RequestKind::kGet;
+  std::string key;
+  // A put's value; what a get returned: nothing for an absent key.
+  std::optional<std::string> value;
+  Instant start;
+  Instant end;
+  HistoryOutcome outcome = HistoryOutcome::kUnknown;
+  bool operator==(const HistoryOperation&) const = default;
+};
+
+using History = std::vector<HistoryOperation>;
+
+// Errors: kInvalid; the message names the line, counted from 1, and what is wrong with it.
+Result<History> parse_history(std::string_view text);
+// One line with its end.
+std::string history_line(const HistoryOperation& operation);
+
+class HistorySink final : public WorldObserver {
+ public:
+  // What is still open counts as unknown.
+  const History& history() const { return history_; }
+
+  void on_invoke(Instant at, const Operation& operation) override;
+  void on_answer(Instant at, OperationId id, const node::Answer& answer) override;
+  void on_give_up(Instant at, OperationId id) override;
+
+ private:
+  History history_;  // by operation id, from 1
+};
+
+}  // namespace vesper::sim

@@ -1,0 +1,107 @@
+// The logs of all nodes, in memory and on disk, each entry as its term and a rolling hash of everything up to it;
+// so that two logs are compared at an index in constant time, however long they are.
+//   log-matching            two logs with an entry of the same index and term are identical up to it
+//   leader-append-only      a leader never overwrites or removes entries of its own log in its term
+//   leader-completeness     a new leader's log holds every entry committed in a term before its own
+//   commit-monotonic        in one life the commit index never goes back, nor beyond the log
+//   commit-durable          what a leader takes for committed is on the disks of a majority
+//   durable-acknowledgement what an AppendReply acknowledges was on disk when it left
+//   durable-log             a restart finds on disk what was durable, and nothing that was never written
+#pragma once
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "core/node/environment.h"
+#include "core/raft/log.h"
+#include "core/raft/ready.h"
+#include "sim/check/violation.h"
+
+namespace vesper::sim {
+
+// A log as a checker keeps it.
+class ShadowLog {
+ public:
+  struct Cell {
+    Term term;
+    std::uint64_t rolling = 0;  // of every entry up to this one
+    bool operator==(const Cell&) const = default;
+  };
+
+  Index last() const { return Index(cells_.size()); }
+  // Index 0: the empty log's.
+  Cell at(Index index) const { return index == Index() ? Cell() : cells_[index.value() - 1]; }
+  bool agrees_with(const ShadowLog& other, Index index) const {
+    return index <= last() && index <= other.last() && at(index) == other.at(index);
+  }
+  void push(Cell cell) { cells_.push_back(cell); }
+  void truncate_from(Index from) { cells_.resize(from.value() - 1); }
+  void clear() { cells_.clear(); }
+  // The cell of an entry that follows this log.
+  Cell next_cell(const raft::Entry& entry) const;
+
+ private:
+  std::vector<Cell> cells_;
+};
+
+class LogChecker {
+ public:
+  LogChecker(std::size_t nodes, Violations& violations) : nodes_(nodes), violations_(violations) {}
+
+  // A life begins: `log` is what the node read from its disk; nullptr if it has none yet.
+  void on_recovered(const node::NodeView& view, const raft::Log* log);
+  void on_ready(const node::NodeView& view, const raft::Ready& ready);
+  void on_new_leader(const node::NodeView& view);
+  void on_send(const node::NodeView& view, const raft::Message& message);
+  void on_log_submitted(NodeId node, std::uint64_t ticket, WriteId last);
+  void on_log_durable(NodeId node, std::uint64_t ticket);
+
+  // What is known to be on the node's disk.
+  const raft::HardState& durable_hard_state(NodeId node) const {
+    return nodes_[node.value()].disk_hard_state;
+  }
+
+ private:
+  // A write that was handed out and is not known to be durable.
+  struct PendingWrite {
+    WriteId id;
+    std::optional<raft::HardState> hard_state;
+    std::optional<Index> truncate_from;
+    std::uint64_t cells = 0;  // of pending_cells
+  };
+  struct Node {
+    ShadowLog memory;
+    ShadowLog disk;
+    raft::HardState disk_hard_state;
+    std::deque<PendingWrite> pending;
+    std::deque<ShadowLog::Cell> pending_cells;
+    std::uint64_t flight_ticket = 0;  // 0: none
+    WriteId flight_last;
+    Index commit;
+  };
+  // The commit index that leaders of this term have reached.
+  struct CommitMark {
+    Term term;
+    Index index;
+    ShadowLog::Cell cell;
+  };
+
+  void append(Node& node, const node::NodeView& view, const raft::Entry& entry);
+  void match(const node::NodeView& view, Index index, ShadowLog::Cell cell);
+  void on_commit(Node& node, const node::NodeView& view);
+  void on_leader_commit(const Node& leader, const node::NodeView& view);
+  bool is_possible_recovery(const Node& node, const ShadowLog& found) const;
+  void check_recovered_hard_state(const Node& node, const node::NodeView& view);
+
+  std::vector<Node> nodes_;
+  // For log matching: the first cell seen at each index, and those of other terms.
+  std::vector<ShadowLog::Cell> cells_;
+  std::map<std::pair<Index, Term>, std::uint64_t> other_cells_;
+  std::vector<CommitMark> commits_;  // one a term, by rising term
+  Violations& violations_;
+};
+
+}  // namespace vesper::sim

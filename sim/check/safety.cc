@@ -1,0 +1,74 @@
+#include "sim/check/safety.h"
+
+namespace vesper::sim {
+
+SafetyChecker::SafetyChecker(std::size_t nodes)
+    : terms_(nodes, violations_),
+      logs_(nodes, violations_),
+      applied_(nodes, violations_),
+      lives_(nodes) {}
+
+void SafetyChecker::on_start(Instant at, NodeId node, std::uint64_t /*life*/) {
+  violations_.set_now(at);
+  ++lives_[node.value()];
+  terms_.on_start(node);
+}
+
+void SafetyChecker::on_opened(Instant at, const node::Node& node) {
+  violations_.set_now(at);
+  const node::NodeView view = node.view();
+  const std::uint64_t life = lives_[view.id.value()];
+  terms_.on_recovered(view, life);
+  logs_.on_recovered(view, node.log());
+  applied_.on_recovered(view.id, life, node.log());
+}
+
+void SafetyChecker::on_ready(Instant at, const node::NodeView& view, const raft::Ready& ready) {
+  violations_.set_now(at);
+  terms_.on_view(view);
+  const bool is_elected = terms_.is_new_leader(view);
+  logs_.on_ready(view, ready);
+  if (is_elected) logs_.on_new_leader(view);
+}
+
+void SafetyChecker::on_send(Instant at, const node::NodeView& view, const raft::Message& message) {
+  violations_.set_now(at);
+  terms_.on_send(view, message, logs_.durable_hard_state(view.id));
+  logs_.on_send(view, message);
+}
+
+void SafetyChecker::on_log_submitted(Instant /*at*/, const node::NodeView& view,
+                                     std::uint64_t ticket, WriteId last) {
+  logs_.on_log_submitted(view.id, ticket, last);
+}
+
+void SafetyChecker::on_log_durable(Instant /*at*/, NodeId node, std::uint64_t ticket) {
+  logs_.on_log_durable(node, ticket);
+}
+
+void SafetyChecker::on_applied(Instant at, const node::NodeView& view, const raft::Entry& entry,
+                               std::uint64_t state_hash) {
+  violations_.set_now(at);
+  applied_.on_applied(view, entry, state_hash);
+}
+
+void SafetyChecker::on_node_event(Instant at, const node::NodeEvent& event) {
+  violations_.set_now(at);
+  terms_.on_view(event.view);
+}
+
+void SafetyChecker::on_invoke(Instant at, const Operation& operation) {
+  violations_.set_now(at);
+  applied_.on_invoke(operation);
+}
+
+void SafetyChecker::on_answer(Instant at, OperationId id, const node::Answer& answer) {
+  violations_.set_now(at);
+  applied_.on_answer(id, answer);
+}
+
+void SafetyChecker::on_event_end(Instant /*at*/, std::uint64_t event) {
+  violations_.end_event(event);
+}
+
+}  // namespace vesper::sim

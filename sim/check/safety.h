@@ -1,0 +1,48 @@
+// The safety invariants, after every event, over the whole run and all lives of all nodes. It watches a world from
+// outside and keeps its own account of every log, disk and promise; each check costs the same however long the
+// logs are. The invariants' names stand with the three parts: terms.h, logs.h, applied.h.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "sim/check/applied.h"
+#include "sim/check/logs.h"
+#include "sim/check/terms.h"
+#include "sim/check/violation.h"
+#include "sim/observer.h"
+
+namespace vesper::sim {
+
+class SafetyChecker final : public WorldObserver {
+ public:
+  explicit SafetyChecker(std::size_t nodes);
+
+  // The first invariant that broke.
+  const std::optional<Violation>& violation() const { return violations_.first(); }
+  const AppliedChecker& applied() const { return applied_; }
+
+  void on_start(Instant at, NodeId node, std::uint64_t life) override;
+  void on_opened(Instant at, const node::Node& node) override;
+  void on_ready(Instant at, const node::NodeView& view, const raft::Ready& ready) override;
+  void on_send(Instant at, const node::NodeView& view, const raft::Message& message) override;
+  void on_log_submitted(Instant at, const node::NodeView& view, std::uint64_t ticket,
+                        WriteId last) override;
+  void on_log_durable(Instant at, NodeId node, std::uint64_t ticket) override;
+  void on_applied(Instant at, const node::NodeView& view, const raft::Entry& entry,
+                  std::uint64_t state_hash) override;
+  void on_node_event(Instant at, const node::NodeEvent& event) override;
+  void on_invoke(Instant at, const Operation& operation) override;
+  void on_answer(Instant at, OperationId id, const node::Answer& answer) override;
+  void on_event_end(Instant at, std::uint64_t event) override;
+
+ private:
+  Violations violations_;
+  TermChecker terms_;
+  LogChecker logs_;
+  AppliedChecker applied_;
+  std::vector<std::uint64_t> lives_;
+};
+
+}  // namespace vesper::sim
