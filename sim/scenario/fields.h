@@ -18,6 +18,8 @@ void visit_fields(Visitor& visitor, ClusterSpec& cluster) {
   visitor.field("inflight_appends_max", cluster.inflight_appends_max);
   visitor.field("uncommitted_bytes_max", cluster.uncommitted_bytes_max);
   visitor.field("segment_bytes", cluster.segment_bytes);
+  visitor.field("turn_delay_max", cluster.turn_delay_max);
+  visitor.field("preformed", cluster.preformed);
 }
 
 template <class Visitor>

@@ -114,8 +114,8 @@ class Parser {
     positive("inflight_appends_max", cluster.inflight_appends_max);
     positive("uncommitted_bytes_max", cluster.uncommitted_bytes_max);
     if (cluster.segment_bytes.low % 4096 != 0 || !cluster.segment_bytes.is_drawn() ||
-        cluster.segment_bytes.low < 16 * 4096) {
-      reader.problem_at("segment_bytes", "expected a multiple of 4096 of at least 65536");
+        cluster.segment_bytes.low < 4 * 4096) {
+      reader.problem_at("segment_bytes", "expected a multiple of 4096 of at least 16384");
     }
   }
 
@@ -253,6 +253,7 @@ class Parser {
         return reader.problem_at("on_message", "expected { type = ..., to = ..., nth = ... }");
       }
       message(*node->as_table(), step.message);
+      names_.insert({"sender", "receiver"});
     }
   }
 

@@ -25,6 +25,10 @@ struct ClusterSpec {
   Range<std::uint64_t> inflight_appends_max = 64;
   Range<std::uint64_t> uncommitted_bytes_max = 32 * 1024 * 1024;
   Range<std::uint64_t> segment_bytes = 1024 * 1024;
+  // How long inputs may gather before a node takes its turn.
+  Range<Duration> turn_delay_max;
+  // Formed before it starts; otherwise the nodes form the cluster themselves.
+  bool preformed = false;
   bool operator==(const ClusterSpec&) const = default;
 };
 
@@ -92,6 +96,8 @@ enum class Action : std::uint8_t {
   kRestart,    // node
   kPause,      // node: as SIGSTOP
   kResume,     // node
+  kFailSync,   // node: the next sync of its log fails
+  kLink,       // from, to; delay, drop, duplicate: from now on, in this direction
   kNetwork,    // delay, drop, duplicate: from now on, on every link
   kDisk,       // node; sync: from now on
   kPut,        // node, key, value: one request of an operator
@@ -102,7 +108,9 @@ enum class Action : std::uint8_t {
   kDuplicate,  // on_message
   kDelay,      // on_message; delay
   kRelease,    // delivers what is held
-  kNote,       // nothing: a point in time with a name, for expectations
+  kCalm,  // ends every fault: heals, resumes, restarts, releases; network and disks as the file
+          // says; optional steps that are armed are given up
+  kNote,  // nothing: a point in time with a name, for expectations
 };
 
 enum class Trigger : std::uint8_t { kAt, kAfter, kWhen, kOnMessage };
@@ -118,7 +126,8 @@ struct MessageMatch {
 
 // One thing that happens. `at` fires at its time. The others are armed once the step before them has
 // run: `after` by its time, `when` as soon as the condition holds, `on_message` by the message.
-// A step whose selectors name nobody yet waits until they do.
+// A step whose selectors name nobody yet waits until they do. A step on a message names that message's
+// two ends "sender" and "receiver", for itself and for later steps.
 struct Step {
   std::string name;  // for expectations to refer to
   Trigger trigger = Trigger::kAt;

@@ -30,6 +30,9 @@ std::string quoted(std::string_view text) {
   return out + "\"";
 }
 
+std::string text_of(bool value) {
+  return value ? "true" : "false";
+}
 std::string text_of(std::uint64_t value) {
   return std::to_string(value);
 }

@@ -14,6 +14,8 @@ const StepKeys& keys_of(Action action) {
       {Action::kRestart, {{"node"}, {"as"}, false}},
       {Action::kPause, {{"node"}, {"as"}, false}},
       {Action::kResume, {{"node"}, {"as"}, false}},
+      {Action::kFailSync, {{"node"}, {"as"}, false}},
+      {Action::kLink, {{"from", "to"}, {"delay", "drop", "duplicate"}, false}},
       {Action::kNetwork, {{}, {"delay", "drop", "duplicate"}, false}},
       {Action::kDisk, {{"node", "sync"}, {"as"}, false}},
       {Action::kPut, {{"node", "key", "value"}, {"as"}, false}},
@@ -24,6 +26,7 @@ const StepKeys& keys_of(Action action) {
       {Action::kDuplicate, {{}, {}, true}},
       {Action::kDelay, {{"delay"}, {}, true}},
       {Action::kRelease, {{}, {}, false}},
+      {Action::kCalm, {{}, {}, false}},
       {Action::kNote, {{}, {"node", "as"}, false}},
   };
   return kKeys.at(action);

@@ -11,6 +11,7 @@
 #include "core/base/check.h"
 #include "core/base/time.h"
 #include "core/base/types.h"
+#include "sim/config.h"
 
 namespace vesper::sim {
 
@@ -50,26 +51,12 @@ struct Drift {
   constexpr auto operator<=>(const Drift&) const = default;
 };
 
-enum class Distribution : std::uint8_t {
-  kConstant,     // min
-  kUniform,      // from min to max
-  kExponential,  // min, and an exponential tail so that the mean is `mean`
-};
-
 struct DelaySpec {
   Distribution distribution = Distribution::kConstant;
   Range<Duration> min;
   Range<Duration> mean;  // kExponential
   Range<Duration> max;   // kUniform
   bool operator==(const DelaySpec&) const = default;
-};
-
-// What a crash does with bytes and names that were not synced.
-enum class CrashLoss : std::uint8_t {
-  kKeep,        // all of them happen to be there
-  kLoseAll,     // none is
-  kLoseRandom,  // each sector and each name by a coin of its own
-  kTear,        // a prefix of them is, cut within a write
 };
 
 // Who is meant, by a rule that is looked up when a step runs or a condition is asked.

@@ -1,0 +1,60 @@
+// The commands of vesper-sim, without their command line (vesper_sim.cc reads that). Each returns the
+// program's exit status: 0 passed, 1 a violation, 2 bad input.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/base/result.h"
+#include "sim/scenario/runner.h"
+
+namespace vesper::app {
+
+inline constexpr int kExitPassed = 0;
+inline constexpr int kExitViolation = 1;
+inline constexpr int kExitBadInput = 2;
+
+struct RunCommand {
+  std::vector<std::string> scenarios;  // files, or names in the scenarios folder
+  bool all = false;                    // every file of the scenarios folder
+  std::optional<std::uint64_t> seed;   // instead of the file's
+  std::string trace_file;
+  bool json = false;
+};
+int run_command(const RunCommand& command);
+
+struct HuntCommand {
+  std::vector<std::string> scenarios;  // none: a random one for each seed
+  std::string seeds = "1..100";        // A..B
+  std::size_t jobs = 1;
+  bool json = false;
+  bool stop_at_first = false;
+  std::string write_failures;  // a folder for the scenarios of failed seeds
+};
+int hunt_command(const HuntCommand& command);
+
+struct BenchCommand {
+  bool quick = false;
+};
+int bench_command(const BenchCommand& command);
+
+// Linearizability of a client history, a JSON object a line.
+int check_command(const std::string& history_file);
+
+// The files of the scenarios folder, sorted: the one in the current folder, or beside the program's
+// own folder or its parent.
+std::vector<std::string> scenario_files();
+// Reads a file, or a name in the scenarios folder.
+Result<sim::Scenario> load_scenario(const std::string& name);
+// Errors: kIo.
+Result<std::string> read_file(const std::string& path);
+
+// "FAIL scenario=... seed=... violation=... at=... event=..."
+std::string fail_line(const std::string& scenario, const sim::RunResult& result);
+std::string json_text(const std::string& text);
+// A file name made of a scenario's name.
+std::string slug(const std::string& name);
+
+}  // namespace vesper::app

@@ -1,0 +1,195 @@
+#include <fmt/format.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+
+#include "apps/vesper_sim_commands.h"
+#include "apps/vesper_sim_jobs.h"
+#include "sim/scenario/hunt.h"
+#include "sim/scenario/serializer.h"
+
+namespace vesper::app {
+
+namespace {
+
+double wall_seconds() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
+}
+
+struct Seeds {
+  std::uint64_t first = 0;
+  std::uint64_t last = 0;
+  std::uint64_t count() const { return last - first + 1; }
+};
+
+std::optional<std::uint64_t> parse_seed(const std::string& text) {
+  if (text.empty() || text.size() > 18) return std::nullopt;
+  std::uint64_t value = 0;
+  for (const char c : text) {
+    if (c < '0' || c > '9') return std::nullopt;
+    value = value * 10 + static_cast<std::uint64_t>(c - '0');
+  }
+  return value;
+}
+
+std::optional<Seeds> parse_seeds(const std::string& text) {
+  constexpr std::uint64_t kMost = 100'000'000;
+  const std::size_t dots = text.find("..");
+  const std::string first = text.substr(0, dots);
+  const auto low = parse_seed(first);
+  const auto high = dots == std::string::npos ? low : parse_seed(text.substr(dots + 2));
+  if (!low || !high || *high < *low || *high - *low >= kMost) return std::nullopt;
+  return Seeds{.first = *low, .last = *high};
+}
+
+struct Totals {
+  std::uint64_t seeds = 0;
+  std::uint64_t failures = 0;
+  std::uint64_t events = 0;
+  std::uint64_t faults = 0;
+  std::uint64_t operations = 0;
+  double simulated = 0;
+
+  void add(const sim::RunResult& result) {
+    ++seeds;
+    if (!result.passed) ++failures;
+    events += result.counts.events;
+    faults += result.counts.faults;
+    operations += result.counts.operations;
+    simulated += static_cast<double>(result.at.nanoseconds()) * 1e-9;
+  }
+};
+
+std::string last_line(const Totals& totals, double wall, bool json) {
+  const auto seeds = static_cast<double>(totals.seeds == 0 ? 1 : totals.seeds);
+  const double rate = wall > 0 ? static_cast<double>(totals.events) / wall : 0;
+  const double faults = static_cast<double>(totals.faults) / seeds;
+  const double operations = static_cast<double>(totals.operations) / seeds;
+  if (json) {
+    return fmt::format(
+        "{{\"seeds\": {}, \"failures\": {}, \"events\": {}, \"events_per_second\": {:.0f}, "
+        "\"simulated_mean\": {:.1f}, \"faults_mean\": {:.1f}, \"operations_mean\": {:.1f}, "
+        "\"wall\": {:.1f}}}",
+        totals.seeds, totals.failures, totals.events, rate, totals.simulated / seeds, faults,
+        operations, wall);
+  }
+  return fmt::format(
+      "seeds={} failures={} events={} events/s={:.0f} wall={:.1f}s mean: simulated={:.1f}s "
+      "faults={:.1f} operations={:.1f}",
+      totals.seeds, totals.failures, totals.events, rate, wall, totals.simulated / seeds, faults,
+      operations);
+}
+
+class Hunt {
+ public:
+  Hunt(const HuntCommand& command, Seeds seeds, std::vector<sim::Scenario> scenarios)
+      : command_(command), seeds_(seeds), scenarios_(std::move(scenarios)) {}
+
+  int run() {
+    const std::size_t groups = scenarios_.empty() ? 1 : scenarios_.size();
+    items_ = groups * seeds_.count();
+    start_ = wall_seconds();
+    run_jobs(
+        {.items = items_, .processes = command_.jobs},
+        [this](std::size_t item, LastEvent& last) { return run_item(item, last); },
+        [this](std::size_t item, const sim::RunResult& result) { return take(item, result); });
+    if (shows_progress()) fmt::print(stderr, "\r{:78}\r", "");
+    fmt::print("{}\n", last_line(totals_, wall_seconds() - start_, command_.json));
+    if (totals_.seeds < items_ && !command_.stop_at_first) return kExitBadInput;
+    return totals_.failures == 0 ? kExitPassed : kExitViolation;
+  }
+
+ private:
+  std::uint64_t seed_of(std::size_t item) const { return seeds_.first + item % seeds_.count(); }
+  sim::Scenario scenario_of(std::size_t item) const {
+    if (scenarios_.empty()) return sim::hunt_scenario(seed_of(item));
+    return sim::drawn(scenarios_[item / seeds_.count()], seed_of(item));
+  }
+
+  sim::RunResult run_item(std::size_t item, LastEvent& last) const {
+    return sim::run_scenario(scenario_of(item), {.seed = seed_of(item), .observers = {&last}});
+  }
+
+  bool take(std::size_t item, sim::RunResult result) {
+    result.seed = seed_of(item);
+    totals_.add(result);
+    if (!result.passed) report(item, result);
+    if (shows_progress() && (totals_.seeds % 8 == 0 || totals_.seeds == items_)) show_progress();
+    return result.passed || !command_.stop_at_first;
+  }
+
+  void report(std::size_t item, const sim::RunResult& result) {
+    if (shows_progress()) fmt::print(stderr, "\r{:78}\r", "");
+    const std::uint64_t seed = result.seed;
+    const std::string name =
+        scenarios_.empty() ? "hunt" : command_.scenarios[item / seeds_.count()];
+    fmt::print("{}\n", fail_line(name, result));
+    if (scenarios_.empty()) {
+      fmt::print("replay: vesper-sim hunt --seeds {}..{}\n", seed, seed);
+    } else {
+      fmt::print("replay: vesper-sim run {} --seed {}\n", name, seed);
+    }
+    if (!command_.write_failures.empty()) write_failure(item, result);
+    std::fflush(stdout);
+  }
+
+  void write_failure(std::size_t item, const sim::RunResult& result) {
+    sim::Scenario scenario = scenario_of(item);
+    scenario.description += fmt::format(" Found: {}: {}", result.violation, result.detail);
+    std::error_code error;
+    std::filesystem::create_directories(command_.write_failures, error);
+    const std::string path =
+        fmt::format("{}/{}_{}.toml", command_.write_failures, slug(scenario.name), result.seed);
+    std::ofstream out(path);
+    out << sim::serialize_scenario(scenario);
+    if (out.flush()) {
+      fmt::print("scenario: {}\n", path);
+    } else {
+      fmt::print(stderr, "{}: cannot be written\n", path);
+    }
+  }
+
+  static bool shows_progress() { return isatty(STDERR_FILENO) == 1; }
+
+  void show_progress() const {
+    constexpr std::size_t kWidth = 30;
+    const std::size_t filled = totals_.seeds * kWidth / items_;
+    fmt::print(stderr, "\r[{}{}] {}/{} seeds, {} failed, {:.0f} s", std::string(filled, '#'),
+               std::string(kWidth - filled, '.'), totals_.seeds, items_, totals_.failures,
+               wall_seconds() - start_);
+  }
+
+  const HuntCommand& command_;
+  Seeds seeds_;
+  std::vector<sim::Scenario> scenarios_;
+  std::size_t items_ = 0;
+  double start_ = 0;
+  Totals totals_;
+};
+
+}  // namespace
+
+int hunt_command(const HuntCommand& command) {
+  const std::optional<Seeds> seeds = parse_seeds(command.seeds);
+  if (!seeds) {
+    fmt::print(stderr, "--seeds: expected A..B with A <= B, not \"{}\"\n", command.seeds);
+    return kExitBadInput;
+  }
+  std::vector<sim::Scenario> scenarios;
+  for (const std::string& name : command.scenarios) {
+    Result<sim::Scenario> loaded = load_scenario(name);
+    if (!loaded.ok()) {
+      fmt::print(stderr, "{}\n", loaded.error().message);
+      return kExitBadInput;
+    }
+    scenarios.push_back(std::move(loaded.value()));
+  }
+  return Hunt(command, *seeds, std::move(scenarios)).run();
+}
+
+}  // namespace vesper::app

@@ -1,0 +1,205 @@
+#include "apps/vesper_sim_jobs.h"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <map>
+#include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace vesper::app {
+
+namespace {
+
+// A run takes a fraction of a second; one that takes this long goes round in circles.
+constexpr unsigned kHangSeconds = 300;
+
+// What a worker's signal handler needs: one worker a process, one run at a time.
+int worker_pipe = -1;
+std::size_t worker_item = 0;
+LastEvent* worker_last = nullptr;
+
+std::string one_line(std::string text) {
+  for (char& c : text) {
+    if (c == '\n' || c == '\t') c = ' ';
+  }
+  return text;
+}
+
+std::string encode(std::size_t item, const sim::RunResult& r) {
+  return fmt::format("{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\n", item, r.seed,
+                     r.passed ? 1 : 0, r.at.nanoseconds(), r.event, r.counts.events,
+                     r.counts.faults, r.counts.operations, r.counts.answered, r.hash,
+                     r.violation.empty() ? "-" : r.violation, one_line(r.detail));
+}
+
+std::pair<std::size_t, sim::RunResult> decode(const std::string& line) {
+  std::istringstream in(line);
+  std::size_t item = 0;
+  int passed = 0;
+  std::int64_t at = 0;
+  sim::RunResult r;
+  in >> item >> r.seed >> passed >> at >> r.event >> r.counts.events >> r.counts.faults >>
+      r.counts.operations >> r.counts.answered >> r.hash >> r.violation;
+  in.ignore(1);
+  std::getline(in, r.detail);
+  r.passed = passed != 0;
+  r.at = Instant::from_nanoseconds(at);
+  if (r.violation == "-") r.violation.clear();
+  return {item, std::move(r)};
+}
+
+void write_all(int pipe, const std::string& text) {
+  std::size_t done = 0;
+  while (done < text.size()) {
+    const ssize_t count = write(pipe, text.data() + done, text.size() - done);
+    if (count <= 0) _exit(4);
+    done += static_cast<std::size_t>(count);
+  }
+}
+
+// Comes from abort or alarm, in the middle of the simulation and never inside an allocation that it
+// would need: both signals are raised by the run itself or by its endless loop.
+void report_signal(int signal) {
+  sim::RunResult result;
+  result.violation = signal == SIGALRM ? "hang" : "check";
+  result.detail = signal == SIGALRM ? "the run does not end" : "a check of the program failed";
+  result.at = worker_last->at();
+  result.event = worker_last->event();
+  result.counts.events = result.event;
+  write_all(worker_pipe, encode(worker_item, result));
+  _exit(3);
+}
+
+struct Worker {
+  pid_t pid = 0;
+  int pipe = -1;
+  std::size_t next = 0;  // the item that it runs now
+  std::string buffer;
+};
+
+class Pool {
+ public:
+  Pool(const JobsOptions& options, const RunItem& run, const TakeResult& take)
+      : options_(options), run_(run), take_(take) {}
+
+  void run() {
+    for (std::size_t i = 0; i < options_.processes && i < options_.items; ++i) start(i);
+    while (!workers_.empty() && !stopped_) turn();
+    for (const Worker& worker : workers_) {
+      kill(worker.pid, SIGKILL);
+      close(worker.pipe);
+      waitpid(worker.pid, nullptr, 0);
+    }
+  }
+
+ private:
+  // A process that runs `first` and every processes-th item after it.
+  void start(std::size_t first) {
+    int ends[2];
+    if (pipe(ends) != 0) return;
+    std::fflush(nullptr);
+    const pid_t pid = fork();
+    if (pid == 0) {
+      close(ends[0]);
+      work(ends[1], first);
+    }
+    close(ends[1]);
+    if (pid < 0) {
+      close(ends[0]);
+      return;
+    }
+    workers_.push_back({.pid = pid, .pipe = ends[0], .next = first, .buffer = {}});
+  }
+
+  [[noreturn]] void work(int pipe, std::size_t first) {
+    LastEvent last;
+    worker_pipe = pipe;
+    worker_last = &last;
+    signal(SIGABRT, report_signal);
+    signal(SIGALRM, report_signal);
+    for (std::size_t item = first; item < options_.items; item += options_.processes) {
+      worker_item = item;
+      last.begin();
+      alarm(kHangSeconds);
+      write_all(pipe, encode(item, run_(item, last)));
+    }
+    _exit(0);
+  }
+
+  void turn() {
+    std::vector<pollfd> polled;
+    for (const Worker& worker : workers_) {
+      polled.push_back({.fd = worker.pipe, .events = POLLIN, .revents = 0});
+    }
+    if (poll(polled.data(), polled.size(), -1) <= 0) return;
+    for (std::size_t i = polled.size(); i-- > 0 && !stopped_;) {
+      if (polled[i].revents != 0) read_from(i);
+    }
+  }
+
+  void read_from(std::size_t index) {
+    Worker& worker = workers_[index];
+    char bytes[16 * 1024];
+    const ssize_t count = read(worker.pipe, bytes, sizeof bytes);
+    if (count <= 0) return ended(index);
+    worker.buffer.append(bytes, static_cast<std::size_t>(count));
+    for (std::size_t end; (end = worker.buffer.find('\n')) != std::string::npos;) {
+      auto [item, result] = decode(worker.buffer.substr(0, end));
+      worker.buffer.erase(0, end + 1);
+      worker.next = item + options_.processes;
+      deliver(item, std::move(result));
+    }
+  }
+
+  // A worker that ends early has reported the run that ended it, or was killed by it.
+  void ended(std::size_t index) {
+    const Worker worker = workers_[index];
+    workers_.erase(workers_.begin() + static_cast<std::ptrdiff_t>(index));
+    close(worker.pipe);
+    int status = 0;
+    waitpid(worker.pid, &status, 0);
+    std::size_t next = worker.next;
+    const bool reported =
+        WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 3);
+    if (!reported && next < options_.items) {
+      sim::RunResult result;
+      result.violation = "crash";
+      result.detail = fmt::format("the process ended with status {:#x}", status);
+      deliver(next, std::move(result));
+      next += options_.processes;
+    }
+    if (next < options_.items && !stopped_) start(next);
+  }
+
+  void deliver(std::size_t item, sim::RunResult result) {
+    results_.emplace(item, std::move(result));
+    while (!stopped_ && !results_.empty() && results_.begin()->first == taken_) {
+      stopped_ = !take_(taken_, results_.begin()->second);
+      results_.erase(results_.begin());
+      ++taken_;
+    }
+  }
+
+  const JobsOptions& options_;
+  const RunItem& run_;
+  const TakeResult& take_;
+  std::vector<Worker> workers_;
+  std::map<std::size_t, sim::RunResult> results_;  // came before their turn
+  std::size_t taken_ = 0;
+  bool stopped_ = false;
+};
+
+}  // namespace
+
+void run_jobs(const JobsOptions& options, const RunItem& run, const TakeResult& take) {
+  Pool(options, run, take).run();
+}
+
+}  // namespace vesper::app

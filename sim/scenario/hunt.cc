@@ -1,0 +1,154 @@
+#include "sim/scenario/hunt.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "core/base/random.h"
+#include "sim/scenario/hunt_faults.h"
+
+namespace vesper::sim {
+
+namespace {
+
+Duration ms(std::uint64_t count) {
+  return Duration::milliseconds(static_cast<std::int64_t>(count));
+}
+Duration us(std::uint64_t count) {
+  return Duration::microseconds(static_cast<std::int64_t>(count));
+}
+
+RandomStream stream(std::uint64_t seed, std::uint64_t concern) {
+  return {Random(seed), {.purpose = Purpose::kHunt, .a = concern, .b = 0}};
+}
+
+// What the draws of one concern are keyed by; new ones go to the end.
+enum Concern : std::uint64_t {
+  kCluster = 1,
+  kNetwork = 2,
+  kDisk = 3,
+  kClock = 4,
+  kClients = 5,
+  kFaults = 6,
+};
+
+template <std::size_t N>
+std::uint64_t one_of(RandomStream& draws, const std::array<std::uint64_t, N>& choices) {
+  return choices[draws.below(N)];
+}
+
+ClusterSpec draw_cluster(RandomStream draws) {
+  ClusterSpec cluster;
+  constexpr std::array<std::uint64_t, 20> kSizes = {3, 3, 3, 3, 3, 3, 3, 3, 3, 5,
+                                                    5, 5, 5, 5, 5, 5, 7, 4, 2, 1};
+  cluster.nodes = one_of(draws, kSizes);
+  const Duration heartbeat = ms(draws.between(40, 150));
+  cluster.heartbeat_interval = heartbeat;
+  const Duration low = heartbeat * static_cast<std::int64_t>(draws.between(3, 8));
+  cluster.election_timeout_min = low;
+  // A narrow range makes candidates meet.
+  const std::uint64_t width =
+      draws.chance_ppm(300'000) ? draws.between(3, 10) : draws.between(40, 150);
+  cluster.election_timeout_max = low + low * static_cast<std::int64_t>(width) / 100 + ms(1);
+  cluster.request_timeout = low * 2;
+  if (draws.chance_ppm(600'000)) {
+    cluster.append_entries_max = one_of(draws, std::array<std::uint64_t, 4>{1, 2, 4, 16});
+    cluster.append_bytes_max = one_of(draws, std::array<std::uint64_t, 3>{200, 1024, 1024 * 1024});
+    cluster.inflight_appends_max = one_of(draws, std::array<std::uint64_t, 4>{1, 2, 4, 64});
+    cluster.uncommitted_bytes_max =
+        one_of(draws, std::array<std::uint64_t, 3>{1024, 16 * 1024, 32 * 1024 * 1024});
+  }
+  cluster.segment_bytes =
+      one_of(draws, std::array<std::uint64_t, 3>{16 * 1024, 64 * 1024, 256 * 1024});
+  if (draws.chance_ppm(400'000)) cluster.turn_delay_max = us(draws.between(10, 4000));
+  cluster.preformed = draws.chance_ppm(700'000);
+  return cluster;
+}
+
+LinkSpec draw_network(RandomStream draws, Duration heartbeat) {
+  LinkSpec network;
+  const Duration least = us(draws.between(50, 2000));
+  const bool slow = draws.chance_ppm(250'000);
+  const Duration mean = slow ? heartbeat * static_cast<std::int64_t>(draws.between(20, 80)) / 100
+                             : least + us(draws.between(50, 5000));
+  network.delay = {.distribution = Distribution::kExponential,
+                   .min = least,
+                   .mean = std::max(least, mean),
+                   .max = {}};
+  if (draws.chance_ppm(400'000)) network.drop = Parts{draws.between(1'000, 60'000)};
+  if (draws.chance_ppm(400'000)) network.duplicate = Parts{draws.between(1'000, 100'000)};
+  return network;
+}
+
+DiskSpec draw_disk(RandomStream draws) {
+  DiskSpec disk;
+  const Duration least = us(draws.between(20, 1000));
+  const bool slow = draws.chance_ppm(300'000);
+  disk.sync = {.distribution = Distribution::kExponential,
+               .min = least,
+               .mean = least + us(slow ? draws.between(5'000, 30'000) : draws.between(50, 4'000)),
+               .max = {}};
+  constexpr std::array<CrashLoss, 6> kLosses = {CrashLoss::kLoseRandom, CrashLoss::kLoseRandom,
+                                                CrashLoss::kLoseAll,    CrashLoss::kLoseAll,
+                                                CrashLoss::kTear,       CrashLoss::kKeep};
+  disk.on_crash = kLosses[draws.below(kLosses.size())];
+  return disk;
+}
+
+void draw_clocks(RandomStream draws, Scenario& scenario) {
+  if (!draws.chance_ppm(500'000)) return;
+  const std::uint64_t most = draws.chance_ppm(300'000) ? 50'000 : 500;
+  for (std::uint32_t node = 0; node < scenario.cluster.nodes.value(); ++node) {
+    ClockSpec clock;
+    clock.drift_ppm = Drift{static_cast<std::int64_t>(draws.below(2 * most + 1)) -
+                            static_cast<std::int64_t>(most)};
+    clock.offset = ms(draws.below(3'600'000));
+    scenario.clocks[node] = clock;
+  }
+}
+
+ClientsSpec draw_clients(RandomStream draws) {
+  ClientsSpec clients;
+  clients.count = draws.between(3, 10);
+  clients.keys = draws.between(1, 8);
+  clients.rate = Rate{draws.between(18'000, 45'000)};
+  clients.put = Parts{draws.between(250'000, 800'000)};
+  clients.value_bytes = draws.chance_ppm(200'000) ? draws.between(200, 1000) : draws.between(8, 64);
+  clients.timeout = ms(draws.between(300, 3000));
+  clients.stray = Parts{one_of(draws, std::array<std::uint64_t, 3>{20'000, 150'000, 500'000})};
+  return clients;
+}
+
+}  // namespace
+
+Scenario hunt_scenario(std::uint64_t seed) {
+  Scenario scenario;
+  scenario.name = fmt::format("hunt {}", seed);
+  scenario.description = "Drawn at random: every invariant holds, and the cluster recovers.";
+  scenario.seed = seed;
+  scenario.cluster = draw_cluster(stream(seed, kCluster));
+  scenario.network =
+      draw_network(stream(seed, kNetwork), scenario.cluster.heartbeat_interval.value());
+  scenario.disk = draw_disk(stream(seed, kDisk));
+  draw_clocks(stream(seed, kClock), scenario);
+  scenario.clients.push_back(draw_clients(stream(seed, kClients)));
+  RandomStream faults = stream(seed, kFaults);
+  scenario.duration = ms(faults.between(64'000, 72'000));
+  const Duration calm_at = scenario.duration - Duration::seconds(12);
+  draw_hunt_faults(faults, {.from = Duration::seconds(1), .to = calm_at}, scenario);
+
+  Step calm;
+  calm.time = calm_at;
+  calm.action = Action::kCalm;
+  scenario.steps.push_back(calm);
+  Step quiet;
+  quiet.trigger = Trigger::kAfter;
+  quiet.action = Action::kNetwork;
+  quiet.drop = Parts{0};
+  scenario.steps.push_back(quiet);
+  return scenario;
+}
+
+}  // namespace vesper::sim

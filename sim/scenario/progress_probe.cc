@@ -1,0 +1,81 @@
+#include "sim/scenario/progress_probe.h"
+
+#include <fmt/format.h>
+
+#include "core/raft/quorum.h"
+
+namespace vesper::sim {
+
+namespace {
+
+bool is_well(const World& world, NodeId node) {
+  return world.is_up(node) && !world.is_paused(node) && !world.has_stopped(node);
+}
+
+// Some node is well and reaches a majority of such nodes, itself among them.
+bool has_connected_majority(const World& world) {
+  const std::uint32_t nodes = world.config().nodes;
+  for (std::uint32_t a = 0; a < nodes; ++a) {
+    if (!is_well(world, NodeId(a))) continue;
+    std::size_t reached = 1;
+    for (std::uint32_t b = 0; b < nodes; ++b) {
+      if (a != b && is_well(world, NodeId(b)) && world.is_connected(NodeId(a), NodeId(b)))
+        ++reached;
+    }
+    if (reached >= raft::majority_of(nodes)) return true;
+  }
+  return false;
+}
+
+// Who differs from the leader though it is well and reachable; nothing: they agree.
+std::optional<std::string> disagreement(const World& world, NodeId leader) {
+  const node::NodeView& first = world.view(leader);
+  if (first.applied != first.last) return fmt::format("n{} has not applied all", leader.value());
+  for (std::uint32_t i = 0; i < world.config().nodes; ++i) {
+    const NodeId node(i);
+    if (node == leader || !is_well(world, node) || !world.is_connected(leader, node)) continue;
+    const node::NodeView& view = world.view(node);
+    if (view.applied != first.applied || view.state_hash != first.state_hash) {
+      return fmt::format("n{} has applied {} and the leader n{} {}", i, view.applied.value(),
+                         leader.value(), first.applied.value());
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<std::string> probe_progress(World& world, const ProgressProbe& probe) {
+  world.set_client_rate(0);
+  if (!has_connected_majority(world)) return std::nullopt;
+  const Instant end = world.now() + probe.bound;
+  std::uint64_t asked = 0;
+  std::uint64_t successes = 0;
+  bool taken = false;
+  std::string missing;
+  for (;;) {
+    const std::optional<NodeId> leader = world.leader();
+    if (!leader) {
+      missing = "no leader";
+    } else if (world.open_operations() > 0) {
+      missing = "an operation is open";
+    } else if (!taken && asked > 0 && world.counts().successes > successes) {
+      taken = true;
+      continue;
+    } else if (!taken) {
+      missing = "no put succeeds";
+      successes = world.counts().successes;
+      world.put(*leader, "progress", fmt::format("\"{}\"", ++asked), probe.bound);
+    } else {
+      const std::optional<std::string> differs = disagreement(world, *leader);
+      if (!differs) return std::nullopt;
+      missing = *differs;
+    }
+    if (world.next_at() > end) break;
+    if (!probe.step()) return std::nullopt;
+  }
+  return fmt::format("{} {}ms after the last fault's end", missing,
+                     probe.bound.nanoseconds() / 1'000'000);
+}
+
+}  // namespace vesper::sim

@@ -1,0 +1,25 @@
+// Asks a world, at the end of a run, whether it still works: if a majority is up and connected, it
+// must have a leader that takes a put, and everybody whom the leader reaches must come to the same
+// state, all within a bound of virtual time.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "sim/world.h"
+
+namespace vesper::sim {
+
+struct ProgressProbe {
+  // Takes one event; false: a check failed, and the run is over.
+  std::function<bool()> step;
+  // How long an answer may take.
+  Duration bound;
+};
+
+// What is missing when the bound is over, in words; nothing if all is well, if no majority is
+// connected, or if a check failed meanwhile. Stops the clients first and lets their operations end.
+std::optional<std::string> probe_progress(World& world, const ProgressProbe& probe);
+
+}  // namespace vesper::sim

@@ -1,0 +1,150 @@
+#include "sim/scenario/runner.h"
+
+#include <fmt/format.h>
+
+#include <optional>
+#include <utility>
+
+#include "sim/scenario/checks.h"
+#include "sim/scenario/expectations.h"
+#include "sim/scenario/progress_probe.h"
+#include "sim/scenario/script.h"
+#include "sim/scenario/text.h"
+#include "sim/scenario/world_config.h"
+
+namespace vesper::sim {
+
+namespace {
+
+class Run {
+ public:
+  Run(Scenario scenario, const RunOptions& options)
+      : scenario_(std::move(scenario)),
+        checks_(scenario_),
+        world_(world_config_of(scenario_), all_observers(options)),
+        script_(scenario_, world_),
+        expectations_(scenario_, script_) {
+    result_.seed = scenario_.seed;
+  }
+
+  RunResult run() {
+    world_.start();
+    script_.start();
+    after_change();
+    const Instant end = Instant() + scenario_.duration;
+    while (!failed() && go_on(end)) {
+    }
+    if (!failed() && world_.now() < end) world_.advance_to(end);
+    if (!failed()) judge_end();
+    result_.passed = !failed();
+    if (result_.passed) {
+      result_.at = world_.now();
+      result_.event = world_.counts().events;
+    }
+    result_.counts = world_.counts();
+    result_.hash = world_.hash();
+    return result_;
+  }
+
+ private:
+  std::vector<WorldObserver*> all_observers(const RunOptions& options) {
+    std::vector<WorldObserver*> observers = checks_.observers();
+    observers.insert(observers.end(), options.observers.begin(), options.observers.end());
+    return observers;
+  }
+
+  bool failed() const { return !result_.violation.empty(); }
+
+  void fail(std::string id, std::string detail) {
+    if (failed()) return;
+    result_.violation = std::move(id);
+    result_.detail = std::move(detail);
+    result_.at = world_.now();
+    result_.event = world_.counts().events;
+  }
+
+  // The next event or the next step, whichever is first. False: neither comes before the end.
+  bool go_on(Instant end) {
+    const Instant step = script_.next_at();
+    const Instant event = world_.next_at();
+    if (step > end && event > end) return false;
+    if (step <= event) {
+      world_.advance_to(step);
+    } else {
+      world_.step();
+    }
+    after_change();
+    return true;
+  }
+
+  void after_change() {
+    if (auto violation = checks_.violation()) {
+      return fail(std::move(violation->first), std::move(violation->second));
+    }
+    script_.run_due();
+    if (auto expected = expectations_.check(world_.now()))
+      fail("expectation", std::move(*expected));
+  }
+
+  void judge_end() {
+    if (auto expected = expectations_.check_end(world_.now())) {
+      return fail("expectation", std::move(*expected));
+    }
+    if (const Step* step = script_.first_not_run()) return fail("step", describe_step(*step));
+    if (scenario_.at_end.progress) {
+      const auto take_event = [&] {
+        world_.step();
+        if (auto violation = checks_.violation()) {
+          fail(std::move(violation->first), std::move(violation->second));
+        }
+        return !failed();
+      };
+      const Duration bound = checks_.progress_bound();
+      if (auto missing = probe_progress(world_, {.step = take_event, .bound = bound})) {
+        fail("progress", std::move(*missing));
+      }
+    }
+    if (!failed()) judge_values();
+    if (failed()) return;
+    if (auto violation = checks_.at_end(world_.now())) {
+      fail(std::move(violation->first), std::move(violation->second));
+    }
+  }
+
+  void judge_values() {
+    if (scenario_.at_end.that && !scenario_.at_end.that->holds(script_)) {
+      return fail("final", scenario_.at_end.that->text());
+    }
+    for (const auto& [key, value] : scenario_.at_end.values) {
+      for (std::uint32_t i = 0; i < world_.config().nodes; ++i) {
+        const NodeId node(i);
+        if (!world_.is_up(node) || world_.has_stopped(node)) continue;
+        const SharedBytes* held = world_.node(node).peek(key);
+        if (held != nullptr && held->text() == value) continue;
+        return fail("final", fmt::format("n{} holds {} for \"{}\", not {}", i,
+                                         held == nullptr ? "nothing" : std::string(held->text()),
+                                         key, value));
+      }
+    }
+  }
+
+  static std::string describe_step(const Step& step) {
+    return fmt::format("the step {}{} never ran", action_name(step.action),
+                       step.name.empty() ? "" : fmt::format(" ({})", step.name));
+  }
+
+  const Scenario scenario_;
+  Checks checks_;
+  World world_;
+  Script script_;
+  Expectations expectations_;
+  RunResult result_;
+};
+
+}  // namespace
+
+RunResult run_scenario(const Scenario& scenario, const RunOptions& options) {
+  return Run(drawn(scenario, options.seed), options).run();
+}
+
+}  // namespace vesper::sim

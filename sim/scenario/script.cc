@@ -1,0 +1,431 @@
+#include "sim/scenario/script.h"
+
+#include <algorithm>
+
+#include "sim/scenario/world_config.h"
+
+namespace vesper::sim {
+
+namespace {
+
+bool decides_on_messages(Action action) {
+  return action == Action::kHold || action == Action::kDrop || action == Action::kDuplicate ||
+         action == Action::kDelay;
+}
+
+void add_once(std::vector<NodeId>& nodes, NodeId node) {
+  if (std::find(nodes.begin(), nodes.end(), node) == nodes.end()) nodes.push_back(node);
+}
+
+}  // namespace
+
+Script::Script(const Scenario& scenario, World& world)
+    : scenario_(scenario), world_(world), ran_(scenario.steps.size()) {}
+
+void Script::start() {
+  for (std::size_t i = 0; i < scenario_.steps.size(); ++i) {
+    if (i == 0 || scenario_.steps[i].trigger == Trigger::kAt) arm(i);
+  }
+}
+
+void Script::arm(std::size_t step) {
+  const Step& armed = scenario_.steps[step];
+  switch (armed.trigger) {
+    case Trigger::kAt:
+      timed_.emplace(Instant() + armed.time.value(), step);
+      return;
+    case Trigger::kAfter:
+      timed_.emplace(world_.now() + armed.time.value(), step);
+      return;
+    case Trigger::kWhen:
+      polled_.push_back(step);
+      return;
+    case Trigger::kOnMessage:
+      rules_.push_back(
+          Rule{.step = step, .from = {}, .to = {}, .can_match = false, .seen = 0, .spent = false});
+      aim_rules();
+      world_.intercept(this);
+      return;
+  }
+  VESPER_UNREACHABLE();
+}
+
+void Script::mark_done(std::size_t step) {
+  ran_[step] = world_.now();
+  const std::size_t next = step + 1;
+  if (next < scenario_.steps.size() && scenario_.steps[next].trigger != Trigger::kAt) arm(next);
+}
+
+void Script::run_due() {
+  while (!timed_.empty() && timed_.begin()->first <= world_.now()) {
+    const std::size_t step = timed_.begin()->second;
+    timed_.erase(timed_.begin());
+    polled_.push_back(step);
+  }
+  if (!triggered_.empty()) run_triggered();
+  // A step that runs may make the next one due at once: take turns until nobody can go on.
+  for (std::size_t i = 0; i < polled_.size();) {
+    const std::size_t index = polled_[i];
+    const Step& step = scenario_.steps[index];
+    const bool due = step.trigger != Trigger::kWhen || step.when.holds(*this);
+    if (!due || !run(step)) {
+      ++i;
+      continue;
+    }
+    polled_.erase(polled_.begin() + static_cast<std::ptrdiff_t>(i));
+    if (std::exchange(gives_up_optional_, false)) {
+      std::erase_if(polled_,
+                    [&](std::size_t waiting) { return scenario_.steps[waiting].optional; });
+    }
+    mark_done(index);
+    i = 0;
+  }
+  if (rules_.empty()) return;
+  rules_.erase(std::remove_if(rules_.begin(), rules_.end(), [](const Rule& r) { return r.spent; }),
+               rules_.end());
+  aim_rules();
+  if (rules_.empty()) world_.intercept(nullptr);
+}
+
+void Script::run_triggered() {
+  const std::vector<Triggered> triggered = std::exchange(triggered_, {});
+  for (const Triggered& one : triggered) {
+    names_["sender"] = one.sender;
+    names_["receiver"] = one.receiver;
+    const Step& step = scenario_.steps[one.step];
+    // At once, while "sender" means this message's; only if that cannot be, it waits.
+    if (decides_on_messages(step.action) || run(step)) {
+      mark_done(one.step);
+    } else {
+      polled_.push_back(one.step);
+    }
+  }
+}
+
+std::optional<Instant> Script::ran_at(const std::string& step_name) const {
+  for (std::size_t i = 0; i < scenario_.steps.size(); ++i) {
+    if (scenario_.steps[i].name == step_name) return ran_[i];
+  }
+  return std::nullopt;
+}
+
+const Step* Script::first_not_run() const {
+  for (std::size_t i = 0; i < scenario_.steps.size(); ++i) {
+    if (!ran_[i] && !scenario_.steps[i].optional) return &scenario_.steps[i];
+  }
+  return nullptr;
+}
+
+// --- Messages ---
+
+void Script::aim_rules() {
+  for (Rule& rule : rules_) {
+    const MessageMatch& match = scenario_.steps[rule.step].message;
+    rule.from = match.from ? find(*match.from) : std::nullopt;
+    rule.to = match.to ? find(*match.to) : std::nullopt;
+    rule.can_match = match.from.has_value() == rule.from.has_value() &&
+                     match.to.has_value() == rule.to.has_value();
+  }
+}
+
+Fate Script::fate_of(const Step& step) const {
+  switch (step.action) {
+    case Action::kHold:
+      return {.kind = Fate::Kind::kHold, .delay = {}};
+    case Action::kDrop:
+      return {.kind = Fate::Kind::kDrop, .delay = {}};
+    case Action::kDuplicate:
+      return {.kind = Fate::Kind::kDuplicate, .delay = {}};
+    case Action::kDelay:
+      return {.kind = Fate::Kind::kDelay, .delay = step.delay->min.value()};
+    default:
+      return {};
+  }
+}
+
+Fate Script::on_frame(const node::Frame& frame) {
+  const auto* message = std::get_if<raft::Message>(&frame.body);
+  if (message == nullptr) return {};
+  Fate fate;
+  for (Rule& rule : rules_) {
+    const Step& step = scenario_.steps[rule.step];
+    const MessageMatch& match = step.message;
+    if (rule.spent || !rule.can_match) continue;
+    if (!match.type.empty() && match.type != raft::message_name(message->body)) continue;
+    if ((rule.from && *rule.from != frame.from) || (rule.to && *rule.to != frame.to)) continue;
+    ++rule.seen;
+    if (rule.seen < match.nth) continue;
+    if (rule.seen == match.nth) {
+      triggered_.push_back({.step = rule.step, .sender = frame.from, .receiver = frame.to});
+    }
+    rule.spent = rule.seen + 1 >= match.nth + match.count;
+    if (fate.kind == Fate::Kind::kSend) fate = fate_of(step);
+  }
+  return fate;
+}
+
+// --- Steps ---
+
+bool Script::run(const Step& step) {
+  if (step.action == Action::kPartition) return run_partition(step);
+  if (step.from || step.to) return run_on_link(step);
+  switch (step.action) {
+    case Action::kHeal:
+      world_.heal();
+      return true;
+    case Action::kNetwork:
+      world_.set_network(link_of(step, world_.config().network));
+      return true;
+    case Action::kCalm:
+      run_calm();
+      return true;
+    case Action::kClients:
+      world_.set_client_rate(step.rate->value().per_kilosecond);
+      return true;
+    case Action::kRelease:
+      world_.release_held();
+      return true;
+    default:
+      break;
+  }
+  const std::optional<std::vector<NodeId>> nodes = find_all(step.nodes);
+  if (!nodes) return false;
+  // Before the step: "leader" means who led when the step began.
+  if (!step.as.empty() && !nodes->empty()) names_[step.as] = nodes->front();
+  return run_on_nodes(step, *nodes);
+}
+
+void Script::run_calm() {
+  const auto is_optional = [&](std::size_t step) { return scenario_.steps[step].optional; };
+  for (auto timed = timed_.begin(); timed != timed_.end();) {
+    const bool chained = scenario_.steps[timed->second].trigger != Trigger::kAt;
+    timed = chained && is_optional(timed->second) ? timed_.erase(timed) : std::next(timed);
+  }
+  // run_due walks polled_ now, and takes them from it itself.
+  gives_up_optional_ = true;
+  for (Rule& rule : rules_) rule.spent = rule.spent || is_optional(rule.step);
+  const WorldConfig calm = world_config_of(scenario_);
+  world_.heal();
+  world_.set_network(calm.network);
+  for (const auto& [ends, link] : calm.links) world_.set_link(ends.first, ends.second, link);
+  world_.release_held();
+  for (const NodeId node : all()) {
+    world_.set_disk(node, world_disk_of(scenario_, node));
+    // A node that stopped itself comes back as one that crashed does.
+    if (world_.is_up(node) && world_.has_stopped(node)) world_.crash(node);
+    if (!world_.is_up(node)) world_.restart(node);
+    if (world_.is_paused(node)) world_.resume(node);
+  }
+}
+
+bool Script::run_on_nodes(const Step& step, const std::vector<NodeId>& nodes) {
+  const Duration timeout = Duration::seconds(2);
+  for (const NodeId node : nodes) {
+    switch (step.action) {
+      case Action::kCrash:
+        world_.crash(node, step.on_crash);
+        break;
+      case Action::kRestart:
+        if (!world_.is_up(node)) world_.restart(node);
+        break;
+      case Action::kPause:
+        if (world_.is_up(node)) world_.pause(node);
+        break;
+      case Action::kResume:
+        if (world_.is_up(node)) world_.resume(node);
+        break;
+      case Action::kFailSync:
+        if (world_.is_up(node)) world_.fail_next_sync(node);
+        break;
+      case Action::kDisk:
+        world_.set_disk(node, {.sync = delay_of(*step.delay),
+                               .on_crash = world_disk_of(scenario_, node).on_crash});
+        break;
+      case Action::kPut:
+        world_.put(node, step.key, step.value, timeout);
+        break;
+      case Action::kGet:
+        world_.get(node, step.key, timeout);
+        break;
+      default:
+        break;
+    }
+  }
+  return true;
+}
+
+bool Script::run_partition(const Step& step) {
+  std::vector<std::vector<NodeId>> groups;
+  std::vector<NodeId> named;
+  for (const auto& selectors : step.groups) {
+    const auto group = find_all(selectors);
+    if (!group) return false;
+    groups.emplace_back();
+    for (const NodeId node : *group) {
+      if (std::find(named.begin(), named.end(), node) != named.end()) continue;
+      named.push_back(node);
+      groups.back().push_back(node);
+    }
+  }
+  for (std::size_t i = 0; i < groups.size(); ++i) {
+    const std::vector<Selector>& selectors = step.groups[i];
+    const bool takes_rest = std::any_of(selectors.begin(), selectors.end(), [](const Selector& s) {
+      return s.kind == Selector::Kind::kRest;
+    });
+    if (!takes_rest) continue;
+    for (const NodeId node : all()) {
+      if (std::find(named.begin(), named.end(), node) == named.end()) groups[i].push_back(node);
+    }
+    break;  // a second "rest" finds nobody
+  }
+  world_.partition(groups);
+  return true;
+}
+
+bool Script::run_on_link(const Step& step) {
+  const auto from = find_all({*step.from});
+  const auto to = find_all({*step.to});
+  if (!from || !to) return false;
+  // "rest" is everybody but the other end, which the loop leaves out by itself.
+  for (const NodeId a : step.from->kind == Selector::Kind::kRest ? all() : *from) {
+    for (const NodeId b : step.to->kind == Selector::Kind::kRest ? all() : *to) {
+      if (a == b) continue;
+      const auto own = world_.config().links.find({a, b});
+      switch (step.action) {
+        case Action::kCut:
+          world_.cut(a, b);
+          break;
+        case Action::kMend:
+          world_.mend(a, b);
+          break;
+        default:
+          world_.set_link(a, b,
+                          link_of(step, own == world_.config().links.end() ? world_.config().network
+                                                                           : own->second));
+          break;
+      }
+    }
+  }
+  return true;
+}
+
+LinkConfig Script::link_of(const Step& step, LinkConfig link) const {
+  if (step.delay) link.delay = delay_of(*step.delay);
+  if (step.drop) link.drop_ppm = step.drop->value().per_million;
+  if (step.duplicate) link.duplicate_ppm = step.duplicate->value().per_million;
+  return link;
+}
+
+// --- Selectors and conditions ---
+
+std::vector<NodeId> Script::all() const {
+  std::vector<NodeId> nodes;
+  for (std::uint32_t i = 0; i < world_.config().nodes; ++i) nodes.emplace_back(i);
+  return nodes;
+}
+
+std::optional<std::vector<NodeId>> Script::find_all(const std::vector<Selector>& selectors) const {
+  std::vector<NodeId> found;
+  for (const Selector& selector : selectors) {
+    if (selector.is_one()) {
+      const std::optional<NodeId> one = find(selector);
+      if (!one) return std::nullopt;
+      add_once(found, *one);
+      continue;
+    }
+    const std::optional<NodeId> leader = world_.leader();
+    for (const NodeId node : all()) {
+      const bool up = world_.is_up(node);
+      const bool takes = selector.kind == Selector::Kind::kAll ||
+                         (selector.kind == Selector::Kind::kUp && up) ||
+                         (selector.kind == Selector::Kind::kDown && !up) ||
+                         (selector.kind == Selector::Kind::kFollowers && up && node != leader);
+      if (takes) add_once(found, node);
+    }
+  }
+  return found;
+}
+
+std::optional<NodeId> Script::find(const Selector& selector) const {
+  switch (selector.kind) {
+    case Selector::Kind::kNode:
+      return NodeId(selector.number);
+    case Selector::Kind::kLeader:
+      return world_.leader();
+    case Selector::Kind::kFollower: {
+      const std::optional<NodeId> leader = world_.leader();
+      std::uint32_t before = selector.number;
+      for (std::uint32_t i = 0; i < world_.config().nodes; ++i) {
+        if (!world_.is_up(NodeId(i)) || NodeId(i) == leader) continue;
+        if (before == 0) return NodeId(i);
+        --before;
+      }
+      return std::nullopt;
+    }
+    case Selector::Kind::kName: {
+      const auto named = names_.find(selector.name);
+      return named == names_.end() ? std::nullopt : std::optional(named->second);
+    }
+    default:
+      return std::nullopt;
+  }
+}
+
+std::optional<std::uint64_t> Script::field(NodeId node, Field field) const {
+  const bool up = world_.is_up(node) && !world_.has_stopped(node);
+  if (field == Field::kUp) return up ? 1 : 0;
+  if (!up) return std::nullopt;
+  const node::NodeView& view = world_.view(node);
+  const auto id = [](const std::optional<NodeId>& of) {
+    return of ? std::optional<std::uint64_t>(of->value()) : std::nullopt;
+  };
+  switch (field) {
+    case Field::kTerm:
+      return view.term.value();
+    case Field::kCommit:
+      return view.commit.value();
+    case Field::kApplied:
+      return view.applied.value();
+    case Field::kLast:
+      return view.last.value();
+    case Field::kDurable:
+      return view.durable.value();
+    case Field::kKeys:
+      return view.keys;
+    case Field::kRole:
+      return static_cast<std::uint64_t>(view.role);
+    case Field::kHash:
+      return view.state_hash;
+    case Field::kLeader:
+      return id(view.leader);
+    case Field::kVote:
+      return id(view.vote);
+    case Field::kUp:
+      break;
+  }
+  VESPER_UNREACHABLE();
+}
+
+std::uint64_t Script::counter(Counter counter) const {
+  const WorldCounts& counts = world_.counts();
+  switch (counter) {
+    case Counter::kOperations:
+      return counts.answered;
+    case Counter::kSuccesses:
+      return counts.successes;
+    case Counter::kFaults:
+      return counts.faults;
+    case Counter::kLeaders:
+    case Counter::kRunning:
+      break;
+  }
+  std::uint64_t count = 0;
+  for (std::uint32_t i = 0; i < world_.config().nodes; ++i) {
+    if (!world_.is_up(NodeId(i)) || world_.has_stopped(NodeId(i))) continue;
+    const bool leads = world_.view(NodeId(i)).role == node::Role::kLeader;
+    if (counter == Counter::kRunning || leads) ++count;
+  }
+  return count;
+}
+
+}  // namespace vesper::sim

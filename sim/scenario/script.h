@@ -1,0 +1,86 @@
+// Carries out a scenario's steps in a world, and answers conditions about it. Owns the state of each
+// step (waiting, armed, due, done), the names that steps gave to nodes, and the rules by which single
+// messages are held, dropped, repeated or delayed. The runner calls it between events only; as the
+// world's interceptor it decides on frames, and puts off whatever else a message triggers until the
+// event is over.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "sim/scenario/scenario.h"
+#include "sim/world.h"
+
+namespace vesper::sim {
+
+class Script : public ConditionContext, public Interceptor {
+ public:
+  // Requires: the scenario is drawn; both outlive the script.
+  Script(const Scenario& scenario, World& world);
+
+  // Arms the first steps. Call it once, after the world's start.
+  void start();
+  // When a step is due by time; Instant::never() if none is.
+  Instant next_at() const { return timed_.empty() ? Instant::never() : timed_.begin()->first; }
+  // Runs what is due now: by time, by condition, by message. Call it after every event and after
+  // each advance to next_at().
+  void run_due();
+
+  // When the step ran; nothing: not yet.
+  std::optional<Instant> ran_at(const std::string& step_name) const;
+  // The first step that is not optional and has not run; nullptr if there is none.
+  const Step* first_not_run() const;
+
+  std::optional<NodeId> find(const Selector& selector) const override;
+  std::optional<std::uint64_t> field(NodeId node, Field field) const override;
+  std::uint64_t counter(Counter counter) const override;
+
+  Fate on_frame(const node::Frame& frame) override;
+
+ private:
+  struct Rule {
+    std::size_t step = 0;
+    std::optional<NodeId> from;
+    std::optional<NodeId> to;
+    bool can_match = false;  // its selectors name somebody
+    std::uint64_t seen = 0;
+    bool spent = false;
+  };
+
+  void arm(std::size_t step);
+  void mark_done(std::size_t step);
+  // False: the step's selectors name nobody yet.
+  bool run(const Step& step);
+  bool run_on_nodes(const Step& step, const std::vector<NodeId>& nodes);
+  bool run_partition(const Step& step);
+  bool run_on_link(const Step& step);
+  void run_calm();
+  void run_triggered();
+  LinkConfig link_of(const Step& step, LinkConfig link) const;
+  void aim_rules();
+  Fate fate_of(const Step& step) const;
+  std::vector<NodeId> all() const;
+  // Nothing: a selector of one node names nobody.
+  std::optional<std::vector<NodeId>> find_all(const std::vector<Selector>& selectors) const;
+
+  const Scenario& scenario_;
+  World& world_;
+  std::vector<std::optional<Instant>> ran_;          // by step
+  std::set<std::pair<Instant, std::size_t>> timed_;  // armed by time
+  std::vector<std::size_t> polled_;                  // armed `when` steps and due steps that wait
+  struct Triggered {
+    std::size_t step = 0;
+    NodeId sender;
+    NodeId receiver;
+  };
+  std::vector<Triggered> triggered_;  // by a message in this event
+  std::vector<Rule> rules_;
+  bool gives_up_optional_ = false;  // a calm has just run
+  std::map<std::string, NodeId> names_;
+};
+
+}  // namespace vesper::sim
