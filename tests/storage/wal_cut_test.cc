@@ -1,11 +1,11 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <string>
 #include <vector>
 
 #include "core/base/random.h"
+#include "tests/core/properties.h"
 #include "tests/storage/sample_log.h"
 
 namespace vesper::storage {
@@ -251,8 +251,8 @@ TEST_CASE("a crash after any operation, whatever of it survives, takes nothing d
 
 TEST_CASE("the number of cuts") {
   REQUIRE(cuts > 0);
-  std::printf("counts: log cuts: %llu\n", static_cast<unsigned long long>(cuts));
-  std::printf("counts: torn tails: %llu\n", static_cast<unsigned long long>(torn_tails));
+  testing::count("log cuts", cuts);
+  testing::count("torn tails", torn_tails);
 }
 
 }  // namespace

@@ -1,9 +1,9 @@
 #include <doctest/doctest.h>
 
-#include <cstdio>
 #include <string>
 #include <vector>
 
+#include "tests/core/properties.h"
 #include "tests/storage/sample_log.h"
 
 namespace vesper::storage {
@@ -147,7 +147,7 @@ TEST_CASE("a group that stood without its mark has it again before its first fli
 
 TEST_CASE("the number of flips") {
   REQUIRE(flips > 0);
-  std::printf("counts: log flips: %llu\n", static_cast<unsigned long long>(flips));
+  testing::count("log flips", flips);
 }
 
 }  // namespace
