@@ -1,6 +1,9 @@
 #include <fmt/format.h>
 
+#include <cstdio>
+
 #include "apps/vesper_sim_commands.h"
+#include "sim/check/linearizability.h"
 
 namespace vesper::app {
 
@@ -10,8 +13,20 @@ int check_command(const std::string& history_file) {
     fmt::print(stderr, "{}\n", text.error().message);
     return kExitBadInput;
   }
-  fmt::print(stderr, "checking histories is not built in yet\n");
-  return kExitBadInput;
+  const Result<sim::History> history = sim::parse_history(text.value());
+  if (!history.ok()) {
+    fmt::print(stderr, "{}: {}\n", history_file, history.error().message);
+    return kExitBadInput;
+  }
+  const sim::Linearizability judged = sim::check_by_search(history.value());
+  if (judged.ok()) {
+    fmt::print("PASS history={} operations={}\n", history_file, history.value().size());
+    return kExitPassed;
+  }
+  const bool undecided = judged.verdict == sim::Linearizability::Verdict::kUndecided;
+  fmt::print("{}\nFAIL history={} operations={} violation={}\n", judged.detail, history_file,
+             history.value().size(), undecided ? "undecided" : "linearizability");
+  return kExitViolation;
 }
 
 }  // namespace vesper::app

@@ -3,33 +3,51 @@
 #pragma once
 
 #include <optional>
-#include <string>
-#include <utility>
 #include <vector>
 
+#include "sim/check/history.h"
+#include "sim/check/progress.h"
+#include "sim/check/safety.h"
+#include "sim/check/violation.h"
 #include "sim/observer.h"
 #include "sim/scenario/scenario.h"
+#include "sim/world.h"
 
 namespace vesper::sim {
 
-class Checks {
+// Some node runs, reaches a majority of running nodes both ways, and these reach each other.
+bool has_connected_majority(const World& world);
+
+class Checks : public WorldObserver {
  public:
-  // The invariant's id, and what happened in words.
-  using Violation = std::pair<std::string, std::string>;
-
   // Requires: the scenario is drawn and outlives this.
-  explicit Checks(const Scenario& scenario) : scenario_(scenario) {}
+  explicit Checks(const Scenario& scenario);
 
-  std::vector<WorldObserver*> observers() { return {}; }
-  // The first invariant broken so far. Constant work.
-  std::optional<Violation> violation() const { return std::nullopt; }
+  std::vector<WorldObserver*> observers() { return {&safety_, &history_, &progress_, this}; }
+  // Judges progress: call it after each event. `disturbed`: a scripted disturbance of messages or
+  // disks lasts, so that nothing is promised.
+  void observe(const World& world, bool disturbed);
+  // The first invariant broken so far; nullptr if none is. Constant work.
+  const Violation* violation() const;
   // What only the whole run can tell.
-  std::optional<Violation> at_end(Instant /*now*/) { return std::nullopt; }
+  std::optional<Violation> at_end(const World& world) const;
   // How long a cluster may take to work again once nothing is in its way.
   Duration progress_bound() const;
 
+  void on_start(Instant, NodeId, std::uint64_t) override { is_majority_known_ = false; }
+  void on_crash(Instant, NodeId) override { is_majority_known_ = false; }
+  void on_stopped(Instant, NodeId, const Error&) override { is_majority_known_ = false; }
+  void on_fault(Instant, std::string_view) override { is_majority_known_ = false; }
+
  private:
   const Scenario& scenario_;
+  SafetyChecker safety_;
+  HistorySink history_;
+  ProgressChecker progress_;
+  bool is_majority_known_ = false;
+  bool has_majority_ = false;
+  bool is_asked_ = false;
+  Instant undisturbed_since_;
 };
 
 }  // namespace vesper::sim

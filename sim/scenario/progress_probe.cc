@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "core/raft/quorum.h"
+#include "sim/scenario/checks.h"
 
 namespace vesper::sim {
 
@@ -10,21 +10,6 @@ namespace {
 
 bool is_well(const World& world, NodeId node) {
   return world.is_up(node) && !world.is_paused(node) && !world.has_stopped(node);
-}
-
-// Some node is well and reaches a majority of such nodes, itself among them.
-bool has_connected_majority(const World& world) {
-  const std::uint32_t nodes = world.config().nodes;
-  for (std::uint32_t a = 0; a < nodes; ++a) {
-    if (!is_well(world, NodeId(a))) continue;
-    std::size_t reached = 1;
-    for (std::uint32_t b = 0; b < nodes; ++b) {
-      if (a != b && is_well(world, NodeId(b)) && world.is_connected(NodeId(a), NodeId(b)))
-        ++reached;
-    }
-    if (reached >= raft::majority_of(nodes)) return true;
-  }
-  return false;
 }
 
 // Who differs from the leader though it is well and reachable; nothing: they agree.

@@ -77,10 +77,17 @@ class Run {
     return true;
   }
 
-  void after_change() {
-    if (auto violation = checks_.violation()) {
-      return fail(std::move(violation->first), std::move(violation->second));
+  // Whether an invariant is broken by now; then the run has failed.
+  bool is_broken() {
+    checks_.observe(world_, script_.is_disturbing());
+    if (const Violation* violation = checks_.violation()) {
+      fail(violation->invariant, violation->detail);
     }
+    return failed();
+  }
+
+  void after_change() {
+    if (is_broken()) return;
     script_.run_due();
     if (auto expected = expectations_.check(world_.now()))
       fail("expectation", std::move(*expected));
@@ -94,10 +101,7 @@ class Run {
     if (scenario_.at_end.progress) {
       const auto take_event = [&] {
         world_.step();
-        if (auto violation = checks_.violation()) {
-          fail(std::move(violation->first), std::move(violation->second));
-        }
-        return !failed();
+        return !is_broken();
       };
       const Duration bound = checks_.progress_bound();
       if (auto missing = probe_progress(world_, {.step = take_event, .bound = bound})) {
@@ -106,8 +110,8 @@ class Run {
     }
     if (!failed()) judge_values();
     if (failed()) return;
-    if (auto violation = checks_.at_end(world_.now())) {
-      fail(std::move(violation->first), std::move(violation->second));
+    if (const auto violation = checks_.at_end(world_)) {
+      fail(violation->invariant, violation->detail);
     }
   }
 

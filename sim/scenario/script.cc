@@ -13,6 +13,11 @@ bool decides_on_messages(Action action) {
          action == Action::kDelay;
 }
 
+const DiskSpec& spec_of(const Scenario& scenario, NodeId node) {
+  const auto own = scenario.disks.find(node.value());
+  return own == scenario.disks.end() ? scenario.disk : own->second;
+}
+
 void add_once(std::vector<NodeId>& nodes, NodeId node) {
   if (std::find(nodes.begin(), nodes.end(), node) == nodes.end()) nodes.push_back(node);
 }
@@ -102,6 +107,10 @@ void Script::run_triggered() {
   }
 }
 
+bool Script::is_disturbing() const {
+  return network_disturbed_ || holds_messages_ || !disks_disturbed_.empty() || !rules_.empty();
+}
+
 std::optional<Instant> Script::ran_at(const std::string& step_name) const {
   for (std::size_t i = 0; i < scenario_.steps.size(); ++i) {
     if (scenario_.steps[i].name == step_name) return ran_[i];
@@ -160,6 +169,7 @@ Fate Script::on_frame(const node::Frame& frame) {
     }
     rule.spent = rule.seen + 1 >= match.nth + match.count;
     if (fate.kind == Fate::Kind::kSend) fate = fate_of(step);
+    holds_messages_ = holds_messages_ || fate.kind == Fate::Kind::kHold;
   }
   return fate;
 }
@@ -174,7 +184,8 @@ bool Script::run(const Step& step) {
       world_.heal();
       return true;
     case Action::kNetwork:
-      world_.set_network(link_of(step, world_.config().network));
+      world_.set_network(link_of(step, world_config_of(scenario_).network));
+      network_disturbed_ = disturbs(step);
       return true;
     case Action::kCalm:
       run_calm();
@@ -184,6 +195,7 @@ bool Script::run(const Step& step) {
       return true;
     case Action::kRelease:
       world_.release_held();
+      holds_messages_ = false;
       return true;
     default:
       break;
@@ -209,6 +221,9 @@ void Script::run_calm() {
   world_.set_network(calm.network);
   for (const auto& [ends, link] : calm.links) world_.set_link(ends.first, ends.second, link);
   world_.release_held();
+  network_disturbed_ = false;
+  holds_messages_ = false;
+  disks_disturbed_.clear();
   for (const NodeId node : all()) {
     world_.set_disk(node, world_disk_of(scenario_, node));
     // A node that stopped itself comes back as one that crashed does.
@@ -238,6 +253,11 @@ bool Script::run_on_nodes(const Step& step, const std::vector<NodeId>& nodes) {
         if (world_.is_up(node)) world_.fail_next_sync(node);
         break;
       case Action::kDisk:
+        if (*step.delay == spec_of(scenario_, node).sync) {
+          disks_disturbed_.erase(node);
+        } else {
+          disks_disturbed_.insert(node);
+        }
         world_.set_disk(node, {.sync = delay_of(*step.delay),
                                .on_crash = world_disk_of(scenario_, node).on_crash});
         break;
@@ -252,6 +272,14 @@ bool Script::run_on_nodes(const Step& step, const std::vector<NodeId>& nodes) {
     }
   }
   return true;
+}
+
+// Whether what a network step says is worse than what the file says.
+bool Script::disturbs(const Step& step) const {
+  const LinkSpec& base = scenario_.network;
+  return (step.delay && !(*step.delay == base.delay)) ||
+         (step.drop && step.drop->value() > base.drop.value()) ||
+         (step.duplicate && step.duplicate->value() > base.duplicate.value());
 }
 
 bool Script::run_partition(const Step& step) {
@@ -299,6 +327,7 @@ bool Script::run_on_link(const Step& step) {
           world_.mend(a, b);
           break;
         default:
+          network_disturbed_ = true;
           world_.set_link(a, b,
                           link_of(step, own == world_.config().links.end() ? world_.config().network
                                                                            : own->second));

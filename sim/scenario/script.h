@@ -30,6 +30,8 @@ class Script : public ConditionContext, public Interceptor {
   // each advance to next_at().
   void run_due();
 
+  // What steps did to messages or disks lasts: slower or more lossy than the file says, or held.
+  bool is_disturbing() const;
   // When the step ran; nothing: not yet.
   std::optional<Instant> ran_at(const std::string& step_name) const;
   // The first step that is not optional and has not run; nullptr if there is none.
@@ -59,6 +61,7 @@ class Script : public ConditionContext, public Interceptor {
   bool run_partition(const Step& step);
   bool run_on_link(const Step& step);
   void run_calm();
+  bool disturbs(const Step& step) const;
   void run_triggered();
   LinkConfig link_of(const Step& step, LinkConfig link) const;
   void aim_rules();
@@ -79,6 +82,10 @@ class Script : public ConditionContext, public Interceptor {
   };
   std::vector<Triggered> triggered_;  // by a message in this event
   std::vector<Rule> rules_;
+  // Disturbances that last.
+  bool network_disturbed_ = false;
+  bool holds_messages_ = false;
+  std::set<NodeId> disks_disturbed_;
   bool gives_up_optional_ = false;  // a calm has just run
   std::map<std::string, NodeId> names_;
 };
