@@ -2,6 +2,7 @@
 
 #include <array>
 #include <numeric>
+#include <string>
 #include <type_traits>
 
 #include "core/base/bytes.h"
@@ -181,7 +182,7 @@ TEST_CASE("crc32c gives the published sums") {
        0xd9963a56, "RFC 3720 B.4: an iSCSI read command"},
   };
   for (const auto& row : rows) {
-    CAPTURE(row.why);
+    INFO(std::string(row.why));
     CHECK(crc32c(row.bytes) == row.sum);
   }
   CHECK(crc32c(as_bytes("123456789")) == 0xe3069283);  // the check value of the CRC catalogues

@@ -100,7 +100,7 @@ TEST_CASE(
       {0, 8, "a payload longer than the bytes"},
   };
   for (const auto& row : rows) {
-    CAPTURE(row.why);
+    INFO(std::string(row.why));
     std::vector<std::byte> record(entry.record().view().begin(), entry.record().view().end());
     store_little(record.data() + row.offset, row.word);
     store_little(record.data() + 28, crc32c(ByteView(record).first(28)));
@@ -190,7 +190,7 @@ TEST_CASE("bytes that break a message's promise are refused") {
       {append(3, two_five, 2).entry(2, 6), false, "fewer entries than counted"},
   };
   for (const auto& row : rows) {
-    CAPTURE(row.why);
+    INFO(std::string(row.why));
     CHECK(decode(row.body.bytes).ok() == row.valid);
   }
 }

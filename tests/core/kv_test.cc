@@ -82,7 +82,7 @@ TEST_CASE("bytes that no put makes are refused") {
       {{"\x01\xff\xff\xff\xffkv", 7}, "a length far beyond the bytes"},
   };
   for (const auto& row : rows) {
-    CAPTURE(row.why);
+    INFO(std::string(row.why));
     const auto decoded = decode_put(as_bytes(row.bytes));
     REQUIRE_FALSE(decoded.ok());
     CHECK(decoded.error().code == ErrorCode::kInvalid);
@@ -186,7 +186,7 @@ TEST_CASE("the state hash tells contents apart") {
       {{{"a", "1"}}, {{"a", "1"}, {"b", "1"}}, "one key more"},
   };
   for (const auto& row : rows) {
-    CAPTURE(row.why);
+    INFO(std::string(row.why));
     Store one;
     Store other;
     apply_all(one, row.one);

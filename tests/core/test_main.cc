@@ -14,6 +14,7 @@ namespace {
 
 struct Count {
   std::uint64_t number = 0;
+  std::uint64_t more = 0;
   std::string unit;
 };
 std::map<std::string, Count>& counts() {
@@ -23,8 +24,9 @@ std::map<std::string, Count>& counts() {
 
 void print_counts() {
   for (const auto& [label, count] : counts()) {
-    std::printf("counts: %s: %" PRIu64 "%s%s\n", label.c_str(), count.number,
-                count.unit.empty() ? "" : " ", count.unit.c_str());
+    std::printf("counts: %s: %" PRIu64, label.c_str(), count.number);
+    if (!count.unit.empty()) std::printf(" %" PRIu64 " %s", count.more, count.unit.c_str());
+    std::printf("\n");
   }
   const PropertyCounts& properties = property_counts();
   if (properties.properties == 0) return;
@@ -55,9 +57,13 @@ REGISTER_LISTENER("selected", 1, Selected);
 
 }  // namespace
 
-void count(const std::string& label, std::uint64_t number, const std::string& unit) {
+void count(const std::string& label, std::uint64_t number) {
+  counts()[label].number += number;
+}
+
+void count_more(const std::string& label, std::uint64_t number, const std::string& unit) {
   Count& sum = counts()[label];
-  sum.number += number;
+  sum.more += number;
   sum.unit = unit;
 }
 

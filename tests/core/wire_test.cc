@@ -209,7 +209,7 @@ TEST_CASE("a header that no node writes is refused though its checksum agrees") 
       {40, limits::kNodes + 1, "a cluster beyond the limit"},
   };
   for (const auto& row : rows) {
-    CAPTURE(row.why);
+    INFO(std::string(row.why));
     std::vector<std::byte> frame = small_frame(kFrameKinds - 1);
     store_little(frame.data() + row.offset, row.word);
     seal(frame);
@@ -304,7 +304,7 @@ TEST_CASE("a claimed count allocates nothing: only bytes that are there do") {
       {limits::kAppendEntries, 320, "as many as may be, ten headers"},
   };
   for (const auto& row : rows) {
-    CAPTURE(row.why);
+    INFO(std::string(row.why));
     const SharedBytes frame = claim(row.count, row.bytes);
     const std::size_t before = bytes_allocated;
     const bool ok = decode_frame(frame).ok();

@@ -1,0 +1,157 @@
+// A whole cluster of bare Raft objects over a network and disks that do only what a schedule says:
+// which message arrives, is lost or comes twice, whose time passes, whose write completes, who
+// crashes and what its disk had kept by then. After every action the model checks Raft's safety
+// properties from outside; the first that breaks is remembered. Faults are deliberate lies of the
+// model's own disk: they show that the checks can fail.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <iosfwd>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/raft/raft.h"
+
+namespace vesper::raft::testing {
+
+enum class Move : std::uint8_t {
+  kCalm,       // `n` + 1 rounds: every write completes, every message arrives in order
+  kDeliver,    // message `n` (of those under way, counted round) arrives
+  kDisk,       // the node's `n` + 1 oldest writes complete
+  kTick,       // the node's next deadline fires
+  kPass,       // `n` tenths of a second pass for everyone, unnoticed
+  kPropose,    // a client's command
+  kRead,       // a client's linearizable read
+  kDrop,       // message `n` is lost
+  kDuplicate,  // message `n` arrives, and stays under way
+  kCrash,      // the node stops; of its unfinished writes the first `n` had reached the disk
+  kRestart,    // it comes back from its disk
+  kPartition,  // nodes part by the bits of `n`
+  kHeal,       // and meet again
+};
+
+struct Action {
+  Move move = Move::kCalm;
+  std::uint8_t node = 0;
+  std::uint16_t n = 0;
+};
+std::ostream& operator<<(std::ostream& out, const Action& action);
+using Schedule = std::vector<Action>;
+
+struct Faults {
+  bool forgets_vote = false;     // a restarted node has its term and log, but not its vote
+  bool replies_early = false;    // what should wait for the disk leaves at once
+  bool loses_synced = false;     // a crash takes the last completed write along
+  bool skips_barrier = false;    // send_now is asked for as if the hard state were on disk
+  bool serves_any_read = false;  // a node answers reads at its own commit index
+};
+
+// How often a run came where a test must come.
+struct Reached {
+  std::uint64_t elections = 0;
+  std::uint64_t commits = 0;
+  std::uint64_t acknowledged = 0;
+  std::uint64_t reads = 0;
+  std::uint64_t truncations = 0;
+  std::uint64_t restarts = 0;
+  std::uint64_t leader_crashes = 0;
+  std::uint64_t writes_lost = 0;
+  std::uint64_t step_downs = 0;
+  std::uint64_t recoveries = 0;
+};
+
+class ClusterModel {
+ public:
+  ClusterModel(std::uint32_t nodes, Faults faults);
+
+  void act(const Action& action);
+  // Everyone comes back, all is healed, and time passes evenly: a new command must be committed
+  // everywhere.
+  void recover();
+  const std::optional<std::string>& violation() const { return violation_; }
+  const Reached& reached() const { return reached_; }
+
+ private:
+  // A write in the queue of a disk, with the messages that wait for it and all before it.
+  struct Write {
+    WriteId id;
+    std::optional<HardState> hard_state;
+    std::optional<Index> truncate_from;
+    std::vector<Entry> entries;
+    std::vector<Message> messages;
+  };
+  struct Disk {
+    HardState hard_state;
+    std::vector<Entry> log;
+  };
+  struct Node {
+    std::optional<Raft> raft;
+    std::uint64_t life = 0;
+    Instant now = Instant::from_nanoseconds(1'000'000'000);
+    Disk disk;
+    Disk disk_before;  // before the last completed write: what a lying disk falls back to
+    std::deque<Write> writes;
+    Index applied;
+    Index commit;
+    Term led;  // the term it leads, as last seen; 0 when it does not
+    Index led_last;
+    std::map<RequestId, Index> reads;  // what was acknowledged when each read came
+    std::map<Index, Term> proposals;   // its clients' commands that wait
+  };
+  struct Content {
+    std::uint32_t checksum = 0;
+    Term previous;
+    bool operator==(const Content&) const = default;
+  };
+
+  void calm_round();
+  void deliver(std::size_t at, bool keep);
+  void propose(Node& node);
+  void read(Node& node);
+  void complete_write(std::uint32_t id);
+  void write_to(Disk& disk, const Write& write);
+  void crash(std::uint32_t id, std::size_t kept);
+  void restart(std::uint32_t id);
+  bool everyone_applied(Index index) const;
+
+  void drain(std::uint32_t id);
+  void absorb(std::uint32_t id, const Ready& ready);
+  void send(std::uint32_t id, const Message& message);
+  void check_sent(std::uint32_t id, const Message& message);
+  void check_entries(const Node& node, const Ready& ready);
+  void apply(std::uint32_t id, const Entry& entry);
+  void grant(Node& node, const GrantedRead& read);
+  void check_state(std::uint32_t id);
+  void check_leader(std::uint32_t id);
+  void check_new_leader(std::uint32_t id);
+  void check_durable(const Node& node);
+  void record_commits(std::uint32_t id);
+  void check_acknowledged_from(Index from);
+  std::size_t copies_of(LogPosition position) const;
+  void require(bool holds, const char* invariant, std::uint32_t id);
+
+  Faults faults_;
+  std::vector<Node> nodes_;
+  std::vector<Message> network_;
+  std::uint32_t partition_ = 0;
+  std::uint64_t counter_ = 0;
+  Ready ready_;
+  std::optional<std::string> violation_;
+  Reached reached_;
+
+  std::map<Term, std::pair<std::uint32_t, std::uint64_t>> leaders_;  // node and life
+  std::map<std::pair<std::uint32_t, Term>, NodeId> votes_;
+  std::map<LogPosition, Content> contents_;
+  struct Committed {
+    LogPosition position;
+    Term by;
+  };
+  std::map<Index, Committed> committed_;
+  std::map<Index, std::uint32_t> applied_;
+  std::map<Index, LogPosition> acknowledged_;
+};
+
+}  // namespace vesper::raft::testing
