@@ -20,7 +20,7 @@ sim::Scenario five_nodes(std::string name, Duration duration) {
   scenario.name = std::move(name);
   scenario.duration = duration;
   scenario.cluster.heartbeat_interval = Duration::milliseconds(100);
-  scenario.cluster.segment_bytes = 64 * 1024 * 1024;
+  scenario.cluster.segment_bytes = 1024 * 1024;
   return scenario;
 }
 

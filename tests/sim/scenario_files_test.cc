@@ -1,0 +1,155 @@
+// Every scenario of the folder passes, gives the same hash twice, reads back from what it is written as,
+// and can fail: each of its expectations, made wrong, is noticed.
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "sim/scenario/parser.h"
+#include "sim/scenario/runner.h"
+#include "sim/scenario/serializer.h"
+
+namespace vesper::sim {
+namespace {
+
+std::vector<std::string> files() {
+  std::vector<std::string> files;
+  const char* folder = std::getenv("VESPER_SCENARIOS");
+  REQUIRE_MESSAGE(folder != nullptr, "VESPER_SCENARIOS names the folder of scenarios");
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (entry.path().extension() == ".toml") files.push_back(entry.path().string());
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+Scenario load(const std::string& file) {
+  std::ifstream in(file);
+  std::ostringstream text;
+  text << in.rdbuf();
+  auto parsed = parse_scenario(text.str(), file);
+  REQUIRE_MESSAGE(parsed.ok(), (parsed.ok() ? std::string() : parsed.error().message));
+  return parsed.value();
+}
+
+RunResult run(const Scenario& scenario) {
+  return run_scenario(scenario, {.seed = scenario.seed, .observers = {}});
+}
+
+Condition condition(const std::string& text) {
+  auto parsed = Condition::parse(text);
+  REQUIRE_MESSAGE(parsed.ok(), (parsed.ok() ? text : parsed.error().message));
+  return parsed.value();
+}
+
+TEST_CASE("every scenario passes, with the same hash twice") {
+  const std::vector<std::string> all = files();
+  CHECK(all.size() >= 19);
+  for (const std::string& file : all) {
+    CAPTURE(file);
+    const Scenario scenario = load(file);
+
+    const RunResult first = run(scenario);
+    const RunResult second = run(scenario);
+
+    CHECK_MESSAGE(first.passed, first.violation << ": " << first.detail);
+    CHECK(first.hash == second.hash);
+    CHECK(first.counts.events == second.counts.events);
+    CHECK(first.counts.events > 100);
+  }
+}
+
+TEST_CASE("every scenario written back is the same, and runs the same") {
+  for (const std::string& file : files()) {
+    CAPTURE(file);
+    const Scenario scenario = load(file);
+
+    const auto again = parse_scenario(serialize_scenario(scenario), "again");
+
+    REQUIRE_MESSAGE(again.ok(), (again.ok() ? std::string() : again.error().message));
+    CHECK(again.value() == scenario);
+    CHECK(run(again.value()).hash == run(scenario).hash);
+  }
+}
+
+TEST_CASE("every scenario says what it expects, for people and as conditions") {
+  for (const std::string& file : files()) {
+    CAPTURE(file);
+    const Scenario scenario = load(file);
+
+    CHECK(scenario.description.find("Expected: ") != std::string::npos);
+    CHECK(!scenario.expectations.empty());
+  }
+}
+
+// What holds always is denied; what comes at some time is asked to come with an impossible addition.
+Condition made_wrong(const Expectation& expect) {
+  const std::string text = "(" + expect.that.text() + ")";
+  const bool lasting =
+      expect.kind == Expectation::Kind::kAlways || expect.kind == Expectation::Kind::kNever;
+  return condition(lasting ? "not " + text : text + " and running > 64");
+}
+
+TEST_CASE("every expectation of every scenario, made wrong, fails its run") {
+  std::size_t mutations = 0;
+  for (const std::string& file : files()) {
+    const Scenario scenario = load(file);
+    for (std::size_t i = 0; i < scenario.expectations.size(); ++i) {
+      CAPTURE(file);
+      CAPTURE(i);
+      Scenario wrong = scenario;
+      wrong.expectations[i].that = made_wrong(scenario.expectations[i]);
+
+      const RunResult result = run(wrong);
+
+      CHECK(result.violation == "expectation");
+      ++mutations;
+    }
+    for (const auto& [key, value] : scenario.at_end.values) {
+      Scenario wrong = scenario;
+      wrong.at_end.values[key] = value + " ";
+      CHECK(run(wrong).violation == "final");
+      ++mutations;
+    }
+    if (scenario.at_end.that) {
+      Scenario wrong = scenario;
+      wrong.at_end.that = condition("not (" + scenario.at_end.that->text() + ")");
+      CHECK(run(wrong).violation == "final");
+      ++mutations;
+    }
+  }
+  CHECK(mutations >= 40);
+  std::cout << "scenario expectations made wrong, each noticed: " << mutations << "\n";
+}
+
+TEST_CASE("another seed runs another way, and holds its invariants too") {
+  for (const std::string& file : files()) {
+    CAPTURE(file);
+    Scenario scenario = load(file);
+    // Expectations may be timed to the file's own seed; the invariants are not.
+    scenario.expectations.clear();
+    scenario.at_end.that.reset();
+    const std::uint64_t own = run(scenario).hash;
+    for (Step& step : scenario.steps) step.optional = true;
+    for (std::uint64_t seed = 101; seed <= 104; ++seed) {
+      CAPTURE(seed);
+      scenario.seed = seed;
+
+      const RunResult result = run(scenario);
+
+      CHECK_MESSAGE((result.passed || result.violation == "final"),
+                    result.violation << ": " << result.detail);
+      CHECK(result.hash != own);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace vesper::sim
