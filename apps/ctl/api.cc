@@ -1,0 +1,136 @@
+#include "apps/ctl/api.h"
+
+#include <httplib.h>
+#include <rapidjson/document.h>
+#include <rapidjson/stringbuffer.h>
+#include <rapidjson/writer.h>
+
+#include <utility>
+
+namespace vesper::ctl {
+
+namespace {
+
+using Writer = rapidjson::Writer<rapidjson::StringBuffer>;
+
+constexpr std::chrono::milliseconds kConnectTimeout{500};
+
+rapidjson::SizeType size_of(std::string_view text) {
+  return static_cast<rapidjson::SizeType>(text.size());
+}
+
+// Numbers keep all their digits: they are texts here.
+void parse(const std::string& body, rapidjson::Document& document) {
+  document.Parse<rapidjson::kParseNumbersAsStringsFlag | rapidjson::kParseValidateEncodingFlag>(
+      body.data(), body.size());
+}
+
+const rapidjson::Value* member(const rapidjson::Value& object, const char* name) {
+  if (!object.IsObject()) return nullptr;
+  const auto found = object.FindMember(name);
+  return found == object.MemberEnd() ? nullptr : &found->value;
+}
+
+// What a client acts on.
+void read_body(Reply& reply) {
+  rapidjson::Document document;
+  parse(reply.body, document);
+  if (document.HasParseError()) return;
+  const auto* code = member(document, "code");
+  reply.is_success = reply.status == 200 && code != nullptr && code->IsString() &&
+                     std::string_view(code->GetString()) == "success";
+  const auto* payload = member(document, "payload");
+  const auto* message = payload == nullptr ? nullptr : member(*payload, "message");
+  if (!reply.is_success && message != nullptr && message->IsString()) {
+    reply.redirect.emplace(message->GetString(), message->GetStringLength());
+  }
+}
+
+bool is_not_sent(httplib::Error error) {
+  return error == httplib::Error::Connection || error == httplib::Error::ConnectionTimeout ||
+         error == httplib::Error::BindIPAddress;
+}
+
+}  // namespace
+
+struct Api::Connection {
+  Connection(std::string to, std::chrono::milliseconds answer_timeout)
+      : address(std::move(to)), client(address) {
+    client.set_keep_alive(true);
+    client.set_tcp_nodelay(true);
+    client.set_connection_timeout(kConnectTimeout);
+    client.set_read_timeout(answer_timeout);
+    client.set_write_timeout(answer_timeout);
+  }
+  std::string address;
+  httplib::Client client;
+};
+
+Api::Api(std::chrono::milliseconds answer_timeout) : answer_timeout_(answer_timeout) {}
+Api::~Api() = default;
+
+bool Api::is_address(std::string_view text) {
+  constexpr std::string_view kScheme = "http://";
+  if (text.substr(0, kScheme.size()) != kScheme) return false;
+  text.remove_prefix(kScheme.size());
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos || colon == 0) return false;
+  const std::string_view port = text.substr(colon + 1);
+  return !port.empty() && port.size() <= 5 &&
+         port.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+Reply Api::send(const std::string& address, const char* method, const char* path,
+                const std::string& body) {
+  if (connection_ == nullptr || connection_->address != address) {
+    connection_ = std::make_unique<Connection>(address, answer_timeout_);
+  }
+  httplib::Request request;
+  request.method = method;
+  request.path = path;
+  request.body = body;
+  if (!body.empty()) request.set_header("Content-Type", "application/json");
+  const httplib::Result result = connection_->client.send(request);
+
+  Reply reply;
+  if (!result) {
+    reply.delivery = is_not_sent(result.error()) ? Delivery::kNotSent : Delivery::kBroken;
+    connection_.reset();
+    return reply;
+  }
+  reply.delivery = Delivery::kAnswered;
+  reply.status = result->status;
+  reply.body = result->body;
+  reply.outcome = result->get_header_value("Vesper-Outcome");
+  reply.retry_after = result->get_header_value("Retry-After");
+  read_body(reply);
+  return reply;
+}
+
+std::string get_body(std::string_view key) {
+  return R"({"type":"get","payload":{"key":)" + json_string(key) + "}}";
+}
+
+std::string put_body(std::string_view key, std::string_view value) {
+  std::string body = R"({"type":"put","payload":{"key":)" + json_string(key) + R"(,"value":)";
+  body.append(value);
+  return body + "}}";
+}
+
+std::string json_string(std::string_view text) {
+  rapidjson::StringBuffer buffer;
+  Writer(buffer).String(text.data(), size_of(text));
+  return {buffer.GetString(), buffer.GetSize()};
+}
+
+std::optional<std::string> string_value_of(const std::string& body) {
+  rapidjson::Document document;
+  parse(body, document);
+  if (document.HasParseError()) return std::nullopt;
+  const auto* payload = member(document, "payload");
+  const auto* value = payload == nullptr ? nullptr : member(*payload, "value");
+  if (value == nullptr || !value->IsString()) return std::nullopt;
+  return json_string({value->GetString(), value->GetStringLength()});
+}
+
+}  // namespace vesper::ctl

@@ -1,0 +1,123 @@
+#include "apps/ctl/request.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <thread>
+
+#include "apps/ctl/api.h"
+
+namespace vesper::ctl {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// Between two tries of the same thing: an election takes longer than this, a person notices less.
+constexpr std::chrono::milliseconds kPause{100};
+// Redirects followed without a pause: one is the rule, and a second may come while the leader changes.
+constexpr int kHopsAtOnce = 2;
+// More than any node takes to answer within its own limit.
+constexpr std::chrono::milliseconds kAnswerTimeout{3000};
+
+enum class Next { kDone, kHop, kTryAgain };
+
+// What a reply asks for.
+Next judge(const Reply& reply, bool is_put) {
+  if (reply.delivery == Delivery::kNotSent) return Next::kTryAgain;
+  // A put that was sent and not answered may have taken effect: a blind repetition could overwrite a later one.
+  if (reply.delivery == Delivery::kBroken) return is_put ? Next::kDone : Next::kTryAgain;
+  if (reply.is_success) return Next::kDone;
+  if (reply.redirect) return Next::kHop;
+  return reply.outcome == "rejected" && reply.status < 600 &&
+                 (reply.status == 200 || reply.status == 503)
+             ? Next::kTryAgain
+             : Next::kDone;
+}
+
+std::string one_line(std::string body) {
+  std::replace(body.begin(), body.end(), '\n', ' ');
+  while (!body.empty() && body.back() == ' ') body.pop_back();
+  return body;
+}
+
+class Requester {
+ public:
+  explicit Requester(const RequestOptions& options)
+      : options_(options),
+        api_(std::min(kAnswerTimeout, std::max(options.timeout, kPause))),
+        end_(Clock::now() + options.timeout),
+        at_(options.address) {}
+
+  int run();
+
+ private:
+  bool may_wait();
+  int report(const Reply& reply) const;
+
+  const RequestOptions& options_;
+  Api api_;
+  Clock::time_point end_;
+  std::string at_;
+  int hops_ = 0;
+  std::optional<Reply> last_answer_;
+};
+
+// Waits before another try; false when the time is over.
+bool Requester::may_wait() {
+  if (Clock::now() + kPause >= end_) return false;
+  std::this_thread::sleep_for(kPause);
+  return true;
+}
+
+int Requester::run() {
+  const bool is_put = options_.value.has_value();
+  const std::string body =
+      is_put ? put_body(options_.key, json_string(*options_.value)) : get_body(options_.key);
+  while (true) {
+    Reply reply = api_.send(at_, is_put ? "PUT" : "GET", "/request", body);
+    const Next next = judge(reply, is_put);
+    if (reply.delivery == Delivery::kAnswered) last_answer_ = reply;
+    if (next == Next::kDone) return report(reply);
+    if (next == Next::kHop && Api::is_address(*reply.redirect)) {
+      at_ = *reply.redirect;
+      if (++hops_ <= kHopsAtOnce) continue;
+    } else {
+      at_ = options_.address;  // whoever was named leader does not answer: ask again who is
+    }
+    if (!may_wait()) return report(reply);
+    hops_ = 0;
+  }
+}
+
+int Requester::report(const Reply& reply) const {
+  if (reply.delivery == Delivery::kBroken && options_.value) {
+    fmt::print(stderr,
+               "vesperctl: {} took the request and did not answer: the put may have taken "
+               "effect or not\n",
+               at_);
+  }
+  if (!last_answer_ && reply.delivery == Delivery::kNotSent) {
+    fmt::print(stderr, "vesperctl: no node could be reached at {} within {} ms\n", options_.address,
+               options_.timeout.count());
+    return kUnreachable;
+  }
+  fmt::print("{}\n", last_answer_ ? one_line(last_answer_->body) : R"({"code":"fail"})");
+  if (reply.is_success) return kSuccess;
+  if (reply.outcome == "unknown") {
+    fmt::print(stderr, "vesperctl: the put was not committed in time and may yet take effect\n");
+  } else if (reply.outcome == "rejected") {
+    fmt::print(stderr, "vesperctl: no leader answered within {} ms; the request has no effect\n",
+               options_.timeout.count());
+  }
+  return kFail;
+}
+
+}  // namespace
+
+int run_request(const RequestOptions& options) {
+  return Requester(options).run();
+}
+
+}  // namespace vesper::ctl

@@ -1,0 +1,99 @@
+#include "apps/ctl/status.h"
+
+#include <fmt/core.h>
+#include <rapidjson/document.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "apps/ctl/api.h"
+#include "apps/ctl/request.h"
+
+namespace vesper::ctl {
+
+namespace {
+
+std::uint64_t number(const rapidjson::Document& from, const char* name) {
+  const auto found = from.FindMember(name);
+  return found != from.MemberEnd() && found->value.IsUint64() ? found->value.GetUint64() : 0;
+}
+
+std::string text(const rapidjson::Document& from, const char* name) {
+  const auto found = from.FindMember(name);
+  return found != from.MemberEnd() && found->value.IsString() ? found->value.GetString() : "";
+}
+
+void print_row(const NodeStatus& node) {
+  if (!node.is_reachable) {
+    fmt::print("{:<5} {:<28} unreachable\n", "-", node.address);
+    return;
+  }
+  const std::string role = node.phase == "running" ? node.role : node.phase;
+  const std::string leader = node.leader ? fmt::format("n{}", *node.leader) : "-";
+  fmt::print("{:<5} {:<28} {:<13} {:>6} {:>9} {:>9} {:>9} {:>8} {:>8}\n",
+             fmt::format("n{}", node.id), node.address, role, node.term, node.commit, node.applied,
+             node.last, node.keys, leader);
+}
+
+}  // namespace
+
+NodeStatus ask_status(const std::string& address, std::chrono::milliseconds timeout) {
+  NodeStatus status;
+  status.address = address;
+  const Reply reply = Api(timeout).send(address, "GET", "/status", "");
+  if (reply.delivery != Delivery::kAnswered || reply.status != 200) return status;
+  rapidjson::Document json;
+  json.Parse(reply.body.data(), reply.body.size());
+  if (json.HasParseError() || !json.IsObject()) return status;
+
+  status.is_reachable = true;
+  status.id = number(json, "id");
+  status.phase = text(json, "phase");
+  status.role = text(json, "role");
+  status.term = number(json, "term");
+  const auto leader = json.FindMember("leader");
+  if (leader != json.MemberEnd() && leader->value.IsUint64()) {
+    status.leader = leader->value.GetUint64();
+  }
+  status.commit = number(json, "commit");
+  status.applied = number(json, "applied");
+  status.last = number(json, "last");
+  status.durable = number(json, "durable");
+  status.keys = number(json, "keys");
+  const auto nodes = json.FindMember("nodes");
+  if (nodes != json.MemberEnd() && nodes->value.IsArray()) {
+    for (const auto& node : nodes->value.GetArray()) {
+      if (node.IsString()) status.nodes.emplace_back(node.GetString());
+    }
+  }
+  return status;
+}
+
+int run_status(const StatusOptions& options) {
+  const NodeStatus asked = ask_status(options.address, options.timeout);
+  if (!asked.is_reachable) {
+    fmt::print(stderr, "vesperctl: no node could be reached at {} within {} ms\n", options.address,
+               options.timeout.count());
+    return kUnreachable;
+  }
+  fmt::print("{:<5} {:<28} {:<13} {:>6} {:>9} {:>9} {:>9} {:>8} {:>8}\n", "node", "address", "role",
+             "term", "commit", "applied", "last", "keys", "follows");
+  const NodeStatus* leader = nullptr;
+  std::vector<NodeStatus> all;
+  for (const std::string& address : asked.nodes) {
+    all.push_back(ask_status(address, options.timeout));
+  }
+  for (const NodeStatus& node : all) {
+    print_row(node);
+    const bool leads = node.is_reachable && node.role == "leader";
+    if (leads && (leader == nullptr || node.term > leader->term)) leader = &node;
+  }
+  if (leader == nullptr) {
+    fmt::print("no leader\n");
+    return kFail;
+  }
+  fmt::print("leader: n{} {} in term {}\n", leader->id, leader->address, leader->term);
+  return kSuccess;
+}
+
+}  // namespace vesper::ctl

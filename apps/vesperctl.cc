@@ -1,0 +1,157 @@
+// vesperctl: the client's program. `vesperctl ADDRESS KEY [VALUE]` is the documented form; the rest are subcommands.
+// What an address looks like decides: a first word that begins with http:// is the documented form's.
+#include <fmt/core.h>
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <string>
+
+#include "apps/ctl/api.h"
+#include "apps/ctl/bench.h"
+#include "apps/ctl/cluster.h"
+#include "apps/ctl/request.h"
+#include "apps/ctl/status.h"
+
+namespace {
+
+using namespace vesper::ctl;
+
+std::string check_address(const std::string& text) {
+  if (Api::is_address(text)) return {};
+  return "'" + text + "' is not an address of the form http://host:port";
+}
+
+void add_timeout(CLI::App& app, std::uint64_t& timeout_ms) {
+  app.add_option("--timeout", timeout_ms,
+                 "Wait and try again for at most this many milliseconds, as through an election")
+      ->capture_default_str();
+}
+
+struct Request {
+  RequestOptions options;
+  std::string value;
+  std::uint64_t timeout_ms = 5000;
+};
+
+// The options of a get or a put, in the order in which the document names them.
+void add_request(CLI::App& app, Request& request, bool is_value_needed) {
+  app.add_option("ADDRESS", request.options.address, "Any node, as http://host:port")
+      ->required()
+      ->check(check_address);
+  app.add_option("KEY", request.options.key, "The key")->required();
+  auto* value = app.add_option("VALUE", request.value, "The value, put as a JSON string");
+  value->required(is_value_needed);
+  add_timeout(app, request.timeout_ms);
+}
+
+int run(const CLI::App& app, Request& request) {
+  request.options.timeout = std::chrono::milliseconds(request.timeout_ms);
+  if (app.count("VALUE") > 0) request.options.value = request.value;
+  if (request.options.key.empty()) {
+    fmt::print(stderr, "vesperctl: the key is empty\n");
+    return kBadUsage;
+  }
+  return run_request(request.options);
+}
+
+void add_bench(CLI::App& app, BenchOptions& bench) {
+  app.add_option("ADDRESS", bench.address, "Any node")->required()->check(check_address);
+  app.add_option("--clients", bench.clients, "Clients at once, each with one kept connection")
+      ->check(CLI::Range(1, 4096))
+      ->capture_default_str();
+  app.add_option("--seconds", bench.seconds, "How long")
+      ->check(CLI::Range(0.1, 86400.0))
+      ->capture_default_str();
+  app.add_option("--op", bench.op, "What they do; mixed is half of each")
+      ->check(CLI::IsMember({"put", "get", "mixed"}))
+      ->capture_default_str();
+  app.add_option("--value-size", bench.value_bytes, "Bytes of a value's JSON text, at least")
+      ->check(CLI::Range(1, 1'000'000))
+      ->capture_default_str();
+  app.add_option("--keys", bench.keys, "How many keys they share; get puts each once, first")
+      ->check(CLI::Range(1, 100'000'000))
+      ->capture_default_str();
+  app.add_flag("--json", bench.json, "Print one JSON object instead of text");
+  app.add_option("--history", bench.history_file,
+                 "Write every operation to this file, for vesper-sim check");
+}
+
+void add_cluster(CLI::App& app, ClusterOptions& cluster) {
+  app.add_option("--nodes", cluster.nodes, "How many nodes")
+      ->check(CLI::Range(1, 64))
+      ->capture_default_str();
+  app.add_option("--dir", cluster.directory, "Where their data, logs and ip list go")->required();
+  app.add_option("--base-port", cluster.base_port,
+                 "The first node's port, the others' follow; 0 chooses free ones")
+      ->capture_default_str();
+  app.add_option("--vesperd", cluster.program, "The program of a node")->capture_default_str();
+}
+
+std::string sibling(const char* name) {
+  std::error_code error;
+  const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
+  return error ? name : (self.parent_path() / name).string();
+}
+
+int parse(CLI::App& app, int argc, char** argv) {
+  try {
+    app.parse(argc, argv);
+    return kSuccess;
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? -1 : kBadUsage;
+  }
+}
+
+int run_documented(int argc, char** argv) {
+  CLI::App app("Gets or puts one key of a vesper cluster", "vesperctl");
+  Request request;
+  add_request(app, request, false);
+  if (const int status = parse(app, argc, argv); status != kSuccess) return std::max(status, 0);
+  return run(app, request);
+}
+
+int run_subcommand(int argc, char** argv) {
+  CLI::App app(
+      "Talks to a vesper cluster.\n\n"
+      "vesperctl ADDRESS KEY          prints the key's value\n"
+      "vesperctl ADDRESS KEY VALUE    puts it\n\n"
+      "Exit status: 0 success, 1 fail, 2 bad usage, 3 no node could be reached",
+      "vesperctl");
+  app.require_subcommand(1);
+  Request get_request;
+  Request put_request;
+  StatusOptions status_options;
+  BenchOptions bench_options;
+  ClusterOptions cluster_options;
+  cluster_options.program = sibling("vesperd");
+  auto* get = app.add_subcommand("get", "Get one key");
+  add_request(*get, get_request, false);
+  auto* put = app.add_subcommand("put", "Put one key");
+  add_request(*put, put_request, true);
+  auto* status = app.add_subcommand("status", "Every node's role, term and log, and who leads");
+  status->add_option("ADDRESS", status_options.address, "Any node")
+      ->required()
+      ->check(check_address);
+  auto* bench = app.add_subcommand("bench", "Measure throughput and latency");
+  add_bench(*bench, bench_options);
+  auto* cluster = app.add_subcommand("cluster", "Run a local cluster until Ctrl-C");
+  add_cluster(*cluster, cluster_options);
+  if (const int parsed = parse(app, argc, argv); parsed != kSuccess) return std::max(parsed, 0);
+
+  if (get->parsed() && get->count("VALUE") > 0) {
+    fmt::print(stderr, "vesperctl: get takes no VALUE\n");
+    return kBadUsage;
+  }
+  if (get->parsed()) return run(*get, get_request);
+  if (put->parsed()) return run(*put, put_request);
+  if (status->parsed()) return run_status(status_options);
+  if (bench->parsed()) return run_bench(bench_options);
+  return run_cluster(cluster_options);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::string first = argc > 1 ? argv[1] : "";
+  return first.rfind("http", 0) == 0 ? run_documented(argc, argv) : run_subcommand(argc, argv);
+}
