@@ -400,18 +400,21 @@ TEST_CASE("a group of another life behind the last one is cut, not read") {
   CHECK(testing::has_torn_tail(recovered.value().notes));
 }
 
-TEST_CASE("a group of this life in another's place is reported, not read") {
+TEST_CASE(
+    "a group of this life in another's place is reported, not read, with or without its mark") {
   const auto groups = testing::sample_log();
   const auto& last = groups.back();
   for (const auto& group : groups) {
-    MemoryDisk disk = last.disk;
-    std::vector<std::byte> bytes = disk.contents(last.file);
-    if (end_of(last) + group.bytes + kSectorBytes > bytes.size()) continue;
-    const std::vector<std::byte> source = disk.contents(group.file);
-    std::copy_n(source.begin() + static_cast<long>(group.offset), group.bytes,
-                bytes.begin() + static_cast<long>(end_of(last)));
-    disk.put(last.file, bytes);
-    is_reported(recover(disk), ErrorCode::kCorruption, last.file + " at offset ");
+    if (end_of(last) + group.bytes + kSectorBytes > kSegmentBytesMin) continue;
+    for (const std::uint64_t without : {std::uint64_t{0}, kSectorBytes}) {
+      MemoryDisk disk = last.disk;
+      std::vector<std::byte> bytes = disk.contents(last.file);
+      const std::vector<std::byte> source = disk.contents(group.file);
+      std::copy_n(source.begin() + static_cast<long>(group.offset), group.bytes - without,
+                  bytes.begin() + static_cast<long>(end_of(last)));
+      disk.put(last.file, bytes);
+      is_reported(recover(disk), ErrorCode::kCorruption, last.file + " at offset ");
+    }
   }
 }
 
