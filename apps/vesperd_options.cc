@@ -1,0 +1,148 @@
+#include "apps/vesperd_options.h"
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <map>
+
+namespace vesper {
+
+namespace {
+
+// The command line's own units, before they are checked against each other.
+struct RawOptions {
+  std::uint32_t id = 0;
+  std::string ip_list;
+  std::string data_directory;
+  std::string bind_host;
+  bool form = false;
+  bool no_fsync = false;
+  std::int64_t election_min_ms = 500;
+  std::int64_t election_max_ms = 1000;
+  std::int64_t heartbeat_ms = 50;
+  std::int64_t request_timeout_ms = 800;
+  std::int64_t idle_s = 300;
+  std::uint64_t segment_mib = 16;
+  std::size_t max_connections = 2048;
+  std::size_t max_body = 1024 * 1024;
+  net::LogLevel log_level = net::LogLevel::kInfo;
+};
+
+void add_cluster_options(CLI::App& app, RawOptions& raw) {
+  app.add_option("id", raw.id, "This node: its line in the ip list, counted from 0")->required();
+  app.add_option("ip-list-file", raw.ip_list, "One http://host:port a line, one line a node")
+      ->required();
+  app.add_option("--data-dir", raw.data_directory,
+                 "Where the log is kept (default: vesper-data-<id> in the current folder)");
+  app.add_option("--bind", raw.bind_host,
+                 "The address to listen on (default: the host of this node's line)");
+  app.add_flag("--form", raw.form,
+               "Form the cluster without waiting until every node of the list is up and empty. "
+               "Dangerous: if a node of the list was part of a cluster before and lost its disk, "
+               "acknowledged writes may be lost; and forming it on two nodes makes two clusters");
+  app.add_flag("--no-fsync", raw.no_fsync,
+               "Do not wait for the disk. Unsafe: a power failure may lose acknowledged writes "
+               "and votes");
+  app.add_option("--segment-size", raw.segment_mib, "Size of a log file, in MiB")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+}
+
+void add_timing_options(CLI::App& app, RawOptions& raw) {
+  const auto is_time = CLI::Range(1, 3'600'000);
+  app.add_option("--election-timeout-min", raw.election_min_ms,
+                 "A follower campaigns after hearing no leader for a random time from this, in ms")
+      ->check(is_time)
+      ->capture_default_str();
+  app.add_option("--election-timeout-max", raw.election_max_ms, "... up to this, in ms")
+      ->check(is_time)
+      ->capture_default_str();
+  app.add_option("--heartbeat", raw.heartbeat_ms, "Time between a leader's heartbeats, in ms")
+      ->check(is_time)
+      ->capture_default_str();
+  app.add_option("--request-timeout", raw.request_timeout_ms,
+                 "A request is answered within this time, in ms")
+      ->check(is_time)
+      ->capture_default_str();
+}
+
+void add_limit_options(CLI::App& app, RawOptions& raw) {
+  app.add_option("--max-connections", raw.max_connections,
+                 "Open connections; beyond it a client gets 503 at once")
+      ->check(CLI::Range(1, 100'000))
+      ->capture_default_str();
+  app.add_option("--max-body", raw.max_body, "Bytes of a client's body; longer gets 413")
+      ->check(CLI::Range(1024, 1024 * 1024))
+      ->capture_default_str();
+  app.add_option("--idle-timeout", raw.idle_s, "An idle connection is closed after this, in s")
+      ->check(CLI::Range(1, 86'400))
+      ->capture_default_str();
+  const std::map<std::string, net::LogLevel> levels = {{"debug", net::LogLevel::kDebug},
+                                                       {"info", net::LogLevel::kInfo},
+                                                       {"warning", net::LogLevel::kWarning},
+                                                       {"error", net::LogLevel::kError},
+                                                       {"off", net::LogLevel::kOff}};
+  app.add_option("--log-level", raw.log_level, "debug, info, warning, error or off")
+      ->transform(CLI::CheckedTransformer(levels, CLI::ignore_case))
+      ->default_str("info");
+}
+
+Result<VesperdOptions> checked(const RawOptions& raw) {
+  if (raw.heartbeat_ms >= raw.election_min_ms || raw.election_min_ms >= raw.election_max_ms) {
+    return Error{ErrorCode::kInvalid,
+                 "--heartbeat < --election-timeout-min < --election-timeout-max must hold"};
+  }
+  auto addresses = net::read_ip_list(raw.ip_list);
+  if (!addresses.ok()) return addresses.error();
+  const std::size_t count = addresses.value().size();
+  if (raw.id >= count) {
+    return Error{ErrorCode::kInvalid, "there is no node " + std::to_string(raw.id) + ": " +
+                                          raw.ip_list + " names " + std::to_string(count) +
+                                          ", counted from 0"};
+  }
+  VesperdOptions options;
+  options.addresses = std::move(addresses.value());
+  options.node.id = NodeId(raw.id);
+  options.node.cluster_size = count;
+  options.node.form = raw.form;
+  options.node.raft.election_timeout_min = Duration::milliseconds(raw.election_min_ms);
+  options.node.raft.election_timeout_max = Duration::milliseconds(raw.election_max_ms);
+  options.node.raft.heartbeat_interval = Duration::milliseconds(raw.heartbeat_ms);
+  options.node.request_timeout = Duration::milliseconds(raw.request_timeout_ms);
+  options.node.wal.segment_bytes = raw.segment_mib * 1024 * 1024;
+  options.data_directory =
+      raw.data_directory.empty() ? "vesper-data-" + std::to_string(raw.id) : raw.data_directory;
+  options.sync = !raw.no_fsync;
+  options.bind_host = raw.bind_host.empty() ? options.addresses[raw.id].host : raw.bind_host;
+  options.body_bytes = raw.max_body;
+  options.http.connections = raw.max_connections;
+  options.http.idle_time = std::chrono::seconds(raw.idle_s);
+  options.log_level = raw.log_level;
+  return options;
+}
+
+}  // namespace
+
+ParsedVesperdOptions parse_vesperd_options(int argc, const char* const* argv) {
+  CLI::App app{
+      "vesperd: one node of a replicated key-value store.\n"
+      "Exit status: 0 after SIGTERM or SIGINT, 1 when the node must not run (damage, a "
+      "failed sync, a refused\ndirectory or port), 2 for bad usage or input."};
+  RawOptions raw;
+  app.set_version_flag("--version", std::string("vesperd ") + kVesperVersion);
+  add_cluster_options(app, raw);
+  add_timing_options(app, raw);
+  add_limit_options(app, raw);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return {std::nullopt, app.exit(error) == 0 ? 0 : 2};
+  }
+  auto options = checked(raw);
+  if (!options.ok()) {
+    std::fprintf(stderr, "vesperd: %s\n", options.error().message.c_str());
+    return {std::nullopt, 2};
+  }
+  return {std::move(options.value()), 0};
+}
+
+}  // namespace vesper

@@ -1,0 +1,36 @@
+// What vesperd is told on its command line, checked.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/node/node.h"
+#include "net/http.h"
+#include "net/ip_list.h"
+#include "net/logger.h"
+
+namespace vesper {
+
+struct VesperdOptions {
+  std::vector<net::NodeAddress> addresses;
+  node::NodeConfig node;
+  std::string data_directory;
+  bool sync = true;
+  std::string bind_host;
+  std::size_t body_bytes = 1024 * 1024;
+  net::HttpLimits http;
+  net::LogLevel log_level = net::LogLevel::kInfo;
+};
+
+// Either the options, or the exit status when there is nothing to run: 0 after --help and --version,
+// 2 for bad usage or input (said on standard error).
+struct ParsedVesperdOptions {
+  std::optional<VesperdOptions> options;
+  int exit_status = 0;
+};
+ParsedVesperdOptions parse_vesperd_options(int argc, const char* const* argv);
+
+inline constexpr const char* kVesperVersion = "0.1.0";
+
+}  // namespace vesper

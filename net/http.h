@@ -1,0 +1,56 @@
+// A request and a reply of HTTP as plain values, and the two interfaces between them: who answers,
+// and with which bounds. Shared by the server, the routes and their tests.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace vesper::net {
+
+struct HttpRequest {
+  std::string method;
+  std::string target;  // raw, as it was sent
+  std::string body;
+};
+
+struct HttpReply {
+  int status = 200;
+  std::string body;
+  std::vector<std::pair<std::string, std::string>> headers;
+  const char* content_type = "application/json";
+};
+
+// {"code":"fail","error":why}
+HttpReply error_reply(int status, std::string_view why);
+// The target without its query.
+std::string_view path_of(std::string_view target);
+
+class HttpHandler {
+ public:
+  virtual ~HttpHandler() = default;
+  // The longest body that this target may have; longer is refused (413).
+  virtual std::size_t body_bytes_max(std::string_view target) const = 0;
+  // May block. Called on many threads at once, one a connection.
+  virtual HttpReply handle(const HttpRequest& request) = 0;
+};
+
+struct HttpLimits {
+  // Open connections. Beyond it: 503 at once, and closed.
+  std::size_t connections = 2048;
+  // Request line and headers. Longer: 431 and closed.
+  std::size_t head_bytes = 32 * 1024;
+  // From a request's first byte to the end of its head. Later: 408 and closed.
+  std::chrono::milliseconds head_time{10'000};
+  // For the body. Later: 408 and closed.
+  std::chrono::milliseconds body_time{30'000};
+  // For a client to take a reply. Later: closed.
+  std::chrono::milliseconds write_time{10'000};
+  // Between two requests. Later: closed.
+  std::chrono::milliseconds idle_time{300'000};
+};
+
+}  // namespace vesper::net

@@ -1,0 +1,29 @@
+// The ip list: one `http://host:port` a line, a node's id is its line's number from 0. Read once at
+// start by vesperd and vesperctl; a plain value afterwards.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/result.h"
+
+namespace vesper::net {
+
+struct NodeAddress {
+  std::string line;  // as it stands in the list: what a redirect tells a client
+  std::string host;  // without the brackets of an IPv6 address
+  std::uint16_t port = 0;
+};
+
+// Errors: kInvalid, naming what is wrong with the address.
+Result<NodeAddress> parse_address(std::string_view text);
+
+// Blank lines and lines that begin with # are skipped, blanks around a line are not part of it, the
+// last newline may be missing. Errors: kInvalid, kLimit; both name `file` and the line.
+Result<std::vector<NodeAddress>> parse_ip_list(std::string_view file, std::string_view text);
+// Errors: kIo too.
+Result<std::vector<NodeAddress>> read_ip_list(const std::string& file);
+
+}  // namespace vesper::net

@@ -1,0 +1,99 @@
+#include "net/peer_sender.h"
+
+#include <httplib.h>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "core/base/limits.h"
+
+namespace vesper::net {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kConnectTime{300};
+// A peer that takes longer for one request is as good as dead; its connection is made anew.
+constexpr milliseconds kReplyTime{1000};
+// Between failed tries.
+constexpr milliseconds kBackoffMin{10};
+constexpr milliseconds kBackoffMax{200};
+
+}  // namespace
+
+static_assert(limits::kFrameBytes <= kPeerBodyBytes);
+
+// The library's client: one connection, one request at a time.
+class PeerSender::Link {
+ public:
+  explicit Link(const NodeAddress& address) : client_(address.host, address.port) {
+    client_.set_keep_alive(true);
+    client_.set_tcp_nodelay(true);
+    client_.set_connection_timeout(kConnectTime);
+    client_.set_read_timeout(kReplyTime);
+    client_.set_write_timeout(kReplyTime);
+  }
+
+  bool post(ByteView frames) {
+    const auto result = client_.Post("/peer", reinterpret_cast<const char*>(frames.data()),
+                                     frames.size(), "application/octet-stream");
+    return result && result->status == 204;
+  }
+  void stop() { client_.stop(); }
+
+ private:
+  httplib::Client client_;
+};
+
+PeerSender::PeerSender(const NodeAddress& address)
+    : link_(std::make_unique<Link>(address)), thread_([this] { run(); }) {}
+
+PeerSender::~PeerSender() {
+  begin_stop();
+  thread_.join();
+}
+
+void PeerSender::begin_stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  arrived_.notify_one();
+  link_->stop();
+}
+
+void PeerSender::send(ByteView frame) {
+  bool wake = false;
+  {
+    const std::lock_guard lock(mutex_);
+    if (waiting_.size() + frame.size() > kPeerBodyBytes) waiting_.clear();
+    wake = waiting_.empty();
+    waiting_.insert(waiting_.end(), frame.begin(), frame.end());
+  }
+  if (wake) arrived_.notify_one();
+}
+
+void PeerSender::run() {
+  std::vector<std::byte> frames;
+  milliseconds backoff = kBackoffMin;
+  std::unique_lock lock(mutex_);
+  while (true) {
+    arrived_.wait(lock, [this] { return stop_ || !waiting_.empty(); });
+    if (stop_) return;
+    frames.clear();
+    std::swap(frames, waiting_);
+    lock.unlock();
+    const bool sent = link_->post(frames);
+    lock.lock();
+    if (sent) {
+      backoff = kBackoffMin;
+      continue;
+    }
+    arrived_.wait_for(lock, backoff, [this] { return stop_; });
+    backoff = std::min(backoff * 2, kBackoffMax);
+  }
+}
+
+}  // namespace vesper::net

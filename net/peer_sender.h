@@ -1,0 +1,48 @@
+// Carries frames to one peer: POST /peer on one kept connection, by a thread of its own, as many
+// frames a request as have gathered meanwhile. A slow or dead peer fills its own bounded buffer and
+// holds up nobody else: when it is full, all that waits there is dropped, as a network may (the
+// newest frame is worth more than the old ones, and Raft asks again).
+#pragma once
+
+#include <condition_variable>
+#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "core/base/bytes.h"
+#include "net/ip_list.h"
+
+namespace vesper::net {
+
+// The longest body of POST /peer: what one sender may gather. A frame always fits.
+inline constexpr std::size_t kPeerBodyBytes = 8 * 1024 * 1024;
+
+class PeerSender {
+ public:
+  explicit PeerSender(const NodeAddress& address);
+  // Stops too.
+  ~PeerSender();
+  PeerSender(const PeerSender&) = delete;
+  PeerSender& operator=(const PeerSender&) = delete;
+
+  // Never blocks on the network.
+  void send(ByteView frame);
+  // Ends a request that is under way.
+  void begin_stop();
+
+ private:
+  class Link;
+  void run();
+
+  std::mutex mutex_;
+  std::condition_variable arrived_;
+  std::vector<std::byte> waiting_;  // whole frames; guarded by mutex_
+  bool stop_ = false;               // guarded by mutex_
+  std::unique_ptr<Link> link_;
+  std::thread thread_;
+};
+
+}  // namespace vesper::net

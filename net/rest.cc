@@ -1,0 +1,212 @@
+#include "net/rest.h"
+
+#include <fmt/format.h>
+
+#include <iterator>
+#include <optional>
+
+#include "core/base/limits.h"
+#include "net/json.h"
+
+namespace vesper::net {
+
+namespace {
+
+constexpr const char* kOutcomeHeader = "Vesper-Outcome";
+constexpr const char* kRejected = "rejected";
+constexpr const char* kUnknown = "unknown";
+constexpr const char* kFail = R"({"code":"fail"})";
+
+Error invalid(std::string why) {
+  return {ErrorCode::kInvalid, std::move(why)};
+}
+
+struct Payload {
+  std::optional<std::string> key;
+  std::optional<std::string_view> value;
+};
+
+Status read_payload(JsonReader& reader, Payload& payload) {
+  if (reader.peek() != JsonReader::Kind::kObject) {
+    if (!reader.ok()) return invalid(reader.error());
+    return invalid(fmt::format("payload is not an object at byte {}", reader.offset()));
+  }
+  reader.begin_object();
+  std::string name;
+  while (reader.next_member(name)) {
+    const JsonReader::Kind kind = reader.peek();
+    if (name == "key") {
+      if (payload.key) return invalid(fmt::format("a second key at byte {}", reader.offset()));
+      if (kind != JsonReader::Kind::kString && kind != JsonReader::Kind::kError) {
+        return invalid(fmt::format("the key is not a string at byte {}", reader.offset()));
+      }
+      reader.string(payload.key.emplace());
+    } else if (name == "value") {
+      if (payload.value) return invalid(fmt::format("a second value at byte {}", reader.offset()));
+      reader.value(payload.value.emplace());
+    } else {
+      std::string_view skipped;
+      reader.value(skipped);
+    }
+  }
+  return {};
+}
+
+Status read_request(JsonReader& reader, std::optional<Payload>& payload) {
+  if (reader.peek() != JsonReader::Kind::kObject && reader.ok()) {
+    // Whole and valid, but no request; or not JSON at all.
+    std::string_view skipped;
+    reader.value(skipped);
+    reader.end();
+    if (reader.ok()) return invalid("the body is not a JSON object");
+  }
+  if (!reader.ok() || !reader.begin_object()) return invalid("not JSON: " + reader.error());
+  std::string name;
+  while (reader.next_member(name)) {
+    if (name == "payload") {
+      if (payload) return invalid(fmt::format("a second payload at byte {}", reader.offset()));
+      VESPER_TRY(read_payload(reader, payload.emplace()));
+    } else {
+      std::string_view skipped;
+      reader.value(skipped);
+    }
+  }
+  reader.end();
+  if (!reader.ok()) return invalid("not JSON: " + reader.error());
+  return {};
+}
+
+HttpReply rejected_reply() {
+  return {.body = kFail, .headers = {{kOutcomeHeader, kRejected}}};
+}
+
+HttpReply redirect_reply(const ApiRequest& request, NodeId leader,
+                         const std::vector<NodeAddress>& addresses) {
+  HttpReply reply = rejected_reply();
+  reply.body = R"({"code":"fail","payload":{"key":)";
+  append_json_string(request.key, reply.body);
+  if (request.kind == node::RequestKind::kPut) {
+    reply.body += R"(,"value":)";
+    reply.body += request.value;
+  }
+  reply.body += R"(,"message":)";
+  append_json_string(addresses[leader.value()].line, reply.body);
+  reply.body += "}}";
+  return reply;
+}
+
+HttpReply success_reply(const ApiRequest& request, const SharedBytes& value) {
+  HttpReply reply;
+  reply.body = R"({"code":"success")";
+  if (request.kind == node::RequestKind::kGet) {
+    reply.body += R"(,"payload":{"key":)";
+    append_json_string(request.key, reply.body);
+    reply.body += R"(,"value":)";
+    reply.body += value.text();
+    reply.body += '}';
+  }
+  reply.body += '}';
+  return reply;
+}
+
+const char* phase_name(node::Phase phase) {
+  switch (phase) {
+    case node::Phase::kForming:
+      return "forming";
+    case node::Phase::kRunning:
+      return "running";
+    case node::Phase::kStopped:
+      return "stopped";
+  }
+  VESPER_UNREACHABLE();
+}
+
+// A node, or null.
+std::string node_text(const std::optional<NodeId>& id) {
+  return id ? std::to_string(id->value()) : "null";
+}
+
+}  // namespace
+
+Result<ApiRequest> parse_api_request(node::RequestKind kind, std::string_view body) {
+  JsonReader reader(body);
+  std::optional<Payload> payload;
+  if (const Status read = read_request(reader, payload); !read.ok()) {
+    // What the reader met first, where both complain.
+    return reader.ok() ? read.error() : invalid("not JSON: " + reader.error());
+  }
+  if (!payload) return invalid("no payload in the body");
+  if (!payload->key) return invalid("no key in the payload");
+  if (payload->key->empty()) return invalid("the key in the payload is empty");
+  if (kind == node::RequestKind::kPut && !payload->value) {
+    return invalid("no value in the payload of a PUT");
+  }
+  if (payload->key->size() > limits::kKeyBytes) {
+    return Error{ErrorCode::kLimit, fmt::format("the key has {} bytes, more than {}",
+                                                payload->key->size(), limits::kKeyBytes)};
+  }
+  const std::string_view value = payload->value.value_or(std::string_view());
+  if (value.size() > limits::kValueBytes) {
+    return Error{ErrorCode::kLimit, fmt::format("the value has {} bytes, more than {}",
+                                                value.size(), limits::kValueBytes)};
+  }
+  return ApiRequest{kind, std::move(*payload->key), value};
+}
+
+HttpReply overloaded_reply() {
+  HttpReply reply = error_reply(503, "overloaded");
+  reply.headers = {{kOutcomeHeader, kRejected}, {"Retry-After", "1"}};
+  return reply;
+}
+
+HttpReply api_reply(const ApiRequest& request, const node::Answer& answer,
+                    const std::vector<NodeAddress>& addresses) {
+  switch (answer.outcome) {
+    case node::Outcome::kSuccess:
+      return success_reply(request, answer.value);
+    case node::Outcome::kAbsent:
+      return {.body = kFail};
+    case node::Outcome::kRedirect:
+      if (!answer.leader || answer.leader->value() >= addresses.size()) return rejected_reply();
+      return redirect_reply(request, *answer.leader, addresses);
+    case node::Outcome::kRejected:
+      return rejected_reply();
+    case node::Outcome::kUnknown:
+      return {.body = kFail, .headers = {{kOutcomeHeader, kUnknown}}};
+    case node::Outcome::kOverloaded:
+      return overloaded_reply();
+  }
+  VESPER_UNREACHABLE();
+}
+
+HttpReply status_reply(const StatusFacts& facts, const std::vector<NodeAddress>& addresses) {
+  const node::NodeView& view = facts.view;
+  HttpReply reply;
+  auto out = std::back_inserter(reply.body);
+  fmt::format_to(out, R"({{"id":{},"address":)", view.id.value());
+  append_json_string(addresses[view.id.value()].line, reply.body);
+  fmt::format_to(out, R"(,"phase":"{}","role":"{}","term":{},"vote":{},"leader":{})",
+                 phase_name(view.phase), node::role_name(view.role), view.term.value(),
+                 node_text(view.vote), node_text(view.leader));
+  reply.body += R"(,"leader_address":)";
+  if (view.leader) {
+    append_json_string(addresses[view.leader->value()].line, reply.body);
+  } else {
+    reply.body += "null";
+  }
+  fmt::format_to(out, R"(,"commit":{},"applied":{},"last":{},"durable":{},"keys":{})",
+                 view.commit.value(), view.applied.value(), view.last.value(), view.durable.value(),
+                 view.keys);
+  fmt::format_to(out, R"(,"state_hash":"{:016x}","cluster":"{:016x}","incarnation":"{:016x}")",
+                 view.state_hash, view.cluster.value(), view.incarnation.value());
+  fmt::format_to(out, R"(,"version":"{}","uptime":{:.3f},"connections":{},"nodes":[)",
+                 facts.version, facts.uptime_seconds, facts.connections);
+  for (std::size_t i = 0; i < addresses.size(); ++i) {
+    if (i > 0) reply.body += ',';
+    append_json_string(addresses[i].line, reply.body);
+  }
+  reply.body += "]}";
+  return reply;
+}
+
+}  // namespace vesper::net

@@ -1,0 +1,39 @@
+// The documented REST API as values: a body becomes a request, an answer of the node becomes a
+// reply. The table that it implements stands in README.md; pure functions, no socket in sight.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/node/environment.h"
+#include "net/http.h"
+#include "net/ip_list.h"
+
+namespace vesper::net {
+
+struct ApiRequest {
+  node::RequestKind kind = node::RequestKind::kGet;
+  std::string key;         // decoded
+  std::string_view value;  // kPut: its JSON text, a part of the body
+};
+
+// {"type": ..., "payload": {"key": K, "value": V}}. `type` is optional and the method rules; other
+// members are passed over, a repeated one is an error.
+// Errors: kInvalid (400), kLimit (413); what, and where.
+Result<ApiRequest> parse_api_request(node::RequestKind kind, std::string_view body);
+
+HttpReply api_reply(const ApiRequest& request, const node::Answer& answer,
+                    const std::vector<NodeAddress>& addresses);
+// The reply to a request that never reached the node, because a bound was reached.
+HttpReply overloaded_reply();
+
+struct StatusFacts {
+  node::NodeView view;
+  std::string version;
+  double uptime_seconds = 0;
+  std::size_t connections = 0;
+};
+HttpReply status_reply(const StatusFacts& facts, const std::vector<NodeAddress>& addresses);
+
+}  // namespace vesper::net

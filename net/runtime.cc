@@ -1,0 +1,153 @@
+#include "net/runtime.h"
+
+#include <sys/eventfd.h>
+#include <sys/random.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace vesper::net {
+
+namespace {
+
+Result<Random> seeded_by_the_system() {
+  std::uint64_t seed = 0;
+  if (::getrandom(&seed, sizeof seed, 0) != static_cast<ssize_t>(sizeof seed)) {
+    return Error{ErrorCode::kIo, std::string("no random seed: ") + std::strerror(errno)};
+  }
+  return Random(seed);
+}
+
+}  // namespace
+
+Runtime::Runtime(Options options, Logger& logger)
+    : options_(std::move(options)),
+      logger_(logger),
+      mailbox_(options_.mailbox),
+      failed_(::eventfd(0, EFD_CLOEXEC)) {
+  VESPER_CHECK(options_.addresses.size() == options_.node.cluster_size);
+}
+
+Runtime::~Runtime() {
+  stop();
+}
+
+Status Runtime::start() {
+  VESPER_CHECK(node_ == nullptr);
+  auto random = seeded_by_the_system();
+  if (!random.ok()) return random.error();
+  auto disk = PosixDisk::open(options_.disk);
+  if (!disk.ok()) return disk.error();
+  disk_ = std::move(disk.value());
+  node_ = std::make_unique<node::Node>(
+      options_.node, node::Environment{clock_, *this, *disk_, *this, *this, random.value()});
+  VESPER_TRY(node_->open());
+  publish();
+  disk_->start([this](storage::DiskDone done) { mailbox_.put_disk_done(std::move(done)); });
+  peers_.resize(options_.addresses.size());
+  for (std::size_t i = 0; i < peers_.size(); ++i) {
+    if (i == options_.node.id.value()) continue;
+    peers_[i] = std::make_unique<PeerSender>(options_.addresses[i]);
+  }
+  thread_ = std::thread([this] { run(); });
+  return {};
+}
+
+void Runtime::stop() {
+  mailbox_.close();
+  if (thread_.joinable()) thread_.join();
+  for (auto& peer : peers_) {
+    if (peer) peer->begin_stop();
+  }
+  peers_.clear();
+  disk_.reset();
+}
+
+std::optional<node::Answer> Runtime::request(node::RequestKind kind, std::string key,
+                                             std::string value) {
+  AnswerSlot slot;
+  if (!mailbox_.put_request({&slot, kind, std::move(key), std::move(value)})) return std::nullopt;
+  return slot.wait();
+}
+
+bool Runtime::deliver(SharedBytes frame) {
+  return mailbox_.put_frame(std::move(frame));
+}
+
+node::NodeView Runtime::view() const {
+  const std::lock_guard lock(published_mutex_);
+  return published_;
+}
+
+Error Runtime::failure() const {
+  const std::lock_guard lock(published_mutex_);
+  return failure_;
+}
+
+// --- The core thread ---
+
+void Runtime::run() {
+  Mail mail;
+  while (true) {
+    mailbox_.drain(node_->next_deadline(), mail);
+    const bool stop = mail.stop;
+    take_in(mail);
+    mail.clear();
+    if (stop) break;
+    node_->run_turn();
+    publish();
+    if (node_->stopped()) break;
+  }
+  // From here on the mailbox refuses; whoever got in before is answered.
+  mailbox_.close();
+  mailbox_.drain(Instant(), mail);
+  take_in(mail);
+  mail.clear();
+  give_up_waiting();
+  if (!node_->stopped()) return;
+  {
+    const std::lock_guard lock(published_mutex_);
+    failure_ = node_->stop_reason();
+  }
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = ::write(failed_.get(), &one, sizeof one);
+}
+
+void Runtime::take_in(Mail& mail) {
+  for (const SharedBytes& frame : mail.frames) node_->on_message(frame);
+  for (storage::DiskDone& done : mail.disk) node_->on_disk_done(std::move(done));
+  for (const MailRequest& request : mail.requests) {
+    const RequestId id(++last_request_);
+    waiting_.emplace(id.value(), Waiting{request.slot, request.kind});
+    node_->on_request(id, {request.kind, request.key, request.value});
+  }
+}
+
+// A put that is under way may yet be committed by the others.
+void Runtime::give_up_waiting() {
+  for (const auto& [id, waiting] : std::exchange(waiting_, {})) {
+    const bool is_put = waiting.kind == node::RequestKind::kPut;
+    waiting.slot->give({.outcome = is_put ? node::Outcome::kUnknown : node::Outcome::kRejected});
+  }
+}
+
+void Runtime::publish() {
+  const node::NodeView view = node_->view();
+  const std::lock_guard lock(published_mutex_);
+  published_ = view;
+}
+
+void Runtime::send(NodeId to, ByteView frame) {
+  // Before start has made the senders, a frame is lost, as on a network that is not up yet.
+  if (to.value() < peers_.size() && peers_[to.value()]) peers_[to.value()]->send(frame);
+}
+
+void Runtime::answer(RequestId request, const node::Answer& answer) {
+  const auto found = waiting_.find(request.value());
+  VESPER_CHECK(found != waiting_.end());
+  found->second.slot->give(answer);
+  waiting_.erase(found);
+}
+
+}  // namespace vesper::net

@@ -1,0 +1,97 @@
+// Runs one Node for real: the core thread that owns it, its mailbox, its disk's lanes, a sender for
+// each peer. Others hand in frames and requests from any thread; a request's thread waits in its own
+// slot. The routes (net/service.h) and vesperd call it.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "core/node/node.h"
+#include "net/answer_slot.h"
+#include "net/file_descriptor.h"
+#include "net/ip_list.h"
+#include "net/logger.h"
+#include "net/mailbox.h"
+#include "net/peer_sender.h"
+#include "net/posix_disk.h"
+#include "net/real_clock.h"
+
+namespace vesper::net {
+
+class Runtime : private node::Network, private node::Clients, private node::Observer {
+ public:
+  struct Options {
+    node::NodeConfig node;
+    std::vector<NodeAddress> addresses;
+    PosixDisk::Options disk;
+    Mailbox::Bounds mailbox;
+  };
+  // The logger outlives the runtime.
+  Runtime(Options options, Logger& logger);
+  // Stops too.
+  ~Runtime() override;
+  Runtime(const Runtime&) = delete;
+  Runtime& operator=(const Runtime&) = delete;
+
+  // Reads the data directory and starts the threads. Blocking; call once.
+  // Errors: as PosixDisk::open and Node::open.
+  Status start();
+  // Answers whoever waits, and ends the threads. Later requests are refused.
+  void stop();
+
+  // Waits for the node's answer; nothing if a bound is reached (503).
+  std::optional<node::Answer> request(node::RequestKind kind, std::string key, std::string value);
+  // False: the mailbox is full and the frame is lost.
+  bool deliver(SharedBytes frame);
+
+  // As of the last turn.
+  node::NodeView view() const;
+  // Becomes readable when the node stops by itself; failure() then says why.
+  int failure_descriptor() const { return failed_.get(); }
+  Error failure() const;
+
+ private:
+  void run();
+  void take_in(Mail& mail);
+  void give_up_waiting();
+  void publish();
+
+  void send(NodeId to, ByteView frame) override;
+  void answer(RequestId request, const node::Answer& answer) override;
+  void on_ready(const node::NodeView&, const raft::Ready&) override {}
+  void on_send(const node::NodeView&, const raft::Message&) override {}
+  void on_log_submitted(const node::NodeView&, std::uint64_t, WriteId) override {}
+  void on_applied(const node::NodeView&, const raft::Entry&, std::uint64_t) override {}
+  void on_event(const node::NodeEvent& event) override { logger_.event(event); }
+
+  struct Waiting {
+    AnswerSlot* slot = nullptr;
+    node::RequestKind kind = node::RequestKind::kGet;
+  };
+
+  Options options_;
+  Logger& logger_;
+  RealClock clock_;
+  Mailbox mailbox_;
+  FileDescriptor failed_;
+  std::unique_ptr<PosixDisk> disk_;
+  std::vector<std::unique_ptr<PeerSender>> peers_;  // by node id; this node's place is empty
+  std::thread thread_;
+
+  // The core thread's own.
+  std::unique_ptr<node::Node> node_;
+  std::unordered_map<std::uint64_t, Waiting>
+      waiting_;  // by request; looked up, never walked in order
+  std::uint64_t last_request_ = 0;
+
+  mutable std::mutex published_mutex_;
+  node::NodeView published_;  // guarded by published_mutex_
+  Error failure_;             // guarded by published_mutex_
+};
+
+}  // namespace vesper::net

@@ -1,0 +1,74 @@
+#include "net/service.h"
+
+#include "core/node/wire.h"
+
+namespace vesper::net {
+
+namespace {
+
+HttpReply method_not_allowed(const std::string& method, const char* allowed) {
+  HttpReply reply = error_reply(405, "the method " + method + " is not for this path");
+  reply.headers = {{"Allow", allowed}};
+  return reply;
+}
+
+}  // namespace
+
+std::size_t Service::body_bytes_max(std::string_view target) const {
+  return path_of(target) == "/peer" ? kPeerBodyBytes : options_.body_bytes;
+}
+
+HttpReply Service::handle(const HttpRequest& request) {
+  const std::string_view path = path_of(request.target);
+  if (path == "/request") return on_request(request);
+  if (path == "/peer") return on_peer(request);
+  if (path == "/status") return on_status(request);
+  return error_reply(404, "no such path: " + std::string(path));
+}
+
+HttpReply Service::on_request(const HttpRequest& request) {
+  if (request.method != "GET" && request.method != "PUT") {
+    return method_not_allowed(request.method, "GET, PUT");
+  }
+  const auto kind = request.method == "GET" ? node::RequestKind::kGet : node::RequestKind::kPut;
+  const auto parsed = parse_api_request(kind, request.body);
+  if (!parsed.ok()) {
+    const int status = parsed.error().code == ErrorCode::kLimit ? 413 : 400;
+    return error_reply(status, parsed.error().message);
+  }
+  const ApiRequest& api = parsed.value();
+  const auto answer = runtime_.request(kind, api.key, std::string(api.value));
+  if (!answer) return overloaded_reply();
+  return api_reply(api, *answer, options_.addresses);
+}
+
+HttpReply Service::on_status(const HttpRequest& request) {
+  if (request.method != "GET") return method_not_allowed(request.method, "GET");
+  const std::chrono::duration<double> uptime = std::chrono::steady_clock::now() - started_;
+  return status_reply({.view = runtime_.view(),
+                       .version = options_.version,
+                       .uptime_seconds = uptime.count(),
+                       .connections = connections_ ? connections_() : 0},
+                      options_.addresses);
+}
+
+// The frames share one copy of the body. Their sums are checked by the node that decodes them.
+HttpReply Service::on_peer(const HttpRequest& request) {
+  if (request.method != "POST") return method_not_allowed(request.method, "POST");
+  const SharedBytes bytes = SharedBytes::copy_of(as_bytes(request.body));
+  std::vector<SharedBytes> frames;
+  for (std::size_t at = 0; at < bytes.size();) {
+    const std::string place = " at byte " + std::to_string(at);
+    const auto size = node::frame_size(bytes.view().subspan(at));
+    if (!size.ok()) return error_reply(400, size.error().message + place);
+    if (!size.value() || *size.value() > bytes.size() - at) {
+      return error_reply(400, "a frame is cut off" + place);
+    }
+    frames.push_back(bytes.slice(at, *size.value()));
+    at += *size.value();
+  }
+  for (SharedBytes& frame : frames) runtime_.deliver(std::move(frame));
+  return {.status = 204};
+}
+
+}  // namespace vesper::net
