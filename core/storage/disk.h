@@ -1,10 +1,11 @@
-// The disk as the core sees it: one directory of flat names, a few low-level operations as plain values, and
-// completions as inputs. Low-level on purpose: the atomic replacement of a file (write a temporary, sync,
-// rename, sync the directory) is core code, so that the simulator can crash between its steps.
+// The disk as the core sees it: one directory of flat names, a few low-level operations as plain
+// values, and completions as inputs. Low-level on purpose: the atomic replacement of a file (write
+// a temporary, sync, rename, sync the directory) is core code, so that the simulator can crash
+// between its steps.
 //
-// list and read block and are for start-up only. While the node runs it submits batches: in order within a
-// lane, one completion each (Node::on_disk_done). The snapshot lane exists so that a large or slow piece of
-// work (a new segment, a snapshot) never holds up the log's sync.
+// list and read block and are for start-up only. While the node runs it submits batches: in order
+// within a lane, one completion each (Node::on_disk_done). The snapshot lane exists so that a large
+// or slow piece of work (a new segment, a snapshot) never holds up the log's sync.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +18,8 @@
 
 namespace vesper::storage {
 
-// A new file of `size` zero bytes, allocated for real, so that a write inside it cannot run out of space.
-// An existing file of that name is replaced.
+// A new file of `size` zero bytes, allocated for real, so that a write inside it cannot run out of
+// space. An existing file of that name is replaced.
 struct CreateFile {
   std::string name;
   std::uint64_t size = 0;
@@ -36,12 +37,14 @@ struct RenameFile {
 struct RemoveFile {
   std::string name;
 };
-// The file's bytes are durable once this completes. Until then a crash may keep any of the 512-byte sectors
-// written since the last sync and lose the others; a sector itself is old or new, never a mixture.
+// The file's bytes are durable once this completes. Until then a crash may keep any of the 512-byte
+// sectors written since the last sync and lose the others; a sector itself is old or new, never a
+// mixture.
 struct SyncFile {
   std::string name;
 };
-// Created, renamed and removed names are durable once this completes; until then a crash may undo any of them.
+// Created, renamed and removed names are durable once this completes; until then a crash may undo
+// any of them.
 struct SyncDirectory {};
 
 using DiskOp = std::variant<CreateFile, WriteFile, RenameFile, RemoveFile, SyncFile, SyncDirectory>;
@@ -54,8 +57,8 @@ struct DiskBatch {
   std::vector<DiskOp> ops;
 };
 
-// A completion gives the batch back, so that its buffers can be used again. The first failed operation ends the
-// batch; its error names the operation and the file.
+// A completion gives the batch back, so that its buffers can be used again. The first failed
+// operation ends the batch; its error names the operation and the file.
 struct DiskDone {
   DiskBatch batch;
   Status status;
@@ -72,8 +75,8 @@ class Disk {
  public:
   virtual ~Disk() = default;
 
-  // Both block and are for start-up only. Ensures: what they return is durable, whatever a process before this
-  // one left unsynced: the node will vouch for it.
+  // Both block and are for start-up only. Ensures: what they return is durable, whatever a process
+  // before this one left unsynced: the node will vouch for it.
   // Names in no particular order.
   virtual Result<std::vector<FileInfo>> list() = 0;
   // The whole file.

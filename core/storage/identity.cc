@@ -12,8 +12,8 @@ namespace vesper::storage {
 
 namespace {
 
-// u64 magic, u32 format version, u32 node, u64 incarnation, u64 cluster, u32 founders, u32 zero, then an u64 for
-// each founder, then the CRC-32C of all before it.
+// u64 magic, u32 format version, u32 node, u64 incarnation, u64 cluster, u32 founders, u32 zero,
+// then an u64 for each founder, then the CRC-32C of all before it.
 constexpr std::uint64_t kMagic = 0x54'4e'45'44'49'50'53'56ULL;  // "VSPIDENT"
 constexpr std::uint32_t kVersion = 1;
 constexpr const char* kName = "identity";

@@ -9,7 +9,8 @@ namespace vesper::storage {
 
 namespace {
 
-// A group's body grows up to this: larger ones gain nothing from one sync, and would hold up what follows.
+// A group's body grows up to this: larger ones gain nothing from one sync, and would hold up what
+// follows.
 constexpr std::size_t kGroupBodyBytes = 1024 * 1024;
 // Buffers kept for later: the batch in flight, the group that gathers, and one to spare.
 constexpr std::size_t kSpareBuffers = 3;
@@ -173,7 +174,8 @@ void Wal::flush() {
   DiskBatch batch;
   if (!fits_here(framed)) {
     if (!next_.is_there) return;
-    // Only an entry larger than a whole segment: the empty one that was prepared gives way to a larger.
+    // Only an entry larger than a whole segment: the empty one that was prepared gives way to a
+    // larger.
     if (const std::uint64_t needed = segment_bytes_for(framed, options_); needed > next_.bytes) {
       return ask_for_next(needed);
     }

@@ -1,45 +1,52 @@
-// The write-ahead log: entries, truncations, term and vote, in one sequence of fixed-size segment files over
-// Disk. Node owns one; Raft never sees it. It groups commits: at most one batch is in flight, and whatever is
-// appended meanwhile becomes the next one (one write, one sync). Term and vote stand in the same log as the
-// entries because one sync then carries both, in their order, and no second file can disagree with it.
+// The write-ahead log: entries, truncations, term and vote, in one sequence of fixed-size segment
+// files over Disk. Node owns one; Raft never sees it. It groups commits: at most one batch is in
+// flight, and whatever is appended meanwhile becomes the next one (one write, one sync). Term and
+// vote stand in the same log as the entries because one sync then carries both, in their order, and
+// no second file can disagree with it.
 //
-// On disk (all integers little-endian, all units of 512-byte sectors, so that a synced sector is never written
-// again and a torn write can only hurt what was not acknowledged):
+// On disk (all integers little-endian, all units of 512-byte sectors, so that a synced sector is
+// never written again and a torn write can only hurt what was not acknowledged):
 //
-//   segment-<16 hex digits>.log   fixed size, created as zeros, header written, synced, renamed into place and
-//                                 the directory synced before its first use. A shorter or longer file is damage.
-//     header    sector 0 and a copy in sector 1: magic, format version, segment number, segment size, node,
-//               cluster, incarnation, CRC-32C.
-//     group*    one per sync. Sequence numbers are one apart over all segments; a group fits in one segment.
-//       head    32 bytes: magic, CRC-32C of the body, segment number, sequence, body length, then a CRC-32C of
-//               the head itself (the length has its own checksum).
-//       body    records: a hard state, a truncation ("drop every entry from this index on"), or an entry's own
-//               record bytes as they travel between nodes (core/raft/entry.h).
-//       0xff    up to the next sector: not zeros, so that no short last sector is one flipped bit away from the
-//               zeros that the segment was made of.
-//       mark    sectors of its own, in the same write and the same sync: magic, segment number, sequence, the
-//               group's place and length, the hard state as it stands after the group (term and vote stand
-//               twice), and a CRC-32C of each sector of the group; then its own CRC-32C.
+//   segment-<16 hex digits>.log   fixed size, created as zeros, header written, synced, renamed
+//                                 into place and the directory synced before its first use. A
+//                                 shorter or longer file is damage.
+//     header    sector 0 and a copy in sector 1: magic, format version, segment number, segment
+//               size, node, cluster, incarnation, CRC-32C.
+//     group*    one per sync. Sequence numbers are one apart over all segments; a group fits in one
+//               segment.
+//       head    32 bytes: magic, CRC-32C of the body, segment number, sequence, body length, then a
+//               CRC-32C of the head itself (the length has its own checksum).
+//       body    records: a hard state, a truncation ("drop every entry from this index on"), or an
+//               entry's own record bytes as they travel between nodes (core/raft/entry.h).
+//       0xff    up to the next sector: not zeros, so that no short last sector is one flipped bit
+//               away from the zeros that the segment was made of.
+//       mark    sectors of its own, in the same write and the same sync: magic, segment number,
+//               sequence, the group's place and length, the hard state as it stands after the group
+//               (term and vote stand twice), and a CRC-32C of each sector of the group; then its
+//               own CRC-32C.
 //     zeros     up to the last sector.
-//     closing   the last sector: zeros, or, once the log goes on in the next segment, magic, segment number, the
-//               next group's sequence, CRC-32C. It is synced before that group is written, so that a segment
-//               that is lost whole is missed.
-// Every sum but the header's starts from the incarnation: the bytes of another life never pass for a frame, nor
-// does a value that a client made to look like one.
+//     closing   the last sector: zeros, or, once the log goes on in the next segment, magic,
+//               segment number, the next group's sequence, CRC-32C. It is synced before that group
+//               is written, so that a segment that is lost whole is missed.
+// Every sum but the header's starts from the incarnation: the bytes of another life never pass for
+// a frame, nor does a value that a client made to look like one.
 //
 // Recovery reads groups in sequence. What ends the log?
 //   - Zeros up to the end, no closing, and nothing in a later segment: the end.
-//   - A group that does not verify, while any valid group or mark of a higher sequence follows, in this or a
-//     later segment: damage. (Group N+1 is only submitted after N was synced.)
-//   - The last group does not verify and its mark does: the mark's sector sums tell which sectors are wrong. If
-//     each wrong sector reads as the zeros that the segment was made of, it was never written: torn. If any
-//     wrong sector holds something else, it was written and has changed: damage. (So is a sector of zeros whose
-//     sum is that of a single bit: no telling whether it was torn or flipped.)
-//   - The last group does not verify and neither does its mark: torn (two faults at once are not told apart).
-//   - The last group verifies and its mark does not: the group stands. From now on it is vouched for, so its mark
-//     is written again: without it, damage to the group would pass for a torn tail at the next start.
-// A torn tail was never acknowledged. It is zeroed and synced before anything is written after it. Damage stops
-// recovery with an error that names file and offset; nothing is changed on disk.
+//   - A group that does not verify, while any valid group or mark of a higher sequence follows, in
+//     this or a later segment: damage. (Group N+1 is only submitted after N was synced.)
+//   - The last group does not verify and its mark does: the mark's sector sums tell which sectors
+//     are wrong. If each wrong sector reads as the zeros that the segment was made of, it was never
+//     written: torn. If any wrong sector holds something else, it was written and has changed:
+//     damage. (So is a sector of zeros whose sum is that of a single bit: no telling whether it was
+//     torn or flipped.)
+//   - The last group does not verify and neither does its mark: torn (two faults at once are not
+//     told apart).
+//   - The last group verifies and its mark does not: the group stands. From now on it is vouched
+//     for, so its mark is written again: without it, damage to the group would pass for a torn tail
+//     at the next start.
+// A torn tail was never acknowledged. It is zeroed and synced before anything is written after it.
+// Damage stops recovery with an error that names file and offset; nothing is changed on disk.
 #pragma once
 
 #include <cstdint>
@@ -57,7 +64,8 @@
 
 namespace vesper::storage {
 
-// The smallest useful segment. An entry that fits in no segment of the chosen size gets a larger one of its own.
+// The smallest useful segment. An entry that fits in no segment of the chosen size gets a larger
+// one of its own.
 inline constexpr std::uint64_t kSegmentBytesMin = 16 * 1024;
 
 struct WalOptions {
@@ -69,41 +77,44 @@ struct RecoveredLog;
 
 class Wal {
  public:
-  // The operations that make the first segment of an empty log durable. They come before the identity that
-  // says "formed" in the same batch, so that a formed directory without a segment is damage.
+  // The operations that make the first segment of an empty log durable. They come before the
+  // identity that says "formed" in the same batch, so that a formed directory without a segment is
+  // damage.
   static std::vector<DiskOp> format(const Identity& identity, const WalOptions& options);
-  // The same for a log that already holds a hard state and entries: a directory as an earlier life left it, for
-  // scenarios and tests. Requires: the entries' indexes are 1.. and they fit in one segment.
+  // The same for a log that already holds a hard state and entries: a directory as an earlier life
+  // left it, for scenarios and tests. Requires: the entries' indexes are 1.. and they fit in one
+  // segment.
   static std::vector<DiskOp> format(const Identity& identity, const WalOptions& options,
                                     const raft::HardState& hard_state,
                                     std::span<const raft::Entry> entries);
 
   // Reads and verifies everything. Blocking; start-up only.
-  // Errors: kCorruption (damage: names file and offset), kMismatch (another node's, cluster's or version's
-  // segments), kIo.
+  // Errors: kCorruption (damage: names file and offset), kMismatch (another node's, cluster's or
+  // version's segments), kIo.
   static Result<RecoveredLog> recover(Disk& disk, const Identity& identity,
                                       const WalOptions& options);
 
   Wal(Wal&&) = default;
   Wal& operator=(Wal&&) = delete;
 
-  // Buffers the write of this Ready: hard state, truncation, entries. Requires: ready.write is higher than
-  // every one before.
+  // Buffers the write of this Ready: hard state, truncation, entries. Requires: ready.write is
+  // higher than every one before.
   void append(const raft::Ready& ready);
-  // Submits what is buffered, unless a batch is in flight or the next segment is not there yet; asks for that
-  // segment ahead of its time. Its first batch after a crash may be the repair of the log's end alone. Call it
-  // once a turn.
+  // Submits what is buffered, unless a batch is in flight or the next segment is not there yet;
+  // asks for that segment ahead of its time. Its first batch after a crash may be the repair of the
+  // log's end alone. Call it once a turn.
   void flush();
   // Takes the completion of any batch this log submitted.
-  // Ensures: the result is the highest WriteId that is now durable; 0 if this completion made none durable.
-  // Errors: the disk's. After one the log must not be used any more: the node stops. A failed sync is never
-  // tried again, for nobody knows what the operating system kept of it.
+  // Ensures: the result is the highest WriteId that is now durable; 0 if this completion made none
+  // durable.
+  // Errors: the disk's. After one the log must not be used any more: the node stops. A failed sync
+  // is never tried again, for nobody knows what the operating system kept of it.
   Result<WriteId> on_disk_done(DiskDone done);
 
   // Bytes appended and not yet durable.
   std::size_t pending_bytes() const;
-  // The ticket and the last WriteId of the batch in flight, if one is (for observers); 0 for a batch that makes
-  // no write of this life durable.
+  // The ticket and the last WriteId of the batch in flight, if one is (for observers); 0 for a
+  // batch that makes no write of this life durable.
   struct Flight {
     std::uint64_t ticket = 0;
     WriteId last;
@@ -117,8 +128,8 @@ class Wal {
     WriteId last;                // the last write that is whole in this group and those before it
     raft::HardState hard_state;  // after it
   };
-  // What a crash left at the end of the last segment, as it should be: the last group's mark again, zeros for a
-  // torn tail. Written and synced before anything else.
+  // What a crash left at the end of the last segment, as it should be: the last group's mark again,
+  // zeros for a torn tail. Written and synced before anything else.
   struct Repair {
     std::uint64_t offset = 0;
     std::vector<std::byte> bytes;

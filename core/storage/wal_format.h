@@ -1,7 +1,7 @@
-// The bytes of the write-ahead log's frames: segment headers, group heads, marks, closings. Pure functions,
-// for wal.cc and wal_recovery.cc only; wal.h tells what they mean together. Every checksum here starts from the
-// directory's incarnation, so that neither the bytes of another life nor a value that a client made to look like
-// a frame ever passes for one.
+// The bytes of the write-ahead log's frames: segment headers, group heads, marks, closings. Pure
+// functions, for wal.cc and wal_recovery.cc only; wal.h tells what they mean together. Every
+// checksum here starts from the directory's incarnation, so that neither the bytes of another life
+// nor a value that a client made to look like a frame ever passes for one.
 #pragma once
 
 #include <cstdint>
@@ -104,7 +104,8 @@ std::uint32_t sector_sum(ByteView sector);
 // Whether a sector with this sum may hold a single 1 bit.
 bool is_sum_of_one_bit(std::uint32_t sum);
 
-// The last sector of a segment, once the log goes on in the next one; `place.sequence` is the next group's.
+// The last sector of a segment, once the log goes on in the next one; `place.sequence` is the next
+// group's.
 std::vector<std::byte> encode_closing(const Place& place, Incarnation incarnation);
 std::optional<Place> decode_closing(ByteView sector, Incarnation incarnation);
 

@@ -202,7 +202,8 @@ Status WalRecovery::check_mark(const Segment& segment, const GroupAt& group) {
   return {};
 }
 
-// The group that should begin at offset_ does not verify, and the rest is not zeros: torn or damage?
+// The group that should begin at offset_ does not verify, and the rest is not zeros: torn or
+// damage?
 Status WalRecovery::read_bad_group(const Segment& segment) {
   std::optional<std::pair<std::uint64_t, format::Mark>> own_mark;
   for (std::uint64_t at = offset_; at < segment.groups_end(); at += kSectorBytes) {
@@ -246,8 +247,8 @@ Status WalRecovery::judge_by_mark(const Segment& segment, std::uint64_t at,
                 fmt::format("group {} does not verify, though its sectors do", sequence_));
 }
 
-// The log's end as it should be. Only for the last segment: in one that is closed, nothing is written any more, and
-// its closing says that no group is lost.
+// The log's end as it should be. Only for the last segment: in one that is closed, nothing is
+// written any more, and its closing says that no group is lost.
 void WalRecovery::plan_repair(const Segment& segment) {
   std::uint64_t begin = offset_;
   std::vector<std::byte> bytes;
@@ -329,8 +330,8 @@ Status WalRecovery::apply_truncation(Index from) {
   return {};
 }
 
-// Each entry gets bytes of its own: a segment holds much else, and would stay in memory as long as any of its
-// entries.
+// Each entry gets bytes of its own: a segment holds much else, and would stay in memory as long as
+// any of its entries.
 Status WalRecovery::apply_entry(ByteView bytes, std::size_t& size) {
   if (bytes.size() < raft::Entry::kHeaderBytes) {
     return Error{ErrorCode::kInvalid, "an entry is cut short"};

@@ -1,5 +1,5 @@
-// Reads the write-ahead log back: the rules of wal.h's opening comment, one function each. Made and used once, by
-// Wal::recover, at start.
+// Reads the write-ahead log back: the rules of wal.h's opening comment, one function each. Made and
+// used once, by Wal::recover, at start.
 #pragma once
 
 #include <map>

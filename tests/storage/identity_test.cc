@@ -139,7 +139,8 @@ TEST_CASE("a log without an identity is reported") {
   CHECK(is_reported(read_identity(disk)));
 }
 
-// All ways in which a crash may cut `ops` on `disk` short; what is unsynced survives in every combination.
+// All ways in which a crash may cut `ops` on `disk` short; what is unsynced survives in every
+// combination.
 template <class Look>
 void crash_everywhere(const MemoryDisk& disk, const std::vector<DiskOp>& ops, Look look) {
   for (std::size_t steps = 0; steps <= ops.size(); ++steps) {

@@ -1,6 +1,7 @@
-// What a test of the log knows: which records it handed to the log, in which order, and which of them the log
-// called durable. After any crash, what is recovered must be the state after some prefix of those records that
-// holds at least the durable ones. Life runs a log on a MemoryDisk and keeps its History.
+// What a test of the log knows: which records it handed to the log, in which order, and which of
+// them the log called durable. After any crash, what is recovered must be the state after some
+// prefix of those records that holds at least the durable ones. Life runs a log on a MemoryDisk and
+// keeps its History.
 #pragma once
 
 #include <optional>
@@ -37,8 +38,8 @@ class History {
   // Numbers the Ready and remembers its records.
   void add(raft::Ready& ready);
   void on_durable(WriteId write);
-  // False if the recovered log is not the state after a prefix of the records that holds every durable one. If it
-  // is, that is where the next life begins, and all of it durable.
+  // False if the recovered log is not the state after a prefix of the records that holds every
+  // durable one. If it is, that is where the next life begins, and all of it durable.
   bool restart(const storage::RecoveredLog& log);
 
   // After everything that was handed to the log.
@@ -56,8 +57,9 @@ class History {
   WriteId last_write_;
 };
 
-// A Ready that Raft could hand out after `state`: terms, votes, truncations and entries of all sizes, drawn from
-// `seed` alone. Payloads hold no zero bytes (see wal.h on sectors of a single bit).
+// A Ready that Raft could hand out after `state`: terms, votes, truncations and entries of all
+// sizes, drawn from `seed` alone. Payloads hold no zero bytes (see wal.h on sectors of a single
+// bit).
 raft::Ready any_ready(const LogState& state, std::uint64_t seed);
 raft::Entry entry_of(Term term, Index index, std::size_t payload_bytes);
 
@@ -68,13 +70,14 @@ void run_to_end(MemoryDisk& disk, std::vector<storage::DiskOp> ops);
 
 class Life {
  public:
-  // The log of `disk` as `history` knows it. Nothing if recovery fails or gives something else: problem() says.
+  // The log of `disk` as `history` knows it. Nothing if recovery fails or gives something else:
+  // problem() says.
   static std::optional<Life> begin(MemoryDisk& disk, History& history,
                                    const storage::WalOptions& options, std::string& problem);
 
   void write(raft::Ready ready);
-  // Lets the log submit what it can, then runs one operation on the lane, or on the other if it has none. False:
-  // there is nothing to do.
+  // Lets the log submit what it can, then runs one operation on the lane, or on the other if it has
+  // none. False: there is nothing to do.
   bool step(storage::DiskLane lane);
   // Until there is nothing to do. Every operation must succeed.
   void settle();

@@ -1,7 +1,7 @@
-// A disk in memory for the tests of what the core stores. It keeps apart what is durable and what a crash may
-// still lose: sectors written and not synced, a new file's size, names created, renamed or removed since the
-// directory's last sync. A test runs it one operation at a time, so it can crash between any two, and says for
-// each unsynced thing whether it survives.
+// A disk in memory for the tests of what the core stores. It keeps apart what is durable and what a
+// crash may still lose: sectors written and not synced, a new file's size, names created, renamed
+// or removed since the directory's last sync. A test runs it one operation at a time, so it can
+// crash between any two, and says for each unsynced thing whether it survives.
 #pragma once
 
 #include <deque>
@@ -37,7 +37,8 @@ class MemoryDisk final : public storage::Disk {
 
   // How many things a crash may lose, each by itself.
   std::size_t unsynced() const;
-  // The disk after a crash that keeps the i-th unsynced thing if keeps(i). Nothing is submitted to it.
+  // The disk after a crash that keeps the i-th unsynced thing if keeps(i). Nothing is submitted to
+  // it.
   MemoryDisk after_crash(const std::function<bool(std::size_t)>& keeps) const;
 
   // --- A hand from outside: what it does is durable at once. ---
@@ -90,7 +91,8 @@ class MemoryDisk final : public storage::Disk {
   std::optional<std::uint64_t> fails_at_;
 };
 
-// What a disk holds, for reading only, with bits that can be flipped in place: cheap enough for a recovery a bit.
+// What a disk holds, for reading only, with bits that can be flipped in place: cheap enough for a
+// recovery a bit.
 class FrozenDisk final : public storage::Disk {
  public:
   explicit FrozenDisk(const MemoryDisk& disk);

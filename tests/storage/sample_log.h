@@ -1,6 +1,6 @@
-// A log that fills two segments and part of a third, group by group: what the tests of cuts and flips take apart.
-// It holds terms, votes, truncations, short and long entries, a group that ends with a lone byte in its last
-// sector, and an entry with a sector of zeros but for one bit.
+// A log that fills two segments and part of a third, group by group: what the tests of cuts and
+// flips take apart. It holds terms, votes, truncations, short and long entries, a group that ends
+// with a lone byte in its last sector, and an entry with a sector of zeros but for one bit.
 #pragma once
 
 #include <string>

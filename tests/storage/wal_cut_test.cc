@@ -27,8 +27,8 @@ Result<RecoveredLog> recover(Disk& disk) {
   return Wal::recover(disk, testing::formed_identity(), testing::small_segments());
 }
 
-// Which of a few things survive: all of 2^count choices if they are few, else the ones that matter and some at
-// random.
+// Which of a few things survive: all of 2^count choices if they are few, else the ones that matter
+// and some at random.
 std::vector<std::vector<bool>> choices_of(std::size_t count, std::uint64_t seed) {
   std::vector<std::vector<bool>> choices;
   if (count <= 6) {

@@ -118,7 +118,8 @@ TEST_CASE("what is written after a flip that took nothing away is recovered with
   CHECK(written_on > 100);
 }
 
-// The crash tore the mark, so the group stands without one. It must not stay so: a flip would pass for a torn write.
+// The crash tore the mark, so the group stands without one. It must not stay so: a flip would pass
+// for a torn write.
 TEST_CASE("a group that stood without its mark has it again before its first flipped bit") {
   const std::vector<SampleGroup> groups = testing::sample_log();
   const SampleGroup& last = groups.back();

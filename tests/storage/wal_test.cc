@@ -39,7 +39,8 @@ raft::Ready ready_of(std::uint64_t write, std::vector<raft::Entry> entries) {
   return ready;
 }
 
-// Runs what is submitted, without letting the log submit more; the highest write that became durable.
+// Runs what is submitted, without letting the log submit more; the highest write that became
+// durable.
 Result<WriteId> run_submitted(MemoryDisk& disk, Wal& wal) {
   WriteId highest;
   for (const DiskLane lane : {DiskLane::kLog, DiskLane::kBackground}) {
