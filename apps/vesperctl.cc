@@ -1,5 +1,6 @@
-// vesperctl: the client's program. `vesperctl ADDRESS KEY [VALUE]` is the documented form; the rest are subcommands.
-// What an address looks like decides: a first word that begins with http:// is the documented form's.
+// vesperctl: the client's program. `vesperctl ADDRESS KEY [VALUE]` is the documented form; the rest
+// are subcommands. What an address looks like decides: a first word that begins with http:// is the
+// documented form's.
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>

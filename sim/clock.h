@@ -1,6 +1,6 @@
-// One node's clock: it starts somewhere of its own and runs a little fast or slow, but never goes back. All in
-// integers, and exact both ways, so that a deadline of the node becomes the very first instant of the world at
-// which the node sees it pass.
+// One node's clock: it starts somewhere of its own and runs a little fast or slow, but never goes
+// back. All in integers, and exact both ways, so that a deadline of the node becomes the very first
+// instant of the world at which the node sees it pass.
 #pragma once
 
 #include "core/base/check.h"
@@ -28,7 +28,8 @@ class SimClock final : public node::Clock {
     return Instant() + start_ + Duration::nanoseconds(time + drift);
   }
 
-  // The first instant of the world, not before its start, at which this clock shows `local` or later.
+  // The first instant of the world, not before its start, at which this clock shows `local` or
+  // later.
   Instant world_at(Instant local) const {
     if (local == Instant::never()) return Instant::never();
     const std::int64_t passed = (local - start_).nanoseconds();

@@ -1,5 +1,6 @@
-// What a simulated world is made of, as plain numbers: nothing here is drawn any more but by the world itself.
-// Scenarios (sim/scenario) and tests fill it in; World keeps a copy. Probabilities are in parts in a million.
+// What a simulated world is made of, as plain numbers: nothing here is drawn any more but by the
+// world itself. Scenarios (sim/scenario) and tests fill it in; World keeps a copy. Probabilities
+// are in parts in a million.
 #pragma once
 
 #include <cstdint>
@@ -62,7 +63,8 @@ struct ClockConfig {
 struct ClientsConfig {
   std::uint64_t count = 1;
   std::uint64_t keys = 8;
-  // Of the whole crowd, in operations in a thousand seconds; a client that waits skips its turns. 0: none.
+  // Of the whole crowd, in operations in a thousand seconds; a client that waits skips its turns.
+  // 0: none.
   std::uint64_t rate_per_kilosecond = 100'000;
   std::uint64_t put_ppm = 500'000;  // the rest are gets
   std::uint64_t value_bytes = 16;   // of a put's JSON text, at least; each text is used once
@@ -82,7 +84,8 @@ struct WorldConfig {
   std::uint32_t nodes = 5;
   // Timings and limits of every node; id and cluster_size are the world's.
   node::NodeConfig node;
-  // A turn comes up to this long after its first input, so that inputs gather as in a mailbox. 0: at once.
+  // A turn comes up to this long after its first input, so that inputs gather as in a mailbox. 0:
+  // at once.
   Duration turn_delay_max;
   LinkConfig network;
   std::map<std::pair<NodeId, NodeId>, LinkConfig> links;  // from, to

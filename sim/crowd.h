@@ -1,7 +1,7 @@
-// The clients of a simulated world: crowds that draw what they do next, each client with one operation at a time,
-// and the operations under way. A client learns who leads from redirects and tries somebody else after a failure;
-// it never repeats a put of unknown outcome as the same operation. World moves requests and answers; the crowd
-// decides.
+// The clients of a simulated world: crowds that draw what they do next, each client with one
+// operation at a time, and the operations under way. A client learns who leads from redirects and
+// tries somebody else after a failure; it never repeats a put of unknown outcome as the same
+// operation. World moves requests and answers; the crowd decides.
 #pragma once
 
 #include <cstdint>

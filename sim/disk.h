@@ -1,7 +1,8 @@
-// One node's disk: files of 512-byte sectors and one directory, with what a crash may take back. A write is
-// durable once its file was synced, a name once the directory was. The node submits batches; the world asks
-// when each is done, carries it out at that time, and tells the node. A crash comes between any two operations
-// of the batches under way, and then loses of what was not synced what its CrashLoss says.
+// One node's disk: files of 512-byte sectors and one directory, with what a crash may take back. A
+// write is durable once its file was synced, a name once the directory was. The node submits
+// batches; the world asks when each is done, carries it out at that time, and tells the node. A
+// crash comes between any two operations of the batches under way, and then loses of what was not
+// synced what its CrashLoss says.
 #pragma once
 
 #include <array>
@@ -57,7 +58,8 @@ class SimDisk final : public storage::Disk {
   using Sector = std::array<std::byte, storage::kSectorBytes>;
   struct File {
     std::vector<std::byte> bytes;
-    // Sectors written since the last sync, as they were at that sync, in the order of their first write.
+    // Sectors written since the last sync, as they were at that sync, in the order of their first
+    // write.
     std::vector<std::pair<std::uint32_t, Sector>> unsynced;
     std::vector<bool> is_unsynced;  // by sector
   };

@@ -1,5 +1,5 @@
-// The queue of events: by time, then by the order in which they were made. No two are equal, so the order is
-// the same whatever the library's heap does. World owns one.
+// The queue of events: by time, then by the order in which they were made. No two are equal, so the
+// order is the same whatever the library's heap does. World owns one.
 #pragma once
 
 #include <algorithm>

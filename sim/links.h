@@ -1,5 +1,5 @@
-// The network between nodes: what each direction does to a frame, and which directions are cut. Pure bookkeeping
-// and draws; World keeps the frames in flight.
+// The network between nodes: what each direction does to a frame, and which directions are cut.
+// Pure bookkeeping and draws; World keeps the frames in flight.
 #pragma once
 
 #include <array>
@@ -15,7 +15,8 @@ class Links {
  public:
   explicit Links(const WorldConfig& config);
 
-  // What becomes of the next frame from `from` to `to`: when each copy of it arrives. No copy: lost.
+  // What becomes of the next frame from `from` to `to`: when each copy of it arrives. No copy:
+  // lost.
   struct Arrivals {
     std::size_t copies = 0;
     std::array<Duration, 2> after;

@@ -1,6 +1,6 @@
-// What happens in a simulated world, told from outside as it happens: to the checkers, the history, the
-// trace. The core knows none of them. World calls every observer in the same order; an observer never
-// calls back. All instants are the world's own time, from 0; a node's own clock may differ.
+// What happens in a simulated world, told from outside as it happens: to the checkers, the history,
+// the trace. The core knows none of them. World calls every observer in the same order; an observer
+// never calls back. All instants are the world's own time, from 0; a node's own clock may differ.
 #pragma once
 
 #include <cstdint>

@@ -1,11 +1,12 @@
-// A whole cluster in virtual time: nodes, their clocks, disks and network, their clients, and the faults that a
-// caller inflicts between events. One queue of events, ordered by time and then by the order in which they were
-// made, drives everything; between two events nothing happens and nothing is computed, so idle time costs
-// nothing. World owns all of it and tells its observers what happens. The same configuration and the same calls
-// give the same events, and the same hash, everywhere: every draw is keyed by the seed, its purpose, its place
-// and its count.
+// A whole cluster in virtual time: nodes, their clocks, disks and network, their clients, and the
+// faults that a caller inflicts between events. One queue of events, ordered by time and then by
+// the order in which they were made, drives everything; between two events nothing happens and
+// nothing is computed, so idle time costs nothing. World owns all of it and tells its observers
+// what happens. The same configuration and the same calls give the same events, and the same hash,
+// everywhere: every draw is keyed by the seed, its purpose, its place and its count.
 //
-// The nodes are production's: core/node over three small classes of this folder (SimClock, SimNetwork, SimDisk).
+// The nodes are production's: core/node over three small classes of this folder (SimClock,
+// SimNetwork, SimDisk).
 #pragma once
 
 #include <cstdint>
@@ -79,19 +80,21 @@ class World {
   void run_until(Instant at);
 
   // --- Faults. Each that changes something counts as one, and is told to the observers. ---
-  // Messages between different groups are lost; a node that no group names is alone. Replaces an earlier partition.
+  // Messages between different groups are lost; a node that no group names is alone. Replaces an
+  // earlier partition.
   void partition(const std::vector<std::vector<NodeId>>& groups);
   // One direction is lost, until mended or healed.
   void cut(NodeId from, NodeId to);
   void mend(NodeId from, NodeId to);
   // Ends every partition and cut.
   void heal();
-  // The process dies now, and its disk loses what `loss` says (nothing given: as its DiskConfig says).
-  // Nothing happens to a node that is down.
+  // The process dies now, and its disk loses what `loss` says (nothing given: as its DiskConfig
+  // says). Nothing happens to a node that is down.
   void crash(NodeId node, std::optional<CrashLoss> loss = std::nullopt);
   // Starts a node that is down.
   void restart(NodeId node);
-  // As SIGSTOP and SIGCONT: meanwhile frames, requests and completions wait, bounded as a socket's buffers are.
+  // As SIGSTOP and SIGCONT: meanwhile frames, requests and completions wait, bounded as a socket's
+  // buffers are.
   void pause(NodeId node);
   void resume(NodeId node);
   // From now on, on every link (single links of the configuration included).
@@ -127,7 +130,8 @@ class World {
   // Its process runs, even if paused.
   bool is_up(NodeId node) const;
   bool is_paused(NodeId node) const;
-  // Its life goes on but the node has stopped itself (a failed sync, a data directory that is refused).
+  // Its life goes on but the node has stopped itself (a failed sync, a data directory that is
+  // refused).
   bool has_stopped(NodeId node) const;
   // Between turns. Requires: is_up(node).
   const node::NodeView& view(NodeId node) const;

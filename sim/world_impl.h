@@ -1,5 +1,6 @@
 // World's inside, for the .cc files of this folder only: world.cc has the loop and the public face,
-// world_nodes.cc the lives of nodes and their faults, world_traffic.cc frames, requests and answers.
+// world_nodes.cc the lives of nodes and their faults, world_traffic.cc frames, requests and
+// answers.
 #pragma once
 
 #include <array>
@@ -21,8 +22,8 @@ namespace vesper::sim {
 
 class WorldImpl;
 
-// One node's place in the world: all that outlives its process, and the process. It is the node's network, its
-// clients and its observer, and passes everything on to the world.
+// One node's place in the world: all that outlives its process, and the process. It is the node's
+// network, its clients and its observer, and passes everything on to the world.
 class Member final : public node::Network,
                      public node::Clients,
                      public node::Observer,

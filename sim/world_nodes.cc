@@ -203,8 +203,8 @@ void WorldImpl::take_turn(Member& member) {
   arm_timer(member);
 }
 
-// One timer a node. A deadline that moved later is noticed when the old one fires, so that heartbeats do not fill
-// the queue.
+// One timer a node. A deadline that moved later is noticed when the old one fires, so that
+// heartbeats do not fill the queue.
 void WorldImpl::arm_timer(Member& member) {
   const Instant local = member.node->next_deadline();
   // Most deadlines only move away: the node's clock need not be asked then.

@@ -8,7 +8,8 @@ namespace vesper::sim {
 
 namespace {
 
-// Frames and requests that wait for a paused process, as in its sockets' buffers. Full: more are lost.
+// Frames and requests that wait for a paused process, as in its sockets' buffers. Full: more are
+// lost.
 constexpr std::size_t kInboxTraffic = 4096;
 constexpr std::size_t kFrameSumOffset = 12;  // core/node/wire.h
 

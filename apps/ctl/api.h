@@ -1,4 +1,5 @@
-// One client's kept connection to one node at a time, speaking the documented REST API. One thread owns an Api.
+// One client's kept connection to one node at a time, speaking the documented REST API. One thread
+// owns an Api.
 #pragma once
 
 #include <chrono>
@@ -53,7 +54,8 @@ std::string put_body(std::string_view key, std::string_view value);
 // A string as JSON text.
 std::string json_string(std::string_view text);
 
-// The JSON text of payload.value in a get's answer; nothing if there is none, or if it is no string.
+// The JSON text of payload.value in a get's answer; nothing if there is none, or if it is no
+// string.
 std::optional<std::string> string_value_of(const std::string& body);
 
 }  // namespace vesper::ctl

@@ -1,6 +1,6 @@
-// Load from many clients at once, each with one kept connection and one request at a time, and what came of it:
-// throughput, latency, errors by kind. The clients follow the leader through an election. With a history file, every
-// operation is written down for `vesper-sim check`.
+// Load from many clients at once, each with one kept connection and one request at a time, and what
+// came of it: throughput, latency, errors by kind. The clients follow the leader through an
+// election. With a history file, every operation is written down for `vesper-sim check`.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// A local cluster of vesperd processes for trying things out: starts them, says when one dies, and ends them all when
-// it is itself ended. Nothing is restarted silently.
+// A local cluster of vesperd processes for trying things out: starts them, says when one dies, and
+// ends them all when it is itself ended. Nothing is restarted silently.
 #pragma once
 
 #include <cstdint>

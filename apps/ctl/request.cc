@@ -16,7 +16,8 @@ using Clock = std::chrono::steady_clock;
 
 // Between two tries of the same thing: an election takes longer than this, a person notices less.
 constexpr std::chrono::milliseconds kPause{100};
-// Redirects followed without a pause: one is the rule, and a second may come while the leader changes.
+// Redirects followed without a pause: one is the rule, and a second may come while the leader
+// changes.
 constexpr int kHopsAtOnce = 2;
 // More than any node takes to answer within its own limit.
 constexpr std::chrono::milliseconds kAnswerTimeout{3000};
@@ -26,7 +27,8 @@ enum class Next { kDone, kHop, kTryAgain };
 // What a reply asks for.
 Next judge(const Reply& reply, bool is_put) {
   if (reply.delivery == Delivery::kNotSent) return Next::kTryAgain;
-  // A put that was sent and not answered may have taken effect: a blind repetition could overwrite a later one.
+  // A put that was sent and not answered may have taken effect: a blind repetition could overwrite
+  // a later one.
   if (reply.delivery == Delivery::kBroken) return is_put ? Next::kDone : Next::kTryAgain;
   if (reply.is_success) return Next::kDone;
   if (reply.redirect) return Next::kHop;

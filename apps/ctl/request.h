@@ -1,6 +1,6 @@
-// One GET or PUT of a person or a script: finds the leader, waits through an election within a bound, prints the
-// reply, and says by its exit status what became of it. It never repeats a put that may have taken effect, and never
-// loops between two nodes that point at each other.
+// One GET or PUT of a person or a script: finds the leader, waits through an election within a
+// bound, prints the reply, and says by its exit status what became of it. It never repeats a put
+// that may have taken effect, and never loops between two nodes that point at each other.
 #pragma once
 
 #include <chrono>
@@ -18,8 +18,8 @@ struct RequestOptions {
 
 enum ExitStatus { kSuccess = 0, kFail = 1, kBadUsage = 2, kUnreachable = 3 };
 
-// Prints the last reply's JSON as one line on standard output, and what a person should know beside it on standard
-// error.
+// Prints the last reply's JSON as one line on standard output, and what a person should know beside
+// it on standard error.
 int run_request(const RequestOptions& options);
 
 }  // namespace vesper::ctl

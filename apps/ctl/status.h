@@ -1,4 +1,5 @@
-// The state of every node of a cluster, as a table: asks one node who the others are, then each of them.
+// The state of every node of a cluster, as a table: asks one node who the others are, then each of
+// them.
 #pragma once
 
 #include <chrono>
@@ -31,8 +32,8 @@ struct StatusOptions {
   std::string address;
   std::chrono::milliseconds timeout{1000};
 };
-// Prints the table. The exit status: kSuccess if a leader was found, kFail if none, kUnreachable if the node that was
-// asked did not answer.
+// Prints the table. The exit status: kSuccess if a leader was found, kFail if none, kUnreachable if
+// the node that was asked did not answer.
 int run_status(const StatusOptions& options);
 
 }  // namespace vesper::ctl

@@ -63,7 +63,8 @@ class Node {
   const Error& stop_reason() const;
   // The store, for tests and checkers between turns.
   const SharedBytes* peek(std::string_view key) const;
-  // The log in memory, for tests and checkers between turns; nullptr while the cluster is not formed.
+  // The log in memory, for tests and checkers between turns; nullptr while the cluster is not
+  // formed.
   const raft::Log* log() const;
 
  private:

@@ -67,8 +67,8 @@ void Raft::on_heartbeat_reply(const Message& message, const HeartbeatReply& repl
   grant_confirmed_reads();
 }
 
-// Requests may have been lost: send the probe again, or ask without entries whether the peer still has all that
-// was sent. At the heartbeats' pace, however many rounds the reads ask for.
+// Requests may have been lost: send the probe again, or ask without entries whether the peer still
+// has all that was sent. At the heartbeats' pace, however many rounds the reads ask for.
 void Raft::ask_for_lost_appends(Progress& progress) {
   if (now_ < progress.next_ask) return;
   progress.next_ask = now_ + config_.heartbeat_interval;

@@ -1,6 +1,8 @@
 // What is applied and what clients are told.
-//   state-machine-safety  all nodes apply the same entries in the same order, each once, with equal state hashes
-//   only-client-commands  only what a client sent, or a directory held from the start, is applied (beside no-ops)
+//   state-machine-safety  all nodes apply the same entries in the same order, each once, with equal
+//                         state hashes
+//   only-client-commands  only what a client sent, or a directory held from the start, is applied
+//                         (beside no-ops)
 //   lost-write            a put that a client was told to have succeeded was applied
 //   rejected-write        a put that a client was told can never take effect does not
 #pragma once
@@ -22,7 +24,8 @@ class AppliedChecker {
   AppliedChecker(std::size_t nodes, Violations& violations)
       : applied_by_(nodes), violations_(violations) {}
 
-  // A life begins: nothing is applied in it yet. `log`, in a node's first life, was there from the start.
+  // A life begins: nothing is applied in it yet. `log`, in a node's first life, was there from the
+  // start.
   void on_recovered(NodeId node, std::uint64_t life, const raft::Log* log);
   void on_applied(const node::NodeView& view, const raft::Entry& entry, std::uint64_t state_hash);
   void on_invoke(const Operation& operation);

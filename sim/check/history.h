@@ -1,15 +1,17 @@
-// What clients did and what they were told: the history that linearizability is judged by. HistorySink records a
-// simulated world's; the text form is how real clusters' histories come in (vesperctl bench --history), one JSON
-// object a line, in any order:
+// What clients did and what they were told: the history that linearizability is judged by.
+// HistorySink records a simulated world's; the text form is how real clusters' histories come in
+// (vesperctl bench --history), one JSON object a line, in any order:
 //
 //   {"client":3,"op":"put","key":"k1","value":"\"c3.1\"","start":1200,"end":5300,"outcome":"ok"}
 //
 //   client   who; a client has one operation at a time
 //   op       "put" or "get"
-//   value    put: its JSON text, as a string; get with outcome "ok": the text that came back, null if absent
+//   value    put: its JSON text, as a string; get with outcome "ok": the text that came back, null
+//            if absent
 //   start    nanoseconds of one clock, when the request was sent
 //   end      when its answer came; for "unknown", when the client stopped waiting
-//   outcome  "ok"; "fail": can never take effect; "unknown": a put that may take effect at any time from its
+//   outcome  "ok"; "fail": can never take effect; "unknown": a put that may take effect at any time
+//            from its
 //            start on, or never
 #pragma once
 

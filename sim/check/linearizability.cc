@@ -44,8 +44,8 @@ struct Register {
   std::map<std::string_view, std::size_t> version_of;
 };
 
-// Places every version as early as it can be: after it was invoked, after the version before, and after each read of
-// the version before was invoked.
+// Places every version as early as it can be: after it was invoked, after the version before, and
+// after each read of the version before was invoked.
 Linearizability place(const Register& key) {
   Instant earliest = Instant::from_nanoseconds(INT64_MIN);
   for (std::size_t version = 0; version < key.puts.size(); ++version) {

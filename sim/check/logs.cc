@@ -44,8 +44,8 @@ void LogChecker::on_recovered(const node::NodeView& view, const raft::Log* log) 
   node.commit = Index();
 }
 
-// Some of the writes that were not known to be durable may have become so: each state that they pass through is
-// possible, in their order.
+// Some of the writes that were not known to be durable may have become so: each state that they
+// pass through is possible, in their order.
 bool LogChecker::is_possible_recovery(const Node& node, const ShadowLog& found) const {
   ShadowLog state = node.disk;
   const auto is_found = [&] {

@@ -1,12 +1,15 @@
-// The logs of all nodes, in memory and on disk, each entry as its term and a rolling hash of everything up to it;
-// so that two logs are compared at an index in constant time, however long they are.
-//   log-matching            two logs with an entry of the same index and term are identical up to it
+// The logs of all nodes, in memory and on disk, each entry as its term and a rolling hash of
+// everything up to it; so that two logs are compared at an index in constant time, however long
+// they are.
+//   log-matching            two logs with an entry of the same index and term are identical up to
+//                           it
 //   leader-append-only      a leader never overwrites or removes entries of its own log in its term
 //   leader-completeness     a new leader's log holds every entry committed in a term before its own
 //   commit-monotonic        in one life the commit index never goes back, nor beyond the log
 //   commit-durable          what a leader takes for committed is on the disks of a majority
 //   durable-acknowledgement what an AppendReply acknowledges was on disk when it left
-//   durable-log             a restart finds on disk what was durable, and nothing that was never written
+//   durable-log             a restart finds on disk what was durable, and nothing that was never
+//                           written
 #pragma once
 
 #include <deque>

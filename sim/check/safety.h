@@ -1,6 +1,7 @@
-// The safety invariants, after every event, over the whole run and all lives of all nodes. It watches a world from
-// outside and keeps its own account of every log, disk and promise; each check costs the same however long the
-// logs are. The invariants' names stand with the three parts: terms.h, logs.h, applied.h.
+// The safety invariants, after every event, over the whole run and all lives of all nodes. It
+// watches a world from outside and keeps its own account of every log, disk and promise; each check
+// costs the same however long the logs are. The invariants' names stand with the three parts:
+// terms.h, logs.h, applied.h.
 #pragma once
 
 #include <cstdint>

@@ -1,8 +1,10 @@
 // Terms, votes and leaders: the promises of paper figure 2's persistent state, kept across crashes.
 //   election-safety     at most one leader a term, over the whole run and across restarts
 //   term-monotonic      in one life a node's term never goes back
-//   vote-once           a node grants one vote a term, whatever it forgets; in one life its vote never changes
-//   hard-state-durable  no term or vote leaves in a message before it is on disk, and none that left, or that was
+//   vote-once           a node grants one vote a term, whatever it forgets; in one life its vote
+//                       never changes
+//   hard-state-durable  no term or vote leaves in a message before it is on disk, and none that
+//                       left, or that was
 //                       reported synced, is forgotten by a restart
 #pragma once
 

@@ -1,5 +1,5 @@
-// What a checker found: which invariant broke, when, and how. The first one counts; what follows it is usually
-// its consequence.
+// What a checker found: which invariant broke, when, and how. The first one counts; what follows it
+// is usually its consequence.
 #pragma once
 
 #include <cstdint>
