@@ -1,0 +1,254 @@
+"""Nodes that die, stop and come back under load: a new leader serves soon, nothing acknowledged is lost, nobody
+reads the past. The clients' history is judged by the simulator's own linearizability check."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+
+from harness import Cluster, ask, check, check_equal, get, main, put, run, wait_for
+
+# The default election timeouts, and then some: what the users were promised.
+SERVES_AGAIN_SECONDS = 2.0
+KEYS = 300
+
+
+class Load:
+    """vesperctl bench beside the test, and the history that it leaves."""
+
+    def __init__(self, cluster, seconds, op="mixed", clients=8):
+        self.cluster = cluster
+        self.file = os.path.join(cluster.dir, "history")
+        at = cluster.addresses[cluster.follower_of(cluster.wait_leader())]
+        self.process = cluster.spawn(
+            [cluster.programs.vesperctl, "bench", at, "--clients", str(clients), "--seconds",
+             str(seconds), "--op", op, "--value-size", "100", "--keys", str(KEYS), "--json",
+             "--history", self.file],
+            stdout=subprocess.PIPE, text=True)
+
+    def finish(self):
+        out, _ = self.process.communicate(timeout=40)
+        check_equal(self.process.returncode, 0, f"bench's exit status: {out}")
+        self.result = json.loads(out)
+        with open(self.file) as file:
+            self.history = [json.loads(line) for line in file]
+        check(self.result["ok"] > 100, f"there was load: {self.result}")
+        return self.result
+
+    def read_every_key(self):
+        """Reads all keys now, as the next operations of one more client."""
+        keys = sorted({operation["key"] for operation in self.history if operation["op"] == "put"})
+        client = 1 + max(operation["client"] for operation in self.history)
+        for key in keys:
+            start = time.monotonic_ns()
+            reply = self.cluster.get_until_answered(key)
+            value = json.dumps(reply.json["payload"]["value"]) if reply.code == "success" else None
+            self.history.append({"client": client, "op": "get", "key": key, "value": value,
+                                 "start": start, "end": time.monotonic_ns(), "outcome": "ok"})
+        return len(keys)
+
+    def judge(self, expected="PASS"):
+        file = self.file + "-judged"
+        with open(file, "w") as out:
+            out.writelines(json.dumps(operation) + "\n" for operation in self.history)
+        done = run([self.cluster.programs.vesper_sim, "check", file], timeout=50)
+        last = done.stdout.splitlines()[-1] if done.stdout else done.stderr
+        check(last.startswith(expected), f"{expected} was expected: {done.stdout}{done.stderr}")
+        check_equal(done.returncode, 0 if expected == "PASS" else 1, "the check's exit status")
+
+
+def kill_9_of_the_leader_under_load(programs):
+    with Cluster(programs) as cluster:
+        leader = cluster.start_all()
+        load = Load(cluster, seconds=8)
+        time.sleep(2)
+        cluster.kill(leader)
+        took = cluster.put_until_done("after", "the kill")
+        print(f"     a new leader served after {took:.2f} s")
+        check(took < SERVES_AGAIN_SECONDS, f"served again only after {took:.2f} s")
+        check(cluster.wait_leader() != leader, "another node leads")
+        time.sleep(1)
+        cluster.start(leader)
+        print(f"     {load.finish()}")
+        check(load.read_every_key() > 100, "many keys were written")
+        load.judge()
+
+
+def the_check_would_notice_a_lost_write(programs):
+    with Cluster(programs, nodes=3) as cluster:
+        cluster.start_all()
+        load = Load(cluster, seconds=1, op="put")
+        load.finish()
+        load.read_every_key()
+        load.judge()
+        acknowledged = {operation["key"] for operation in load.history
+                        if operation["op"] == "put" and operation["outcome"] == "ok"}
+        lost = next(operation for operation in reversed(load.history)
+                    if operation["key"] in acknowledged)
+        lost["value"] = None
+        load.judge(expected="FAIL")
+
+
+def kill_9_of_all_five_and_restart(programs):
+    with Cluster(programs) as cluster:
+        cluster.start_all()
+        load = Load(cluster, seconds=8)
+        time.sleep(3)
+        for node in range(5):
+            cluster.processes[node].kill()  # all before any is waited for
+        for node in range(5):
+            cluster.kill(node)
+        time.sleep(0.5)
+        start = time.monotonic()
+        cluster.start_all()
+        cluster.put_until_done("after", "the restart")
+        print(f"     served {time.monotonic() - start:.2f} s after the restart")
+        load.finish()
+        check(load.read_every_key() > 100, "many keys were written")
+        load.judge()
+
+
+def kill_9_again_and_again(programs):
+    with Cluster(programs) as cluster:
+        cluster.start_all()
+        load = Load(cluster, seconds=14)
+        for _ in range(4):
+            time.sleep(1)
+            leader = cluster.wait_leader()
+            cluster.kill(leader)
+            cluster.put_until_done("after", "a kill")
+            cluster.start(leader)
+        load.finish()
+        load.read_every_key()
+        load.judge()
+
+
+def a_stopped_leader_that_goes_on_reads_no_past(programs):
+    with Cluster(programs) as cluster:
+        old = cluster.start_all()
+        at = cluster.addresses[old]
+        for count in range(5):
+            before = f"before {count}"
+            cluster.put_until_done("k", before)
+            old = cluster.wait_settled()
+            at = cluster.addresses[old]
+            cluster.pause(old)
+            took = cluster.put_until_done("k", f"after {count}")
+            check(took < SERVES_AGAIN_SECONDS, f"served again only after {took:.2f} s")
+            cluster.resume(old)
+            for _ in range(20):
+                reply = get(at, "k")
+                value = (reply.json.get("payload") or {}).get("value")
+                check(value in (None, f"after {count}"), f"the past was read: {reply}")
+                # A fail must not look like an absent key either.
+                check(value or reply.message or reply.outcome, f"a key that is there: {reply}")
+
+
+def a_request_sent_to_a_stopped_leader_is_not_answered_from_the_past(programs):
+    with Cluster(programs) as cluster:
+        cluster.start_all()
+        cluster.put_until_done("k", "before")
+        old = cluster.wait_settled()
+        host, port = cluster.addresses[old].removeprefix("http://").split(":")
+        body = '{"payload":{"key":"k"}}'
+        cluster.pause(old)
+        with socket.create_connection((host, int(port)), timeout=5) as waiting:
+            waiting.sendall((f"GET /request HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(body)}"
+                             f"\r\n\r\n{body}").encode())
+            cluster.put_until_done("k", "after")
+            cluster.resume(old)
+            answer = waiting.recv(65536).decode()
+        check("before" not in answer, f"the past was read: {answer}")
+        check('"code"' in answer, f"an answer came: {answer}")
+
+
+def a_stopped_leader_under_load(programs):
+    with Cluster(programs) as cluster:
+        leader = cluster.start_all()
+        load = Load(cluster, seconds=9)
+        time.sleep(1)
+        for _ in range(2):
+            leader = cluster.wait_leader()
+            cluster.pause(leader)
+            check(cluster.put_until_done("after", "the stop") < SERVES_AGAIN_SECONDS, "serves soon")
+            time.sleep(0.5)
+            cluster.resume(leader)
+            time.sleep(0.5)
+        load.finish()
+        load.read_every_key()
+        load.judge()
+
+
+def two_of_five_down_then_three(programs):
+    with Cluster(programs) as cluster:
+        cluster.start_all()
+        cluster.put_until_done("k", "five")
+        for count in range(2):
+            cluster.kill(cluster.wait_leader())
+            took = cluster.put_until_done("k", f"{4 - count} are up")
+            check(took < SERVES_AGAIN_SECONDS, f"served again only after {took:.2f} s")
+        dead = [node for node in range(5) if node not in cluster.processes]
+        cluster.kill(cluster.wait_leader())
+        end = time.monotonic() + 2
+        while time.monotonic() < end:
+            for node in cluster.up():
+                check_equal(put(cluster.addresses[node], "k", "two").code, "fail", "PUT with two")
+                check_equal(get(cluster.addresses[node], "k").code, "fail", "GET with two")
+        cluster.start(dead[0])
+        value = cluster.get_until_answered("k").json["payload"]["value"]
+        check(value in ("3 are up", "two"), f"with three again: {value}")
+
+
+def sigterm_ends_a_node_within_a_second(programs):
+    with Cluster(programs) as cluster:
+        leader = cluster.start_all()
+        load = Load(cluster, seconds=4)
+        time.sleep(1)
+        for node in (leader, cluster.follower_of(leader)):
+            start = time.monotonic()
+            status = cluster.terminate(node)
+            took = time.monotonic() - start
+            check_equal(status, 0, "the exit status after SIGTERM")
+            check(took < 1, f"SIGTERM took {took:.2f} s")
+            cluster.put_until_done("after", "SIGTERM")
+        load.finish()
+        load.judge()
+        for node in cluster.up():
+            process = cluster.processes[node]
+            process.send_signal(signal.SIGINT)
+            check_equal(process.wait(timeout=2), 0, "the exit status after SIGINT")
+
+
+def a_node_that_was_away_catches_up(programs):
+    with Cluster(programs) as cluster:
+        cluster.start_all()
+        leader = cluster.wait_settled()
+        away = cluster.follower_of(leader)
+        cluster.kill(away)
+        at = cluster.addresses[leader]
+        for count in range(500):
+            check_equal(put(at, f"k{count}", "x" * 1000).code, "success", "PUT")
+        cluster.start(away)
+
+        def caught_up():
+            view = cluster.status(away)
+            return view and view["applied"] >= cluster.status(leader)["commit"] and view["keys"] == 500
+        wait_for(caught_up, 10, "the node applies what it missed")
+        text = ask(cluster.addresses[away], "GET", "/status").json
+        check_equal(text["role"], "follower", "its role")
+
+
+main([
+    kill_9_of_the_leader_under_load,
+    the_check_would_notice_a_lost_write,
+    kill_9_of_all_five_and_restart,
+    kill_9_again_and_again,
+    a_stopped_leader_that_goes_on_reads_no_past,
+    a_request_sent_to_a_stopped_leader_is_not_answered_from_the_past,
+    a_stopped_leader_under_load,
+    two_of_five_down_then_three,
+    sigterm_ends_a_node_within_a_second,
+    a_node_that_was_away_catches_up,
+])

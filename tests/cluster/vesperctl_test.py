@@ -1,0 +1,263 @@
+"""vesperctl: what it prints, its exit statuses, that it waits, that it ends, and the cluster that it runs."""
+
+import http.server
+import json
+import os
+import re
+import signal
+import threading
+import time
+
+from harness import Cluster, check, check_equal, free_ports, get, main, run, wait_for
+
+
+class Pointing(http.server.BaseHTTPRequestHandler):
+    """A node that only ever names another as leader, and counts who asked."""
+
+    def do_GET(self):
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.server.asked += 1
+        body = json.dumps(self.server.answer).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Vesper-Outcome", self.server.outcome)
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_PUT = do_GET
+
+    def log_message(self, *_):
+        pass
+
+
+class Doubles:
+    """Stand-ins for nodes, each with an answer of its own."""
+
+    def __init__(self, count):
+        self.servers = [http.server.ThreadingHTTPServer(("127.0.0.1", 0), Pointing)
+                        for _ in range(count)]
+        self.addresses = [f"http://127.0.0.1:{one.server_address[1]}" for one in self.servers]
+        for one in self.servers:
+            one.asked = 0
+            one.outcome = "rejected"
+            one.answer = {"code": "fail"}
+            threading.Thread(target=one.serve_forever, args=(0.02,), daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for one in self.servers:
+            one.shutdown()
+            one.server_close()
+
+
+def statuses_tell_success_fail_usage_and_no_node(programs):
+    ctl = programs.vesperctl
+    with Cluster(programs, nodes=3) as cluster:
+        cluster.start_all()
+        at = cluster.addresses[0]
+        for command, status in [
+            ([at, "k", "v"], 0), ([at, "k"], 0), ([at, "nobody"], 1), (["put", at, "k", "w"], 0),
+            (["get", at, "k"], 0), (["get", at, "nobody"], 1), (["status", at], 0),
+            ([at, "get", "a value"], 0), ([at, "get"], 0), ([at, "status"], 1), ([at, ""], 2),
+            ([], 2), ([at], 2), ([at, "k", "v", "more"], 2), (["put", at, "k"], 2),
+            (["127.0.0.1:1", "k"], 2), (["get", "nowhere", "k"], 2), (["dance"], 2),
+            (["bench", at, "--op", "dance"], 2), (["--help"], 0),
+        ]:
+            done = run([ctl, *command])
+            check_equal(done.returncode, status, f"{command}: {done.stdout} {done.stderr}")
+    closed = f"http://127.0.0.1:{free_ports(1)[0]}"
+    for command in ([closed, "k", "--timeout", "500"], ["put", closed, "k", "v", "--timeout", "500"],
+                    ["status", closed]):
+        done = run([ctl, *command])
+        check_equal((done.returncode, done.stdout), (3, ""), f"{command}")
+        check(closed in done.stderr, f"the address is named: {done.stderr}")
+
+
+def any_value_goes_as_a_json_string(programs):
+    with Cluster(programs, nodes=1) as cluster:
+        cluster.start_all()
+        at = cluster.addresses[0]
+        for value in ["", "7", "null", "{}", "Grüße 🙂", 'say "hi"\\\n\t', " a ", "http://a:1"]:
+            done = run([programs.vesperctl, at, "k", value])
+            check_equal(done.returncode, 0, f"PUT {value!r}: {done}")
+            check_equal(get(at, "k").json["payload"]["value"], value, "over HTTP")
+            done = run([programs.vesperctl, at, "k"])
+            check_equal(json.loads(done.stdout)["payload"]["value"], value, "by vesperctl")
+            check_equal(done.stdout.count("\n"), 1, "on one line")
+
+
+def it_waits_through_an_election(programs):
+    with Cluster(programs) as cluster:
+        cluster.start_all()
+        cluster.put_until_done("k", "before")
+        leader = cluster.wait_settled()
+        at = cluster.addresses[cluster.follower_of(leader)]
+        cluster.kill(leader)
+        done = run([programs.vesperctl, at, "k"])
+        check_equal(done.returncode, 0, f"GET during an election: {done}")
+        check_equal(json.loads(done.stdout)["payload"]["value"], "before", "GET")
+        leader = cluster.wait_settled()
+        at = cluster.addresses[cluster.follower_of(leader)]
+        cluster.kill(leader)
+        done = run([programs.vesperctl, at, "k", "after"])
+        check_equal(done.returncode, 0, f"PUT during an election: {done}")
+
+
+def its_patience_has_a_bound(programs):
+    with Cluster(programs) as cluster:
+        leader = cluster.start_all()
+        for node in [n for n in range(5) if n != leader][:3]:
+            cluster.kill(node)
+        for at in [cluster.addresses[node] for node in cluster.up()]:
+            for words in (["k"], ["k", "v"]):
+                start = time.monotonic()
+                done = run([programs.vesperctl, at, *words, "--timeout", "2000"])
+                took = time.monotonic() - start
+                check_equal(done.returncode, 1, f"without a majority: {done}")
+                check_equal(json.loads(done.stdout)["code"], "fail", "what it prints")
+                check(took < 4, f"a timeout of 2 s took {took:.2f} s")
+
+
+def two_nodes_that_point_at_each_other_end_it(programs):
+    with Doubles(2) as doubles:
+        for one, other in ((0, 1), (1, 0)):
+            doubles.servers[one].answer = {
+                "code": "fail", "payload": {"key": "k", "message": doubles.addresses[other]}}
+        for words in (["k"], ["k", "v"]):
+            start = time.monotonic()
+            done = run([programs.vesperctl, doubles.addresses[0], *words, "--timeout", "1500"])
+            check(time.monotonic() - start < 3, "it ends within its timeout")
+            check_equal(done.returncode, 1, f"{words}")
+        asked = sum(one.asked for one in doubles.servers)
+        check(4 <= asked < 200, f"with pauses between: {asked} requests")
+
+
+def a_put_of_unknown_outcome_is_not_repeated(programs):
+    with Doubles(1) as doubles:
+        node = doubles.servers[0]
+        node.outcome = "unknown"
+        done = run([programs.vesperctl, doubles.addresses[0], "k", "v"])
+        check_equal((done.returncode, node.asked), (1, 1), f"unknown: {done}")
+        node.outcome = "rejected"
+        node.asked = 0
+        run([programs.vesperctl, doubles.addresses[0], "k", "v", "--timeout", "1000"])
+        check(node.asked > 2, f"rejected is tried again: {node.asked}")
+
+
+def status_shows_every_node_and_who_leads(programs):
+    with Cluster(programs) as cluster:
+        cluster.start_all()
+        leader = cluster.wait_settled()
+        done = run([programs.vesperctl, "status", cluster.addresses[0]])
+        check_equal(done.returncode, 0, f"{done}")
+        for node, address in enumerate(cluster.addresses):
+            line = next((one for one in done.stdout.splitlines() if address in one), "")
+            role = "leader" if node == leader else "follower"
+            check(role in line, f"node {node} is {role}: {done.stdout}")
+        dead = next(n for n in range(1, 5) if n != leader)
+        cluster.kill(dead)
+        done = run([programs.vesperctl, "status", cluster.addresses[0]])
+        line = next(one for one in done.stdout.splitlines() if cluster.addresses[dead] in one)
+        check("unreachable" in line, f"the dead node is shown as such: {done.stdout}")
+
+
+def bench_counts_and_measures(programs):
+    with Cluster(programs, nodes=3) as cluster:
+        cluster.start_all()
+        cluster.wait_settled()
+        at = cluster.addresses[0]
+        for op in ("put", "get", "mixed"):
+            done = run([programs.vesperctl, "bench", at, "--clients", "4", "--seconds", "1", "--op",
+                        op, "--value-size", "64", "--keys", "50", "--json"])
+            check_equal(done.returncode, 0, f"{done}")
+            found = json.loads(done.stdout)
+            check(found["ok"] > 50, f"{op}: {found}")
+            check(0 < found["p50_ms"] <= found["p99_ms"] <= found["p999_ms"], f"{op}: {found}")
+            rate = found["ok"] / found["seconds"]
+            check(abs(rate - found["per_second"]) < rate / 50, f"{op}: {found}")
+        text = run([programs.vesperctl, "bench", at, "--seconds", "0.5"]).stdout
+        check(all(word in text for word in ("p50", "p99", "p99.9", "/s")), f"as text: {text}")
+
+
+def end_of_cluster(process, number):
+    process.send_signal(number)
+    start = time.monotonic()
+    process.wait(timeout=10)
+    return time.monotonic() - start
+
+
+def alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+class RunCluster:
+    """vesperctl cluster, with what it says."""
+
+    def __init__(self, cluster, folder):
+        self.out = os.path.join(cluster.dir, "said")
+        with open(self.out, "w") as out:
+            self.process = cluster.spawn(
+                [cluster.programs.vesperctl, "cluster", "--nodes", "3", "--dir", folder],
+                stdout=out, stderr=out)
+        wait_for(lambda: "try:" in self.said() or self.process.poll() is not None, 15, "it is up")
+        self.pids = [int(pid) for pid in re.findall(r"pid (\d+)", self.said())]
+        self.addresses = re.findall(r"http://127\.0\.0\.1:\d+", self.said())[:3]
+
+    def said(self):
+        with open(self.out) as file:
+            return file.read()
+
+
+def cluster_runs_until_it_is_told_to_end(programs):
+    with Cluster(programs, nodes=1) as place:
+        folder = os.path.join(place.dir, "local")
+        for count, number in enumerate((signal.SIGINT, signal.SIGTERM)):
+            local = RunCluster(place, folder)
+            check_equal(len(local.pids), 3, f"three nodes: {local.said()}")
+            command = re.search(r'vesperctl (http://\S+) (\S+) "(.*)"', local.said())
+            check(command, f"a first command to try: {local.said()}")
+            done = run([programs.vesperctl, *command.groups()])
+            check_equal(done.returncode, 0, f"the first command: {done}")
+            at = local.addresses[0]
+            if count == 1:
+                done = run([programs.vesperctl, at, "kept"])
+                check_equal(done.returncode, 0, f"the same cluster again: {done}")
+            check_equal(run([programs.vesperctl, at, "kept", "1"]).returncode, 0, "PUT")
+            check(end_of_cluster(local.process, number) < 3, "it ends soon")
+            check_equal(local.process.returncode, 0, "its exit status")
+            check(not any(alive(pid) for pid in local.pids), "no node is left")
+
+
+def cluster_says_when_a_node_dies_and_restarts_none(programs):
+    with Cluster(programs, nodes=1) as place:
+        local = RunCluster(place, os.path.join(place.dir, "local"))
+        os.kill(local.pids[1], signal.SIGKILL)
+        wait_for(lambda: f"pid {local.pids[1]}) was ended by signal 9" in local.said(), 3,
+                 "the death is told")
+        time.sleep(0.5)
+        done = run([programs.vesperctl, "status", local.addresses[0]])
+        check("unreachable" in done.stdout, f"nothing was restarted: {done.stdout}")
+        local.process.kill()
+        local.process.wait()
+        wait_for(lambda: not any(alive(pid) for pid in local.pids), 3,
+                 "the nodes end with a vesperctl that was killed")
+
+
+main([
+    statuses_tell_success_fail_usage_and_no_node,
+    any_value_goes_as_a_json_string,
+    it_waits_through_an_election,
+    its_patience_has_a_bound,
+    two_nodes_that_point_at_each_other_end_it,
+    a_put_of_unknown_outcome_is_not_repeated,
+    status_shows_every_node_and_who_leads,
+    bench_counts_and_measures,
+    cluster_runs_until_it_is_told_to_end,
+    cluster_says_when_a_node_dies_and_restarts_none,
+])
