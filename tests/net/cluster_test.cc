@@ -1,0 +1,314 @@
+// Whole nodes in one process, over real sockets and a real disk; and the senders between them.
+#include <doctest/doctest.h>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <thread>
+
+#include "net/http_server.h"
+#include "net/service.h"
+#include "tests/net/counts.h"
+#include "tests/net/raw_client.h"
+#include "tests/net/temporary_directory.h"
+
+namespace vesper::net_test {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+class NullHandler : public net::HttpHandler {
+ public:
+  std::size_t body_bytes_max(std::string_view) const override { return net::kPeerBodyBytes; }
+  net::HttpReply handle(const net::HttpRequest& request) override {
+    bytes.fetch_add(request.body.size());
+    return {.status = 204};
+  }
+  std::atomic<std::size_t> bytes{0};
+};
+
+// Free ports, as the kernel chooses them; all are held until the last is known.
+std::vector<net::NodeAddress> free_addresses(std::size_t count) {
+  NullHandler handler;
+  std::vector<std::unique_ptr<net::HttpServer>> held;
+  std::vector<net::NodeAddress> addresses;
+  for (std::size_t i = 0; i < count; ++i) {
+    held.push_back(std::make_unique<net::HttpServer>(net::HttpLimits{}, handler));
+    REQUIRE(held.back()->start("127.0.0.1", 0).ok());
+    const std::uint16_t port = held.back()->port();
+    addresses.push_back({"http://127.0.0.1:" + std::to_string(port), "127.0.0.1", port});
+  }
+  return addresses;
+}
+
+class TestNode {
+ public:
+  TestNode(std::uint32_t id, const std::vector<net::NodeAddress>& addresses,
+           const std::string& directory)
+      : logger_(NodeId(id), net::LogLevel::kOff),
+        runtime(options(id, addresses, directory), logger_),
+        service_({.addresses = addresses, .version = "test"}, runtime),
+        server(net::HttpLimits{}, service_) {
+    service_.set_connections([this] { return server.connections(); });
+    const Status started = runtime.start();
+    CAPTURE(started.ok() ? "" : started.error().message);
+    REQUIRE(started.ok());
+    REQUIRE(server.start("127.0.0.1", addresses[id].port).ok());
+  }
+  ~TestNode() { stop(); }
+  void stop() {
+    server.begin_stop();
+    runtime.stop();
+    server.finish_stop();
+  }
+
+ private:
+  static net::Runtime::Options options(std::uint32_t id,
+                                       const std::vector<net::NodeAddress>& addresses,
+                                       const std::string& directory) {
+    net::Runtime::Options options{
+        .node = {}, .addresses = addresses, .disk = {directory, true}, .mailbox = {}};
+    options.node.id = NodeId(id);
+    options.node.cluster_size = addresses.size();
+    options.node.wal.segment_bytes = 256 * 1024;
+    return options;
+  }
+  net::Logger logger_;
+
+ public:
+  net::Runtime runtime;
+
+ private:
+  net::Service service_;
+
+ public:
+  net::HttpServer server;
+};
+
+std::string http(const std::string& method, const std::string& path, const std::string& body) {
+  return method + " " + path +
+         " HTTP/1.1\r\nHost: h\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" +
+         body;
+}
+
+RawReply ask(std::uint16_t port, const std::string& method, const std::string& path,
+             const std::string& body) {
+  RawClient client(port);
+  client.send(http(method, path, body));
+  const auto reply = client.reply();
+  REQUIRE(reply);
+  return *reply;
+}
+
+const std::string kGetK = R"({"type":"get","payload":{"key":"k"}})";
+const std::string kPutK = R"({"type":"put","payload":{"key":"k","value":[1.50,"\u00e9"]}})";
+
+// The leader that every running node agrees on, within a generous time.
+std::optional<NodeId> wait_for_leader(const std::vector<std::unique_ptr<TestNode>>& nodes) {
+  const auto deadline = Clock::now() + seconds(20);
+  while (Clock::now() < deadline) {
+    std::optional<NodeId> leader;
+    bool agreed = true;
+    for (const auto& node : nodes) {
+      if (!node) continue;
+      const node::NodeView view = node->runtime.view();
+      // The leader serves reads once an entry of its term is committed and applied.
+      if (!view.leader || view.applied == Index()) agreed = false;
+      if (leader && view.leader != leader) agreed = false;
+      leader = view.leader;
+    }
+    if (agreed && leader && nodes[leader->value()] &&
+        nodes[leader->value()]->runtime.view().role == node::Role::kLeader) {
+      return leader;
+    }
+    std::this_thread::sleep_for(milliseconds(5));  // polls another thread's published state
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+TEST_SUITE_BEGIN("cluster");
+
+TEST_CASE("three nodes serve the documented API, a follower redirects, and a restart keeps all") {
+  TemporaryDirectory directory;
+  const auto addresses = free_addresses(3);
+  std::vector<std::unique_ptr<TestNode>> nodes;
+  const auto start = [&](std::uint32_t i) {
+    return std::make_unique<TestNode>(i, addresses, directory.path() + "/" + std::to_string(i));
+  };
+  for (std::uint32_t i = 0; i < 3; ++i) nodes.push_back(start(i));
+  auto leader = wait_for_leader(nodes);
+  REQUIRE(leader);
+  const std::uint16_t at_leader = addresses[leader->value()].port;
+  const std::uint16_t at_follower = addresses[(leader->value() + 1) % 3].port;
+
+  CHECK(ask(at_leader, "GET", "/request", kGetK).body == R"({"code":"fail"})");
+  CHECK(ask(at_leader, "PUT", "/request", kPutK).body == R"({"code":"success"})");
+  CHECK(ask(at_leader, "GET", "/request", kGetK).body ==
+        R"({"code":"success","payload":{"key":"k","value":[1.50,"\u00e9"]}})");
+  const RawReply redirect = ask(at_follower, "PUT", "/request", kPutK);
+  CHECK(redirect.status == 200);
+  CHECK(redirect.body ==
+        R"({"code":"fail","payload":{"key":"k","value":[1.50,"\u00e9"],"message":")" +
+            addresses[leader->value()].line + R"("}})");
+  CHECK(redirect.head.find("Vesper-Outcome: rejected") != std::string::npos);
+
+  nodes.clear();
+  for (std::uint32_t i = 0; i < 3; ++i) nodes.push_back(start(i));
+  leader = wait_for_leader(nodes);
+  REQUIRE(leader);
+  CHECK(ask(addresses[leader->value()].port, "GET", "/request", kGetK).body ==
+        R"({"code":"success","payload":{"key":"k","value":[1.50,"\u00e9"]}})");
+}
+
+TEST_CASE("two of three serve on, one of three rejects") {
+  TemporaryDirectory directory;
+  const auto addresses = free_addresses(3);
+  std::vector<std::unique_ptr<TestNode>> nodes;
+  for (std::uint32_t i = 0; i < 3; ++i) {
+    nodes.push_back(
+        std::make_unique<TestNode>(i, addresses, directory.path() + "/" + std::to_string(i)));
+  }
+  auto leader = wait_for_leader(nodes);
+  REQUIRE(leader);
+
+  nodes[leader->value()].reset();
+  leader = wait_for_leader(nodes);
+  REQUIRE(leader);
+  CHECK(ask(addresses[leader->value()].port, "PUT", "/request", kPutK).body ==
+        R"({"code":"success"})");
+
+  for (std::uint32_t i = 0; i < 3; ++i) {
+    if (i != leader->value()) nodes[i].reset();
+  }
+  const RawReply cut_off = ask(addresses[leader->value()].port, "GET", "/request", kGetK);
+  CHECK(cut_off.body == R"({"code":"fail"})");
+  CHECK(cut_off.head.find("Vesper-Outcome: rejected") != std::string::npos);
+}
+
+TEST_CASE("bad requests change nothing and say why") {
+  TemporaryDirectory directory;
+  const auto addresses = free_addresses(1);
+  std::vector<std::unique_ptr<TestNode>> nodes;
+  nodes.push_back(std::make_unique<TestNode>(0, addresses, directory.path()));
+  REQUIRE(wait_for_leader(nodes));
+  const std::uint16_t port = addresses[0].port;
+  const node::NodeView before = nodes[0]->runtime.view();
+  struct Row {
+    const char* method;
+    const char* path;
+    std::string body;
+    int status;
+    const char* said;
+  };
+  const std::string long_key = std::string(limits::kKeyBytes + 1, 'k');
+  const std::vector<Row> rows = {
+      {"GET", "/request", "", 400, "at byte 0"},
+      {"PUT", "/request", kGetK, 400, "no value"},
+      {"PUT", "/request", R"({"payload":{"key":")" + long_key + R"(","value":1}})", 413, "key"},
+      {"PUT", "/request", std::string(1024 * 1024 + 1, ' '), 413, "body"},
+      {"POST", "/request", kPutK, 405, "Allow: GET, PUT"},
+      {"DELETE", "/request", "", 405, "Allow: GET, PUT"},
+      {"OPTIONS", "/request", "", 405, "Allow: GET, PUT"},
+      {"TRACE", "/request", "", 405, "Allow: GET, PUT"},
+      {"BREW", "/request", "", 405, "Allow: GET, PUT"},
+      {"GET", "/other", "", 404, "/other"},
+      {"GET", "/request/", kGetK, 404, "/request/"},
+      {"GET", "/reques%74", kGetK, 404, "path"},
+      {"GET", "/peer", "", 405, "Allow: POST"},
+      {"POST", "/peer", "nonsense, and much of it", 400, "byte 0"},
+      {"POST", "/peer", "VSP1", 400, "cut off"},
+      {"POST", "/status", "", 405, "Allow: GET"},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.method);
+    CAPTURE(row.path);
+    const RawReply reply = ask(port, row.method, row.path, row.body);
+    CAPTURE(reply.body);
+    CHECK(reply.status == row.status);
+    CHECK(reply.body.starts_with(R"({"code":"fail","error":")"));
+    CHECK((reply.head + reply.body).find(row.said) != std::string::npos);
+    ++counts().probes;
+  }
+  CHECK(nodes[0]->runtime.view().last == before.last);
+  CHECK(ask(port, "GET", "/status", "").body.find(R"("role":"leader")") != std::string::npos);
+}
+
+TEST_CASE("a node stops at once while clients are connected, and answers whoever waits") {
+  TemporaryDirectory directory;
+  const auto addresses = free_addresses(3);
+  std::vector<std::unique_ptr<TestNode>> nodes;
+  for (std::uint32_t i = 0; i < 3; ++i) {
+    nodes.push_back(
+        std::make_unique<TestNode>(i, addresses, directory.path() + "/" + std::to_string(i)));
+  }
+  const auto leader = wait_for_leader(nodes);
+  REQUIRE(leader);
+  RawClient idle(addresses[leader->value()].port);
+  for (std::uint32_t i = 0; i < 3; ++i) {
+    if (i != leader->value()) nodes[i].reset();
+  }
+  // Waits for a majority that is gone.
+  RawClient waiting(addresses[leader->value()].port);
+  waiting.send(http("PUT", "/request", kPutK));
+  const auto deadline = Clock::now() + seconds(5);
+  TestNode& node = *nodes[leader->value()];
+  const Index last = node.runtime.view().last;
+  while (node.runtime.view().last == last && node.runtime.view().role == node::Role::kLeader &&
+         Clock::now() < deadline) {
+    std::this_thread::yield();
+  }
+
+  const auto begin = Clock::now();
+  node.stop();
+  CHECK(Clock::now() - begin < seconds(1));
+  CHECK(idle.is_closed());
+}
+
+TEST_CASE("a peer that does not read holds up neither its sender's caller nor another peer") {
+  // Listens, and accepts nothing: connections stay in the backlog, bytes in the kernel.
+  const net::FileDescriptor deaf(::socket(AF_INET, SOCK_STREAM, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  REQUIRE(::bind(deaf.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+  REQUIRE(::listen(deaf.get(), 8) == 0);
+  socklen_t length = sizeof address;
+  ::getsockname(deaf.get(), reinterpret_cast<sockaddr*>(&address), &length);
+  NullHandler handler;
+  net::HttpServer good({}, handler);
+  REQUIRE(good.start("127.0.0.1", 0).ok());
+
+  net::PeerSender to_deaf({"", "127.0.0.1", ntohs(address.sin_port)});
+  net::PeerSender to_good({"", "127.0.0.1", good.port()});
+  const std::vector<std::byte> frame(1024 * 1024);
+  const auto begin = Clock::now();
+  constexpr std::size_t kFrames = 32;
+  for (std::size_t i = 0; i < kFrames; ++i) {
+    to_deaf.send(frame);
+    to_good.send(ByteView(frame).first(1024));
+  }
+  // As many bytes as this would take seconds if the deaf peer were waited for.
+  CHECK(Clock::now() - begin < milliseconds(900));
+  while (handler.bytes.load() < kFrames * 1024 && Clock::now() - begin < seconds(10)) {
+    std::this_thread::yield();
+  }
+  CHECK(handler.bytes.load() == kFrames * 1024);
+
+  const auto stop_begin = Clock::now();
+  to_deaf.begin_stop();
+  to_good.begin_stop();
+  CHECK(Clock::now() - stop_begin < milliseconds(500));
+}
+
+TEST_SUITE_END();
+
+}  // namespace vesper::net_test

@@ -1,0 +1,283 @@
+// The API's requests and replies as tables.
+#include <doctest/doctest.h>
+
+#include <string>
+#include <vector>
+
+#include "core/base/limits.h"
+#include "net/json.h"
+#include "net/rest.h"
+
+namespace vesper::net_test {
+
+namespace {
+
+using net::api_reply;
+using net::ApiRequest;
+using net::HttpReply;
+using node::Outcome;
+using node::RequestKind;
+
+std::string header(const HttpReply& reply, const std::string& name) {
+  for (const auto& [key, value] : reply.headers) {
+    if (key == name) return value;
+  }
+  return "";
+}
+
+std::string put_of(const std::string& value) {
+  return R"({"type":"put","payload":{"key":"k","value":)" + value + "}}";
+}
+
+}  // namespace
+
+TEST_SUITE_BEGIN("rest");
+
+TEST_CASE("a value comes back byte for byte") {
+  const std::vector<std::string> values = {
+      "0",
+      "-0",
+      "12345678901234567890123456789012345678901234567890",
+      "3.14159265358979323846264338327950288419716939937510",
+      "1e400",
+      "-1E-400",
+      "1.0",
+      R"("")",
+      R"("\u00e9 \ud83d\ude00 \/ \n")",
+      "\"\xc3\xa9 \xf0\x9f\x98\x80\"",
+      "null",
+      "true",
+      "false",
+      "[]",
+      "{}",
+      R"([1, 2,{"a" : [null]} ])",
+      R"({"key":"x","value":1,"value":2})",
+  };
+  for (const std::string& value : values) {
+    CAPTURE(value);
+    const std::string body = put_of(" \t" + value + "\r\n ");
+    const auto request = net::parse_api_request(RequestKind::kPut, body);
+    REQUIRE(request.ok());
+    CHECK(request.value().value == value);
+  }
+}
+
+TEST_CASE("a key is the string that its escapes mean") {
+  struct Row {
+    std::string spelling, key;
+  };
+  const std::vector<Row> rows = {
+      {R"(k)", "k"},
+      {R"(\u006b)", "k"},
+      {R"(\u00e9)", "\xc3\xa9"},
+      {"\xc3\xa9", "\xc3\xa9"},
+      {R"(\ud83d\ude00)", "\xf0\x9f\x98\x80"},
+      {R"(\"\\\/\b\f\n\r\t)", "\"\\/\b\f\n\r\t"},
+      {R"(a\u0000b)", std::string("a\0b", 3)},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.spelling);
+    const std::string body = R"({"payload":{"key":")" + row.spelling + R"("}})";
+    const auto request = net::parse_api_request(RequestKind::kGet, body);
+    REQUIRE(request.ok());
+    CHECK(request.value().key == row.key);
+
+    // Written back, it reads as the same key.
+    std::string written;
+    net::append_json_string(row.key, written);
+    std::string again;
+    CHECK(net::JsonReader(written).string(again));
+    CHECK(again == row.key);
+  }
+}
+
+TEST_CASE("members may stand in any order, and others are passed over") {
+  for (const char* body : {
+           R"({"payload":{"value":1,"key":"k"},"type":"get"})",
+           R"({"payload":{"key":"k","value":1,"ttl":[{}]},"x":{"payload":{"key":"z"}}})",
+           R"({"type":7,"payload":{"key":"k","value":1}})",
+           R"({"\u0070ayload":{"key":"k","value":1}})",
+       }) {
+    CAPTURE(body);
+    const auto request = net::parse_api_request(RequestKind::kPut, body);
+    REQUIRE(request.ok());
+    CHECK(request.value().key == "k");
+    CHECK(request.value().value == "1");
+  }
+}
+
+TEST_CASE("bad input is an error that says what and where") {
+  struct Row {
+    std::string body;
+    const char* said;
+  };
+  const std::string half_pair = R"(")"
+                                R"(\ud800)"
+                                R"(")";
+  const std::string low_only = R"(")"
+                               R"(\udc00)"
+                               R"(")";
+  const std::vector<Row> rows = {
+      {"", "at byte 0"},
+      {"x", "at byte 0"},
+      {"[]", "not a JSON object"},
+      {"null", "not a JSON object"},
+      {"{", "at byte 1"},
+      {"{}", "no payload"},
+      {R"({"type":"put"})", "no payload"},
+      {R"({"payload":7})", "payload is not an object"},
+      {R"({"payload":{}})", "no key"},
+      {R"({"payload":{"key":7,"value":1}})", "not a string"},
+      {R"({"payload":{"key":null,"value":1}})", "not a string"},
+      {R"({"payload":{"key":"","value":1}})", "empty"},
+      {R"({"payload":{"key":"k"}})", "no value"},
+      {R"({"payload":{"key":"k","key":"j","value":1}})", "second key"},
+      {R"({"payload":{"key":"k","value":1,"value":2}})", "second value"},
+      {R"({"payload":{"key":"k","value":1},"payload":{}})", "second payload"},
+      {put_of("1") + "x", "at byte"},
+      {put_of("1") + std::string(1, '\0'), "at byte"},
+      {put_of("01"), "begins with 0"},
+      {put_of("1."), "digit"},
+      {put_of("1e"), "digit"},
+      {put_of("+1"), "no JSON value"},
+      {put_of("NaN"), "no JSON value"},
+      {put_of("tru"), "no JSON value"},
+      {put_of("'a'"), "no JSON value"},
+      {put_of("[1,]"), "no JSON value"},
+      {put_of("{1:2}"), "name is missing"},
+      {put_of("\"a"), "string does not end"},
+      {put_of("\"a\nb\""), "control character"},
+      {put_of(R"("\x")"), "unknown escape"},
+      {put_of(R"("\u12g4")"), "hexadecimal"},
+      {put_of(half_pair), "surrogate"},
+      {put_of(low_only), "surrogate"},
+      {put_of("\"\xff\""), "not UTF-8"},
+      {put_of("\"\xc0\xaf\""), "not UTF-8"},
+      {put_of("\"\xed\xa0\x80\""), "not UTF-8"},
+      {put_of("\"\xf4\x90\x80\x80\""), "not UTF-8"},
+      {put_of("\"\xe2\x82"), "not UTF-8"},
+      {put_of(std::string(200, '[') + std::string(200, ']')), "nested too deep"},
+      {put_of(std::string(500'000, '[')), "nested too deep"},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.body.substr(0, 100));
+    const auto request = net::parse_api_request(RequestKind::kPut, row.body);
+    REQUIRE(!request.ok());
+    CHECK(request.error().code == ErrorCode::kInvalid);
+    CAPTURE(request.error().message);
+    CHECK(request.error().message.find(row.said) != std::string::npos);
+  }
+}
+
+TEST_CASE("a key over its bound is an error of its own kind") {
+  const std::string key(limits::kKeyBytes + 1, 'k');
+  const auto request =
+      net::parse_api_request(RequestKind::kGet, R"({"payload":{"key":")" + key + R"("}})");
+  REQUIRE(!request.ok());
+  CHECK(request.error().code == ErrorCode::kLimit);
+}
+
+TEST_CASE("each outcome has the documented reply") {
+  const auto parsed = net::parse_ip_list("ips", "http://h:1\nhttp://H2:2");
+  REQUIRE(parsed.ok());
+  const auto& addresses = parsed.value();
+  const ApiRequest get{RequestKind::kGet, "k\"", {}};
+  const ApiRequest put{RequestKind::kPut, "k", "[1.0]"};
+  const SharedBytes value = SharedBytes::copy_of(as_bytes("1.50"));
+  const std::string fail = R"({"code":"fail"})";
+  struct Row {
+    const ApiRequest* request;
+    Outcome outcome;
+    int status;
+    std::string body;
+    const char* header;
+  };
+  const std::vector<Row> rows = {
+      {&get, Outcome::kSuccess, 200, R"({"code":"success","payload":{"key":"k\"","value":1.50}})",
+       ""},
+      {&put, Outcome::kSuccess, 200, R"({"code":"success"})", ""},
+      {&get, Outcome::kAbsent, 200, fail, ""},
+      {&get, Outcome::kRedirect, 200,
+       R"({"code":"fail","payload":{"key":"k\"","message":"http://H2:2"}})", "rejected"},
+      {&put, Outcome::kRedirect, 200,
+       R"({"code":"fail","payload":{"key":"k","value":[1.0],"message":"http://H2:2"}})",
+       "rejected"},
+      {&get, Outcome::kRejected, 200, fail, "rejected"},
+      {&put, Outcome::kRejected, 200, fail, "rejected"},
+      {&put, Outcome::kUnknown, 200, fail, "unknown"},
+      {&put, Outcome::kOverloaded, 503, R"({"code":"fail","error":"overloaded"})", "rejected"},
+      {&get, Outcome::kOverloaded, 503, R"({"code":"fail","error":"overloaded"})", "rejected"},
+  };
+  for (const Row& row : rows) {
+    node::Answer answer;
+    answer.outcome = row.outcome;
+    if (row.outcome == Outcome::kRedirect) answer.leader = NodeId(1);
+    if (row.outcome == Outcome::kSuccess) answer.value = value;
+    const HttpReply reply = api_reply(*row.request, answer, addresses);
+    CAPTURE(row.body);
+    CHECK(reply.status == row.status);
+    CHECK(reply.body == row.body);
+    CHECK(header(reply, "Vesper-Outcome") == row.header);
+    CHECK(header(reply, "Retry-After").empty() == (row.status != 503));
+  }
+}
+
+TEST_SUITE_END();
+
+TEST_SUITE_BEGIN("ip_list");
+
+TEST_CASE("an ip list is one address a line") {
+  const auto parsed = net::parse_ip_list(
+      "ips", "# nodes\nhttp://127.0.0.1:8080\n\n  http://Host-1.example:1\r\nhttp://[::1]:65535");
+  REQUIRE(parsed.ok());
+  const auto& list = parsed.value();
+  REQUIRE(list.size() == 3);
+  CHECK(list[0].line == "http://127.0.0.1:8080");
+  CHECK(list[0].port == 8080);
+  CHECK(list[1].line == "http://Host-1.example:1");
+  CHECK(list[1].host == "Host-1.example");
+  CHECK(list[2].host == "::1");
+  CHECK(list[2].port == 65535);
+}
+
+TEST_CASE("a bad or repeated line is named with its file and number") {
+  struct Row {
+    const char* text;
+    const char* said;
+  };
+  const Row rows[] = {
+      {"http://a:1\nftp://a:1", "ips:2: "},
+      {"http://a:1\n\nhttp://a", "ips:3: "},
+      {"http://a:", "ips:1: "},
+      {"http://:1", "no host"},
+      {"http://a:0", "port"},
+      {"http://a:65536", "port"},
+      {"http://a:+1", "port"},
+      {"http://a:1/", "port"},
+      {"http://a b:1", "character"},
+      {"http://[::1]", "no port"},
+      {"http://[x]:1", "character"},
+      {"https://a:1", "http://"},
+      {"http://a:1\nhttp://A:01", "repeats line 1"},
+      {"", "no line"},
+      {"# only\n\n", "no line"},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.text);
+    const auto parsed = net::parse_ip_list("ips", row.text);
+    REQUIRE(!parsed.ok());
+    CAPTURE(parsed.error().message);
+    CHECK(parsed.error().message.starts_with("ips:"));
+    CHECK(parsed.error().message.find(row.said) != std::string::npos);
+  }
+}
+
+TEST_CASE("a list file that is missing is an error that names it") {
+  const auto parsed = net::read_ip_list("/nonexistent/ips");
+  REQUIRE(!parsed.ok());
+  CHECK(parsed.error().message.find("/nonexistent/ips") != std::string::npos);
+}
+
+TEST_SUITE_END();
+
+}  // namespace vesper::net_test
