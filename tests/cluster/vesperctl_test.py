@@ -79,7 +79,7 @@ def any_value_goes_as_a_json_string(programs):
     with Cluster(programs, nodes=1) as cluster:
         cluster.start_all()
         at = cluster.addresses[0]
-        for value in ["", "7", "null", "{}", "Grüße 🙂", 'say "hi"\\\n\t', " a ", "http://a:1"]:
+        for value in ["", "7", "-5", "null", "{}", "Grüße 🙂", 'say "hi"\\\n\t', " a ", "http://a:1"]:
             done = run([programs.vesperctl, at, "k", value])
             check_equal(done.returncode, 0, f"PUT {value!r}: {done}")
             check_equal(get(at, "k").json["payload"]["value"], value, "over HTTP")
