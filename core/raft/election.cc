@@ -106,6 +106,8 @@ void Raft::on_vote_request(const Message& message, const VoteRequest& request) {
 void Raft::on_vote_reply(const Message& message, const VoteReply& reply) {
   const auto* candidate = std::get_if<Candidate>(&role_);
   if (candidate == nullptr || candidate->pre_vote) return;
+  // Nobody has been asked before the own vote is durable, so no correct peer answers yet.
+  if (is_waiting_for_own_vote()) return;
   count_vote(message.from, reply.granted);
 }
 
