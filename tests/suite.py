@@ -1,0 +1,226 @@
+"""Builds vesper in every way that matters and runs every test: called by tests/run, which installs what is missing.
+
+    --quick      only the usual build and its tests
+    --jobs N     how many compilers and tests at once
+
+A step that fails does not stop the others, but the end is red. The report before the last line counts what the tests
+say that they have looked at; a count that is missing or zero is a failure of its own."""
+
+import argparse
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+HUNT_SEEDS = "1..300"
+PLANTED = ("two_grants_in_one_term", "reply_before_sync", "local_read_without_round")
+# What the report must name, each counted by the tests themselves as a line `counts: <label>: <number> ...`.
+LABELS = ("rule tables", "paper sentences", "properties", "log cuts", "log flips", "torn tails", "raw-socket probes",
+          "idle connections", "real-cluster tests", "include arrows")
+
+
+class Report:
+    def __init__(self):
+        self.passed = 0
+        self.failed = 0
+        self.lines = []
+
+    def add(self, text):
+        self.lines.append(text)
+
+    def count(self, passed, failed):
+        self.passed += passed
+        self.failed += failed
+
+
+class Build:
+    """One configuration in a folder of its own, and the tests that run in it."""
+
+    def __init__(self, name, compiler="g++", options=(), environment=None):
+        self.name = name
+        self.folder = ROOT / f"build-{name}"
+        self.compiler = compiler
+        self.options = list(options)
+        self.environment = {**os.environ, **(environment or {})}
+
+    def configure(self):
+        if (self.folder / "build.ninja").exists():
+            return True
+        cache = "ccache " if shutil.which("ccache") else ""
+        environment = {**self.environment, "CXX": cache + self.compiler}
+        return run(["meson", "setup", self.folder, ROOT, *self.options], f"{self.name}: configure", environment)
+
+    def make(self, targets, jobs):
+        return self.configure() and run(["ninja", "-C", self.folder, f"-j{jobs}", *targets], f"{self.name}: build")
+
+    def program(self, name):
+        return self.folder / "apps" / name
+
+    def test(self, suites, jobs, report, only=()):
+        """Runs suites, or the tests named; counts each test program."""
+        command = ["meson", "test", "-C", self.folder, "--no-rebuild", "--print-errorlogs", f"--num-processes={jobs}"]
+        for suite in suites:
+            command += ["--suite", suite]
+        began = time.monotonic()
+        done = subprocess.run([*command, *only], env=self.environment, text=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, check=False)
+        tally = {name: int(number) for name, number in
+                 re.findall(r"^(Ok|Expected Fail|Fail|Unexpected Pass|Skipped|Timeout): +(\d+)", done.stdout,
+                            re.MULTILINE)}
+        passed = tally.get("Ok", 0)
+        failed = sum(tally.get(kind, 0) for kind in ("Fail", "Unexpected Pass", "Timeout", "Skipped"))
+        # A suite without a test is a mistyped name, not a success.
+        if passed + failed == 0 or (done.returncode != 0 and failed == 0):
+            failed += 1
+        report.count(passed, failed)
+        say(failed == 0, f"{self.name}: {passed} test programs of {', '.join(suites or only)}", began)
+        if failed:
+            print(done.stdout[-6000:], flush=True)
+        return failed == 0
+
+    def counts(self):
+        log = (self.folder / "meson-logs" / "testlog.txt").read_text(errors="replace")
+        return re.findall(r"^counts: ([^:]+): (\d+)(.*)$", log, re.MULTILINE)
+
+
+def say(is_good, text, began):
+    print(f"{'ok    ' if is_good else 'FAILED'} {text} ({time.monotonic() - began:.0f} s)", flush=True)
+
+
+def run(command, what, environment=None, **options):
+    """Runs a step; shows its end if it fails."""
+    began = time.monotonic()
+    done = subprocess.run(command, env=environment, cwd=ROOT, text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, check=False, **options)
+    say(done.returncode == 0, what, began)
+    if done.returncode != 0:
+        print(done.stdout[-6000:], flush=True)
+    return done.stdout if done.returncode == 0 else None
+
+
+def step(report, result):
+    report.count(1 if result else 0, 0 if result else 1)
+    return result
+
+
+def scenario_lines(build, report):
+    """Every scenario, by its name: the result without its wall time."""
+    scenarios = sorted((ROOT / "scenarios").glob("*.toml"))
+    lines = {}
+    began = time.monotonic()
+    for scenario in scenarios:
+        done = subprocess.run([build.program("vesper-sim"), "run", scenario], text=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, check=False)
+        last = (done.stdout.strip().split("\n") or [""])[-1]
+        lines[scenario.stem] = re.sub(r" wall=\S+", "", last)
+        if done.returncode != 0:
+            print(done.stdout[-2000:], flush=True)
+    passed = sum(line.startswith("PASS ") for line in lines.values())
+    say(passed == len(lines), f"{build.name}: {passed} of {len(lines)} scenarios pass", began)
+    step(report, passed == len(lines) and lines)
+    return lines
+
+
+def compare_hashes(builds, report):
+    """Twice in the first build, once in each of the others: every line must be the same."""
+    began = time.monotonic()
+    first = scenario_lines(builds[0], report)
+    others = [scenario_lines(build, report) for build in (builds[0], *builds[1:])]
+    differing = sorted(name for name in first for other in others if other.get(name) != first[name])
+    for name in differing:
+        print(f"the run of {name} differs: {first[name]} | {[other.get(name) for other in others]}")
+    step(report, not differing and bool(first))
+    say(not differing, f"{len(first)} hashes over {len(others) + 1} runs", began)
+    names = ", ".join(build.name for build in builds)
+    report.add(f"hashes: {len(first)} scenarios, the same twice and over {len(builds)} builds ({names})")
+
+
+def report_counts(build, report):
+    found = {}
+    for label, number, rest in build.counts():
+        found.setdefault(label, []).append((int(number), rest.strip(" ,")))
+    for label in [*LABELS, *sorted(set(found) - set(LABELS))]:
+        numbers = found.get(label, [])
+        total = sum(number for number, _ in numbers)
+        details = "; ".join(sorted({rest for _, rest in numbers if rest}))
+        report.add(f"{label}: {total}{' (' + details + ')' if details else ''}")
+        if label in LABELS and total == 0:
+            step(report, False)
+            print(f"FAILED no test has counted any {label}", flush=True)
+
+
+def usual(jobs, report):
+    build = Build("test")
+    if step(report, build.make([], jobs)) is None:
+        return None
+    build.test(["house", "core", "raft", "storage", "sim", "net"], jobs, report)
+    counts = build.counts()
+    build.test(["cluster"], 1, report)
+    counts += build.counts()
+    build.counts = lambda: counts
+    return build
+
+
+def hunt(build, jobs, report):
+    output = step(report, run([build.program("vesper-sim"), "hunt", "--seeds", HUNT_SEEDS, "--jobs", str(jobs)],
+                              f"hunt over seeds {HUNT_SEEDS}"))
+    report.add(f"hunt: {output.strip().splitlines()[-1] if output else 'FAILED'}")
+
+
+def planted(report):
+    output = step(report, run([ROOT / "tests" / "planted_bugs" / "run", *PLANTED], "planted bugs"))
+    found = re.search(r"^planted bugs: (.*)$", output or "", re.MULTILINE)
+    report.add(f"planted bugs: {found.group(1) if found else 'FAILED'}")
+
+
+def address_sanitizer(jobs, report):
+    build = Build("asan", options=["-Db_sanitize=address,undefined", "-Db_lundef=false", "-Doptimization=1"],
+                  environment={"UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"})
+    suites = ["core", "raft", "storage", "sim", "net"]
+    good = step(report, build.make([], jobs)) is not None and build.test(suites, jobs, report)
+    report.add(f"ASan+UBSan: {'clean' if good else 'FAILED'} over {', '.join(suites)}")
+
+
+def thread_sanitizer(jobs, report):
+    build = Build("tsan", options=["-Db_sanitize=thread", "-Db_lundef=false", "-Doptimization=1"],
+                  environment={"TSAN_OPTIONS": "halt_on_error=1"})
+    good = step(report, build.make([], jobs)) is not None
+    good = good and build.test(["net"], 1, report) and build.test([], 1, report, only=["cluster_document"])
+    report.add(f"TSan: {'clean' if good else 'FAILED'} over net and a cluster of five")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    arguments = parser.parse_args()
+    jobs, report, began = arguments.jobs, Report(), time.monotonic()
+
+    build = usual(jobs, report)
+    if build is not None:
+        report_counts(build, report)
+        hunt(build, jobs, report)
+    if not arguments.quick:
+        planted(report)
+        plain = Build("o0", options=["-Doptimization=0", "-Ddebug=false"])
+        optimised = Build("clang-o3", compiler="clang++", options=["-Doptimization=3", "-Ddebug=false"])
+        programs = ["apps/vesper-sim", "apps/vesperd", "apps/vesperctl"]
+        if (step(report, plain.make(programs[:1], jobs)) is not None
+                and step(report, optimised.make(programs, jobs)) is not None and build is not None):
+            compare_hashes([build, plain, optimised], report)
+        address_sanitizer(jobs, report)
+        thread_sanitizer(jobs, report)
+
+    print(f"\nreport ({time.monotonic() - began:.0f} s)")
+    for line in report.lines:
+        print(f"  {line}")
+    print(f"{report.passed} passed, {report.failed} failed", flush=True)
+    return 0 if report.failed == 0 and report.passed > 0 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
