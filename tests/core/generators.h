@@ -1,5 +1,5 @@
-// Generated Raft messages that a correct node might send, for the codec's and the wire's properties; and equality
-// of messages field by field, not by the encoder's own bytes.
+// Generated Raft messages that a correct node might send, for the codec's and the wire's
+// properties; and equality of messages field by field, not by the encoder's own bytes.
 #pragma once
 
 #include <rapidcheck.h>

@@ -12,7 +12,8 @@
 
 namespace vesper::testing {
 
-// Adds to the line "counts: <label>: <number>", and to a second figure behind it, " <number> <unit>".
+// Adds to the line "counts: <label>: <number>", and to a second figure behind it, " <number>
+// <unit>".
 void count(const std::string& label, std::uint64_t number);
 void count_more(const std::string& label, std::uint64_t number, const std::string& unit);
 
