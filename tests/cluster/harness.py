@@ -281,6 +281,7 @@ def main(tests):
         parser.add_argument("--" + program, required=True)
     parser.add_argument("names", nargs="*", help="only these tests")
     programs = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal"))  # cleans up on the way
     by_name = {test.__name__: test for test in tests}
     passed = failed = 0
     for name in programs.names or by_name:
