@@ -7,6 +7,7 @@ A step that fails does not stop the others, but the end is red. The report befor
 say that they have looked at; a count that is missing or zero is a failure of its own."""
 
 import argparse
+import json
 import os
 import pathlib
 import re
@@ -40,8 +41,9 @@ class Report:
 class Build:
     """One configuration in a folder of its own, and the tests that run in it."""
 
-    def __init__(self, name, compiler="g++", options=(), environment=None):
+    def __init__(self, name, compiler="g++", options=(), environment=None, patience=2):
         self.name = name
+        self.patience = patience
         self.folder = ROOT / f"build-{name}"
         self.compiler = compiler
         self.options = list(options)
@@ -54,6 +56,16 @@ class Build:
         environment = {**self.environment, "CXX": cache + self.compiler}
         return run(["meson", "setup", self.folder, ROOT, *self.options], f"{self.name}: configure", environment)
 
+    def tests_of(self, suites):
+        """The test programs that these suites run, as targets."""
+        if not self.configure():
+            return []
+        listed = subprocess.run(["meson", "introspect", "--tests", self.folder], text=True, stdout=subprocess.PIPE,
+                                check=True)
+        programs = {pathlib.Path(test["cmd"][0]) for test in json.loads(listed.stdout)
+                    if {suite.split(":")[-1] for suite in test["suite"]} & set(suites)}
+        return sorted(str(path.relative_to(self.folder)) for path in programs if self.folder in path.parents)
+
     def make(self, targets, jobs):
         return self.configure() and run(["ninja", "-C", self.folder, f"-j{jobs}", *targets], f"{self.name}: build")
 
@@ -62,7 +74,8 @@ class Build:
 
     def test(self, suites, jobs, report, only=()):
         """Runs suites, or the tests named; counts each test program."""
-        command = ["meson", "test", "-C", self.folder, "--no-rebuild", "--print-errorlogs", f"--num-processes={jobs}"]
+        command = ["meson", "test", "-C", self.folder, "--no-rebuild", "--print-errorlogs", f"--num-processes={jobs}",
+                   f"--timeout-multiplier={self.patience}"]
         for suite in suites:
             command += ["--suite", suite]
         began = time.monotonic()
@@ -99,7 +112,7 @@ def run(command, what, environment=None, **options):
     say(done.returncode == 0, what, began)
     if done.returncode != 0:
         print(done.stdout[-6000:], flush=True)
-    return done.stdout if done.returncode == 0 else None
+    return (done.stdout or " ") if done.returncode == 0 else None
 
 
 def step(report, result):
@@ -155,7 +168,7 @@ def report_counts(build, report):
 
 def usual(jobs, report):
     build = Build("test")
-    if step(report, build.make([], jobs)) is None:
+    if not step(report, build.make([], jobs)):
         return None
     build.test(["house", "core", "raft", "storage", "sim", "net"], jobs, report)
     counts = build.counts()
@@ -179,16 +192,18 @@ def planted(report):
 
 def address_sanitizer(jobs, report):
     build = Build("asan", options=["-Db_sanitize=address,undefined", "-Db_lundef=false", "-Doptimization=1"],
-                  environment={"UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"})
+                  environment={"UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1", "VESPER_FLIP_STEP": "11"},
+                  patience=5)
     suites = ["core", "raft", "storage", "sim", "net"]
-    good = step(report, build.make([], jobs)) is not None and build.test(suites, jobs, report)
+    good = step(report, build.make(build.tests_of(suites), jobs)) and build.test(suites, jobs, report)
     report.add(f"ASan+UBSan: {'clean' if good else 'FAILED'} over {', '.join(suites)}")
 
 
 def thread_sanitizer(jobs, report):
     build = Build("tsan", options=["-Db_sanitize=thread", "-Db_lundef=false", "-Doptimization=1"],
-                  environment={"TSAN_OPTIONS": "halt_on_error=1"})
-    good = step(report, build.make([], jobs)) is not None
+                  environment={"TSAN_OPTIONS": "halt_on_error=1"}, patience=5)
+    programs = ["apps/vesperd", "apps/vesperctl", "apps/vesper-sim"]
+    good = step(report, build.make([*programs, *build.tests_of(["net"])], jobs))
     good = good and build.test(["net"], 1, report) and build.test([], 1, report, only=["cluster_document"])
     report.add(f"TSan: {'clean' if good else 'FAILED'} over net and a cluster of five")
 
@@ -209,8 +224,8 @@ def main():
         plain = Build("o0", options=["-Doptimization=0", "-Ddebug=false"])
         optimised = Build("clang-o3", compiler="clang++", options=["-Doptimization=3", "-Ddebug=false"])
         programs = ["apps/vesper-sim", "apps/vesperd", "apps/vesperctl"]
-        if (step(report, plain.make(programs[:1], jobs)) is not None
-                and step(report, optimised.make(programs, jobs)) is not None and build is not None):
+        if (step(report, plain.make(programs[:1], jobs)) and step(report, optimised.make(programs, jobs))
+                and build is not None):
             compare_hashes([build, plain, optimised], report)
         address_sanitizer(jobs, report)
         thread_sanitizer(jobs, report)
