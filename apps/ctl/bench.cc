@@ -157,7 +157,7 @@ Kind Worker::judge(const Reply& reply, bool is_put) const {
   if (reply.status == 503) return Kind::kOverloaded;
   if (reply.status != 200) return Kind::kRefused;
   if (reply.outcome == "unknown") return Kind::kUnknown;
-  if (reply.outcome == "rejected") return Kind::kRejected;
+  if (reply.outcome == "rejected" || reply.redirect) return Kind::kRejected;
   return is_put ? Kind::kRefused : Kind::kOk;  // a get of an absent key is answered by that
 }
 
