@@ -44,6 +44,17 @@ TEST_CASE("a vote waits for the hard state that remembers it") {
   CHECK(find<VoteReply>(ready.send_after_durable, 1) != nullptr);
 }
 
+TEST_CASE("a vote in a term that is durable already is written before it leaves") {
+  Bench node({.term = 3});
+  node.receive(1, 3, VoteRequest{});
+
+  const Ready& ready = node.collect();
+
+  REQUIRE(ready.hard_state);
+  CHECK(*ready.hard_state == HardState{Term(3), NodeId(1)});
+  CHECK(find<VoteReply>(ready.send_after_durable, 1) != nullptr);
+}
+
 TEST_CASE("an acknowledgement waits for its entries' write, a rejection for none") {
   Bench node({.term = 3, .log = {1}});
 
@@ -134,7 +145,9 @@ TEST_CASE("writes complete in order: an earlier id vouches for no later write") 
   REQUIRE(node.propose());
   node.collect();
 
+  node.receive(1, 1, accepted(3));
   node.raft().persisted(first);
+  CHECK(node.commit() == 2);  // its own copy of entry 3 is not on disk
   CHECK(node.raft().durable() == Index(2));
   node.raft().persisted(first);  // a repeated completion says nothing new
   CHECK(node.raft().durable() == Index(2));

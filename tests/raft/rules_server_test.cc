@@ -169,6 +169,7 @@ TEST_CASE(
       {{kCommit, kRead, kAck1, kAck1}, 0, 0, "one peer counts once"},
       {{kCommit, kRead, kBeat, kAck1, kOldAck2}, 1, 0, "a later round serves, and so does its own"},
       {{kCommit, kBeat, kRead, kAck1, kOldAck2}, 0, 0, "a reply to an earlier round does not"},
+      {{kCommit, kRead, kAck1, kOldAck2}, 0, 0, "nor does one to the round before its own"},
       {{kRead, kBeat, kAck1, kAck2}, 0, 0, "before the no-op is committed: it waits"},
       {{kRead, kBeat, kAck1, kAck2, kCommit, kAck1, kAck2}, 1, 0, "until it is, and a round after"},
       {{kCommit, kRead, kRead, kRead, kAck1, kAck2, kAck1, kAck2}, 3, 0, "one round for all"},
