@@ -6,12 +6,15 @@
 #include <rapidjson/stringbuffer.h>
 #include <rapidjson/writer.h>
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace vesper::sim {
 
 namespace {
 
+constexpr std::size_t kMembers = 7;
 constexpr const char* kOutcomes[] = {"ok", "fail", "unknown"};
 
 Error invalid(std::string what) {
@@ -25,8 +28,8 @@ class LineReader {
 
   std::uint64_t number(const char* name) {
     const auto* value = find(name);
-    if (value != nullptr && value->IsUint64()) return value->GetUint64();
-    fail(name, "a number that is not negative");
+    if (value != nullptr && value->IsInt64() && value->GetInt64() >= 0) return value->GetUint64();
+    fail(name, "a whole number that is not negative");
     return 0;
   }
   std::string text(const char* name) {
@@ -38,7 +41,7 @@ class LineReader {
   }
   std::optional<std::string> text_or_null(const char* name) {
     const auto* value = find(name);
-    if (value == nullptr || value->IsNull()) return std::nullopt;
+    if (value != nullptr && value->IsNull()) return std::nullopt;
     return text(name);
   }
   void fail(const char* name, const char* what) {
@@ -63,6 +66,9 @@ Result<HistoryOperation> parse_line(std::string_view text) {
                                rapidjson::GetParseError_En(line.GetParseError())));
   }
   if (!line.IsObject()) return invalid("a JSON object is expected");
+  if (line.MemberCount() != kMembers) {
+    return invalid(fmt::format("{} members, there must be {}", line.MemberCount(), kMembers));
+  }
   LineReader in(line);
   HistoryOperation operation;
   operation.client = in.number("client");

@@ -185,6 +185,9 @@ Search::Search(std::vector<const HistoryOperation*> operations, const SearchLimi
     }
   }
   placed_.resize((operations_.size() + 63) / 64);
+  // A bit for each operation, and about as much again for a small set's own needs.
+  const std::size_t bytes_each = placed_.size() * sizeof(std::uint64_t) + 128;
+  configurations_max_ = std::min(configurations_max_, limits.bytes_max / bytes_each);
 }
 
 std::size_t Search::value_number(const std::optional<std::string>& value) {

@@ -42,8 +42,9 @@ struct WitnessPut {
 Linearizability check_by_witness(const History& history, const std::vector<WitnessPut>& order);
 
 struct SearchLimits {
-  // Configurations remembered for one key.
+  // Configurations remembered for one key, and the bytes that they may take.
   std::size_t configurations_max = 2'000'000;
+  std::size_t bytes_max = 1'000'000'000;
 };
 Linearizability check_by_search(const History& history, const SearchLimits& limits = {});
 

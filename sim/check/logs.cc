@@ -25,16 +25,15 @@ void LogChecker::on_recovered(const node::NodeView& view, const raft::Log* log) 
     match(view, index, cell);
     found.push(cell);
   }
-  if (node.disk.last() > Index() || !node.pending.empty()) {
-    if (!is_possible_recovery(node, found)) {
-      violations_.report(
-          "durable-log",
-          fmt::format("n{} restarts with {} entries; {} were durable, and no later "
-                      "write leaves this log",
-                      view.id.value(), found.last().value(), node.disk.last().value()));
-    }
+  // The first life of a preset directory starts from what nobody has seen written.
+  if (std::exchange(node.has_lived, true) && !is_possible(node, {found, {view.term, view.vote}})) {
+    violations_.report(
+        "durable-log",
+        fmt::format("n{} restarts with {} entries in term {}; durable were {} entries and term {}, "
+                    "and no later write leaves this",
+                    view.id.value(), found.last().value(), view.term.value(),
+                    node.disk.last().value(), node.disk_hard_state.term.value()));
   }
-  check_recovered_hard_state(node, view);
   node.memory = found;
   node.disk = std::move(found);
   node.disk_hard_state = {view.term, view.vote};
@@ -44,16 +43,20 @@ void LogChecker::on_recovered(const node::NodeView& view, const raft::Log* log) 
   node.commit = Index();
 }
 
-// Some of the writes that were not known to be durable may have become so: each state that they
-// pass through is possible, in their order.
-bool LogChecker::is_possible_recovery(const Node& node, const ShadowLog& found) const {
+// Some of the writes that were not known to be durable may have become so: each state that they pass
+// through is possible, record by record, in their order.
+bool LogChecker::is_possible(const Node& node, const Recovered& found) const {
   ShadowLog state = node.disk;
+  raft::HardState hard_state = node.disk_hard_state;
   const auto is_found = [&] {
-    return state.last() == found.last() && state.at(state.last()) == found.at(found.last());
+    return hard_state == found.hard_state && state.last() == found.log.last() &&
+           state.at(state.last()) == found.log.at(found.log.last());
   };
   if (is_found()) return true;
   std::size_t next_cell = 0;
   for (const PendingWrite& write : node.pending) {
+    if (write.hard_state) hard_state = *write.hard_state;
+    if (is_found()) return true;
     if (write.truncate_from) state.truncate_from(*write.truncate_from);
     if (is_found()) return true;
     for (std::uint64_t i = 0; i < write.cells; ++i) {
@@ -62,18 +65,6 @@ bool LogChecker::is_possible_recovery(const Node& node, const ShadowLog& found) 
     }
   }
   return false;
-}
-
-void LogChecker::check_recovered_hard_state(const Node& node, const node::NodeView& view) {
-  const raft::HardState found{view.term, view.vote};
-  bool is_possible = found == node.disk_hard_state;
-  for (const PendingWrite& write : node.pending) is_possible |= write.hard_state == found;
-  // The first life of a preset directory starts from what nobody has seen written.
-  const bool is_first = node.disk_hard_state == raft::HardState() && node.pending.empty();
-  if (is_possible || is_first) return;
-  violations_.report("durable-log",
-                     fmt::format("n{} restarts in term {}, durable was term {}", view.id.value(),
-                                 view.term.value(), node.disk_hard_state.term.value()));
 }
 
 // --- Writes ---

@@ -84,6 +84,7 @@ class LogChecker {
     std::uint64_t flight_ticket = 0;  // 0: none
     WriteId flight_last;
     Index commit;
+    bool has_lived = false;
   };
   // The commit index that leaders of this term have reached.
   struct CommitMark {
@@ -96,8 +97,11 @@ class LogChecker {
   void match(const node::NodeView& view, Index index, ShadowLog::Cell cell);
   void on_commit(Node& node, const node::NodeView& view);
   void on_leader_commit(const Node& leader, const node::NodeView& view);
-  bool is_possible_recovery(const Node& node, const ShadowLog& found) const;
-  void check_recovered_hard_state(const Node& node, const node::NodeView& view);
+  struct Recovered {
+    const ShadowLog& log;
+    raft::HardState hard_state;
+  };
+  bool is_possible(const Node& node, const Recovered& found) const;
 
   std::vector<Node> nodes_;
   // For log matching: the first cell seen at each index, and those of other terms.

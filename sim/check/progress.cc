@@ -60,7 +60,16 @@ void ProgressChecker::on_invoke(Instant at, const Operation& operation) {
   asked_.push_back({operation.node, at});
 }
 
+void ProgressChecker::on_answer(Instant at, OperationId id, const node::Answer& /*answer*/) {
+  judge(at, id);
+}
+
 void ProgressChecker::on_give_up(Instant at, OperationId id) {
+  judge(at, id);
+}
+
+// The request is over for its client: did its node take longer than it may?
+void ProgressChecker::judge(Instant at, OperationId id) {
   violations_.set_now(at);
   const Asked& asked = asked_[id.value() - 1];
   const Instant since = std::max(disturbed_at_[asked.node.value()], fault_at_);

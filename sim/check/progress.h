@@ -45,6 +45,7 @@ class ProgressChecker final : public WorldObserver {
   void on_stopped(Instant at, NodeId node, const Error& reason) override;
   void on_fault(Instant at, std::string_view what) override;
   void on_invoke(Instant at, const Operation& operation) override;
+  void on_answer(Instant at, OperationId id, const node::Answer& answer) override;
   void on_give_up(Instant at, OperationId id) override;
   void on_event_end(Instant at, std::uint64_t event) override;
 
@@ -53,6 +54,8 @@ class ProgressChecker final : public WorldObserver {
     NodeId node;
     Instant at;
   };
+
+  void judge(Instant at, OperationId id);
 
   const Bounds bounds_;
   std::vector<Instant> disturbed_at_;  // by node
