@@ -1,5 +1,5 @@
-// The commands of vesper-sim, without their command line (vesper_sim.cc reads that). Each returns the
-// program's exit status: 0 passed, 1 a violation, 2 bad input.
+// The commands of vesper-sim, without their command line (vesper_sim.cc reads that). Each returns
+// the program's exit status: 0 passed, 1 a violation, 2 bad input.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
 // Runs many simulated runs in processes of their own, so that a run that aborts (a failed check of
-// the program) is one failed run and not the end of the search, and so that sim needs no thread. The
-// parent gets every result, in the order of the items, whatever the number of processes.
+// the program) is one failed run and not the end of the search, and so that sim needs no thread.
+// The parent gets every result, in the order of the items, whatever the number of processes.
 #pragma once
 
 #include <cstddef>

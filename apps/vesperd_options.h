@@ -23,8 +23,8 @@ struct VesperdOptions {
   net::LogLevel log_level = net::LogLevel::kInfo;
 };
 
-// Either the options, or the exit status when there is nothing to run: 0 after --help and --version,
-// 2 for bad usage or input (said on standard error).
+// Either the options, or the exit status when there is nothing to run: 0 after --help and
+// --version, 2 for bad usage or input (said on standard error).
 struct ParsedVesperdOptions {
   std::optional<VesperdOptions> options;
   int exit_status = 0;

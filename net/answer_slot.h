@@ -1,5 +1,6 @@
 // Where one connection's thread waits for the answer to its request. The connection's thread owns
-// it; the core thread fills it once a request. One waiter a slot: an answer wakes exactly one thread.
+// it; the core thread fills it once a request. One waiter a slot: an answer wakes exactly one
+// thread.
 #pragma once
 
 #include <condition_variable>

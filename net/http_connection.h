@@ -1,5 +1,6 @@
-// One client's socket: one input buffer kept over requests, so that pipelined requests are not lost,
-// reads and writes with deadlines, and an end at once when the server stops. One thread owns it.
+// One client's socket: one input buffer kept over requests, so that pipelined requests are not
+// lost, reads and writes with deadlines, and an end at once when the server stops. One thread owns
+// it.
 #pragma once
 
 #include <chrono>

@@ -20,8 +20,8 @@ struct HttpHead {
   bool expects_continue = false;
 };
 
-// The length of the head with its empty line; npos while it is not whole. `from` is where an earlier
-// search of the same bytes ended.
+// The length of the head with its empty line; npos while it is not whole. `from` is where an
+// earlier search of the same bytes ended.
 std::size_t find_head_end(std::string_view bytes, std::size_t from);
 
 // Requires: `head` ends with the empty line, as find_head_end found it.

@@ -1,6 +1,6 @@
 // Everything that comes to the core thread: frames, requests, completions of the disk. Any thread
-// puts in, the core thread alone drains. Bounded: a full mailbox loses frames, as a network may, and
-// refuses requests; completions are always taken, for at most a batch a lane is under way.
+// puts in, the core thread alone drains. Bounded: a full mailbox loses frames, as a network may,
+// and refuses requests; completions are always taken, for at most a batch a lane is under way.
 #pragma once
 
 #include <condition_variable>

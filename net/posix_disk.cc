@@ -37,8 +37,8 @@ Status write_at(int file, const std::string& name, ByteView bytes, std::uint64_t
   return {};
 }
 
-// Carries out the operations of one lane. Keeps the file that was used last open: nearly every batch
-// writes and syncs the same segment.
+// Carries out the operations of one lane. Keeps the file that was used last open: nearly every
+// batch writes and syncs the same segment.
 class Executor {
  public:
   Executor(int directory, const PosixDisk::Options& options)

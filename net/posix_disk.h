@@ -1,6 +1,6 @@
-// One directory of the file system as the core's Disk. Owns a lock on the directory, so that a second
-// process is refused, and a thread for each lane; completions leave through a callback on that
-// thread. The first error ends a batch and names the operation and the file.
+// One directory of the file system as the core's Disk. Owns a lock on the directory, so that a
+// second process is refused, and a thread for each lane; completions leave through a callback on
+// that thread. The first error ends a batch and names the operation and the file.
 #pragma once
 
 #include <array>

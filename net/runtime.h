@@ -1,6 +1,6 @@
 // Runs one Node for real: the core thread that owns it, its mailbox, its disk's lanes, a sender for
-// each peer. Others hand in frames and requests from any thread; a request's thread waits in its own
-// slot. The routes (net/service.h) and vesperd call it.
+// each peer. Others hand in frames and requests from any thread; a request's thread waits in its
+// own slot. The routes (net/service.h) and vesperd call it.
 #pragma once
 
 #include <atomic>

@@ -1,5 +1,5 @@
-// The routes of one node: /request for clients, /peer for other nodes, /status for operators. Called
-// by the HTTP server on its connections' threads.
+// The routes of one node: /request for clients, /peer for other nodes, /status for operators.
+// Called by the HTTP server on its connections' threads.
 #pragma once
 
 #include <chrono>

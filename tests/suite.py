@@ -19,6 +19,8 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 HUNT_SEEDS = "1..300"
 PLANTED = ("two_grants_in_one_term", "reply_before_sync", "local_read_without_round")
+# Fast enough to run, quick enough to build, and with the lines that a report names.
+SANITIZED = ("-Doptimization=1", "-Ddebug=false", "-Dcpp_args=-g1")
 # What the report must name, each counted by the tests themselves as a line `counts: <label>: <number> ...`.
 LABELS = ("rule tables", "paper sentences", "properties", "log cuts", "log flips", "torn tails", "raw-socket probes",
           "idle connections", "real-cluster tests", "include arrows")
@@ -167,7 +169,7 @@ def report_counts(build, report):
 
 
 def usual(jobs, report):
-    build = Build("test")
+    build = Build("test", options=["-Ddebug=false"])
     if not step(report, build.make([], jobs)):
         return None
     build.test(["house", "core", "raft", "storage", "sim", "net"], jobs, report)
@@ -191,7 +193,7 @@ def planted(report):
 
 
 def address_sanitizer(jobs, report):
-    build = Build("asan", options=["-Db_sanitize=address,undefined", "-Db_lundef=false", "-Doptimization=1"],
+    build = Build("asan", options=["-Db_sanitize=address,undefined", "-Db_lundef=false", *SANITIZED],
                   environment={"UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1", "VESPER_FLIP_STEP": "11"},
                   patience=5)
     suites = ["core", "raft", "storage", "sim", "net"]
@@ -200,7 +202,7 @@ def address_sanitizer(jobs, report):
 
 
 def thread_sanitizer(jobs, report):
-    build = Build("tsan", options=["-Db_sanitize=thread", "-Db_lundef=false", "-Doptimization=1"],
+    build = Build("tsan", options=["-Db_sanitize=thread", "-Db_lundef=false", *SANITIZED],
                   environment={"TSAN_OPTIONS": "halt_on_error=1"}, patience=5)
     programs = ["apps/vesperd", "apps/vesperctl", "apps/vesper-sim"]
     good = step(report, build.make([*programs, *build.tests_of(["net"])], jobs))

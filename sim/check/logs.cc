@@ -43,8 +43,8 @@ void LogChecker::on_recovered(const node::NodeView& view, const raft::Log* log) 
   node.commit = Index();
 }
 
-// Some of the writes that were not known to be durable may have become so: each state that they pass
-// through is possible, record by record, in their order.
+// Some of the writes that were not known to be durable may have become so: each state that they
+// pass through is possible, record by record, in their order.
 bool LogChecker::is_possible(const Node& node, const Recovered& found) const {
   ShadowLog state = node.disk;
   raft::HardState hard_state = node.disk_hard_state;

@@ -1,5 +1,6 @@
 // The checks that are on in every run, scenario or not, behind one face: the safety invariants, the
-// clients' history and its linearizability, progress. The runner asks after each event and at the end.
+// clients' history and its linearizability, progress. The runner asks after each event and at the
+// end.
 #pragma once
 
 #include <optional>

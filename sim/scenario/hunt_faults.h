@@ -1,7 +1,7 @@
-// The faults of the random search, as short chains of steps: a time, then what follows from it. Some
-// are blind (crash whoever), some are aimed at the moments that break consensus when it is wrong: a
-// leader that dies right after it sent, a voter right after its vote, a read at a leader that was cut
-// off.
+// The faults of the random search, as short chains of steps: a time, then what follows from it.
+// Some are blind (crash whoever), some are aimed at the moments that break consensus when it is
+// wrong: a leader that dies right after it sent, a voter right after its vote, a read at a leader
+// that was cut off.
 #pragma once
 
 #include "core/base/random.h"

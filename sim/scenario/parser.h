@@ -1,6 +1,6 @@
-// Reads a scenario's text (TOML, see README.md for the language by example). Strict: an unknown key,
-// a value of the wrong kind and a reference to nobody are errors, and every error names file, line
-// and column and what was expected. Reads no file: the caller has the text.
+// Reads a scenario's text (TOML, see README.md for the language by example). Strict: an unknown
+// key, a value of the wrong kind and a reference to nobody are errors, and every error names file,
+// line and column and what was expected. Reads no file: the caller has the text.
 #pragma once
 
 #include <string_view>

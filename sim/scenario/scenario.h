@@ -124,10 +124,10 @@ struct MessageMatch {
   bool operator==(const MessageMatch&) const = default;
 };
 
-// One thing that happens. `at` fires at its time. The others are armed once the step before them has
-// run: `after` by its time, `when` as soon as the condition holds, `on_message` by the message.
-// A step whose selectors name nobody yet waits until they do. A step on a message names that message's
-// two ends "sender" and "receiver", for itself and for later steps.
+// One thing that happens. `at` fires at its time. The others are armed once the step before them
+// has run: `after` by its time, `when` as soon as the condition holds, `on_message` by the message.
+// A step whose selectors name nobody yet waits until they do. A step on a message names that
+// message's two ends "sender" and "receiver", for itself and for later steps.
 struct Step {
   std::string name;  // for expectations to refer to
   Trigger trigger = Trigger::kAt;

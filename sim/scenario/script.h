@@ -1,8 +1,8 @@
-// Carries out a scenario's steps in a world, and answers conditions about it. Owns the state of each
-// step (waiting, armed, due, done), the names that steps gave to nodes, and the rules by which single
-// messages are held, dropped, repeated or delayed. The runner calls it between events only; as the
-// world's interceptor it decides on frames, and puts off whatever else a message triggers until the
-// event is over.
+// Carries out a scenario's steps in a world, and answers conditions about it. Owns the state of
+// each step (waiting, armed, due, done), the names that steps gave to nodes, and the rules by which
+// single messages are held, dropped, repeated or delayed. The runner calls it between events only;
+// as the world's interceptor it decides on frames, and puts off whatever else a message triggers
+// until the event is over.
 #pragma once
 
 #include <map>

@@ -1,5 +1,5 @@
-// Writes a scenario back in its own language: what the random search finds, drawn and concrete, is a
-// file like any other. Only what differs from the defaults is written.
+// Writes a scenario back in its own language: what the random search finds, drawn and concrete, is
+// a file like any other. Only what differs from the defaults is written.
 #pragma once
 
 #include <string>

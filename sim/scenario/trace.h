@@ -1,6 +1,6 @@
-// A run as readable text: messages, state changes, faults and clients' operations, one event a line,
-// "12.345678s n2 > n0 AppendRequest term 3 ...". An observer like the checkers; it writes to a sink,
-// for sim opens no files.
+// A run as readable text: messages, state changes, faults and clients' operations, one event a
+// line, "12.345678s n2 > n0 AppendRequest term 3 ...". An observer like the checkers; it writes to
+// a sink, for sim opens no files.
 #pragma once
 
 #include <string>

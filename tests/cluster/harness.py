@@ -278,7 +278,7 @@ def main(tests):
     """Runs the functions `tests`, each given the programs, and counts those that passed."""
     parser = argparse.ArgumentParser()
     for program in ("vesperd", "vesperctl", "vesper-sim"):
-        parser.add_argument("--" + program, required=True)
+        parser.add_argument("--" + program, required=True, type=os.path.abspath)
     parser.add_argument("names", nargs="*", help="only these tests")
     programs = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal"))  # cleans up on the way

@@ -1,4 +1,5 @@
-// The connection loop against raw sockets: what a library's client never sends, and a hostile one does.
+// The connection loop against raw sockets: what a library's client never sends, and a hostile one
+// does.
 #include <doctest/doctest.h>
 #include <sys/resource.h>
 

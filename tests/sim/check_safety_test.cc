@@ -1,5 +1,5 @@
-// Every safety invariant is broken once, by hand, and must be named; beside each stands what looks like it and is
-// allowed. The checkers are fed what a world would tell them.
+// Every safety invariant is broken once, by hand, and must be named; beside each stands what looks
+// like it and is allowed. The checkers are fed what a world would tell them.
 #include <doctest/doctest.h>
 
 #include "core/kv/command.h"

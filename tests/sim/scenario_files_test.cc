@@ -1,5 +1,5 @@
-// Every scenario of the folder passes, gives the same hash twice, reads back from what it is written as,
-// and can fail: each of its expectations, made wrong, is noticed.
+// Every scenario of the folder passes, gives the same hash twice, reads back from what it is
+// written as, and can fail: each of its expectations, made wrong, is noticed.
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
@@ -89,7 +89,8 @@ TEST_CASE("every scenario says what it expects, for people and as conditions") {
   }
 }
 
-// What holds always is denied; what comes at some time is asked to come with an impossible addition.
+// What holds always is denied; what comes at some time is asked to come with an impossible
+// addition.
 Condition made_wrong(const Expectation& expect) {
   const std::string text = "(" + expect.that.text() + ")";
   const bool lasting =

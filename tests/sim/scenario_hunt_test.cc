@@ -1,5 +1,5 @@
-// The random search: what it draws is a scenario like any other, strong enough, and the same however
-// many processes run it.
+// The random search: what it draws is a scenario like any other, strong enough, and the same
+// however many processes run it.
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
