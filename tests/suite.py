@@ -203,7 +203,7 @@ def address_sanitizer(jobs, report):
 
 def thread_sanitizer(jobs, report):
     build = Build("tsan", options=["-Db_sanitize=thread", "-Db_lundef=false", *SANITIZED],
-                  environment={"TSAN_OPTIONS": "halt_on_error=1"}, patience=5)
+                  environment={"TSAN_OPTIONS": f"halt_on_error=1:suppressions={ROOT}/tests/tsan.supp"}, patience=5)
     programs = ["apps/vesperd", "apps/vesperctl", "apps/vesper-sim"]
     good = step(report, build.make([*programs, *build.tests_of(["net"])], jobs))
     good = good and build.test(["net"], 1, report) and build.test([], 1, report, only=["cluster_document"])
