@@ -11,7 +11,7 @@ void AppliedChecker::on_recovered(NodeId node, std::uint64_t life, const raft::L
   applied_by_[node.value()] = Index();
   if (life != 1 || log == nullptr) return;
   for (Index index(1); index <= log->last_index(); index = index.next()) {
-    puts_.try_emplace(name_of(log->at(index).payload()));
+    puts_.add(name_of(log->at(index).payload()));
   }
 }
 
@@ -44,15 +44,15 @@ void AppliedChecker::on_applied(const node::NodeView& view, const raft::Entry& e
 }
 
 void AppliedChecker::on_first_applied(const node::NodeView& view, const raft::Entry& entry) {
-  const auto put = puts_.find(name_of(entry.payload()));
-  if (put == puts_.end()) {
+  PutTable::Put* const put = puts_.find(name_of(entry.payload()));
+  if (put == nullptr) {
     violations_.report("only-client-commands",
                        fmt::format("n{} applies entry {}, which no client sent", view.id.value(),
                                    entry.index().value()));
     return;
   }
-  put->second.is_applied = true;
-  if (put->second.is_rejected) {
+  put->is_applied = true;
+  if (put->is_rejected) {
     violations_.report("rejected-write",
                        fmt::format("n{} applies entry {}, a put that its client was told can "
                                    "never take effect",
@@ -69,13 +69,13 @@ void AppliedChecker::on_invoke(const Operation& operation) {
   scratch_.clear();
   kv::encode_put(as_bytes(operation.key), as_bytes(operation.value), scratch_);
   put_of_.push_back(name_of(scratch_));
-  puts_.try_emplace(put_of_.back());
+  puts_.add(put_of_.back());
 }
 
 void AppliedChecker::on_answer(OperationId id, const node::Answer& answer) {
   const std::uint64_t name = put_of_[id.value() - 1];
   if (name == 0) return;
-  Put& put = puts_.at(name);
+  PutTable::Put& put = puts_.add(name);
   switch (answer.outcome) {
     case node::Outcome::kSuccess:
       if (!put.is_applied) {

@@ -7,13 +7,14 @@
 //   rejected-write        a put that a client was told can never take effect does not
 #pragma once
 
-#include <map>
+#include <deque>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "core/node/environment.h"
 #include "core/raft/log.h"
+#include "sim/check/put_table.h"
 #include "sim/check/violation.h"
 #include "sim/observer.h"
 
@@ -45,18 +46,14 @@ class AppliedChecker {
     std::uint64_t state_hash = 0;
     SharedBytes payload;
   };
-  // What is known of one put's payload. Clients never send the same twice.
-  struct Put {
-    bool is_applied = false;
-    bool is_rejected = false;
-  };
-  static std::uint64_t name_of(ByteView payload) { return hash64(payload); }
+  // Clients never send the same payload twice. Never 0.
+  static std::uint64_t name_of(ByteView payload) { return hash64(payload) | 1; }
   void on_first_applied(const node::NodeView& view, const raft::Entry& entry);
 
   std::vector<Index> applied_by_;
-  std::vector<Applied> applied_;       // by index
-  std::map<std::uint64_t, Put> puts_;  // by the hash of the payload
-  std::vector<std::uint64_t> put_of_;  // by operation; 0: a get
+  std::deque<Applied> applied_;  // by index
+  PutTable puts_;
+  std::deque<std::uint64_t> put_of_;  // by operation; 0: a get
   Violations& violations_;
   std::vector<std::byte> scratch_;
 };

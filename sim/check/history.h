@@ -16,6 +16,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -40,7 +41,8 @@ struct HistoryOperation {
   bool operator==(const HistoryOperation&) const = default;
 };
 
-using History = std::vector<HistoryOperation>;
+// A deque: a long history grows without copying what is there.
+using History = std::deque<HistoryOperation>;
 
 // Errors: kInvalid; the message names the line, counted from 1, and what is wrong with it.
 Result<History> parse_history(std::string_view text);

@@ -47,7 +47,8 @@ class ShadowLog {
   Cell next_cell(const raft::Entry& entry) const;
 
  private:
-  std::vector<Cell> cells_;
+  // A deque: growing never copies what is there.
+  std::deque<Cell> cells_;
 };
 
 class LogChecker {
@@ -105,7 +106,7 @@ class LogChecker {
 
   std::vector<Node> nodes_;
   // For log matching: the first cell seen at each index, and those of other terms.
-  std::vector<ShadowLog::Cell> cells_;
+  std::deque<ShadowLog::Cell> cells_;
   std::map<std::pair<Index, Term>, std::uint64_t> other_cells_;
   std::vector<CommitMark> commits_;  // one a term, by rising term
   Violations& violations_;

@@ -8,6 +8,7 @@
 // The runner tells it the situation after events; it watches requests as an observer.
 #pragma once
 
+#include <deque>
 #include <optional>
 #include <vector>
 
@@ -60,7 +61,7 @@ class ProgressChecker final : public WorldObserver {
   const Bounds bounds_;
   std::vector<Instant> disturbed_at_;  // by node
   Instant fault_at_;
-  std::vector<Asked> asked_;  // by operation id, from 1
+  std::deque<Asked> asked_;  // by operation id, from 1
   std::optional<Instant> leaderless_since_;
   std::optional<Instant> idle_since_;
   std::uint64_t successes_ = 0;
