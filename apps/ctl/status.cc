@@ -13,14 +13,19 @@ namespace vesper::ctl {
 
 namespace {
 
-std::uint64_t number(const rapidjson::Document& from, const char* name) {
+const rapidjson::Value* find(const rapidjson::Document& from, const char* name) {
   const auto found = from.FindMember(name);
-  return found != from.MemberEnd() && found->value.IsUint64() ? found->value.GetUint64() : 0;
+  return found == from.MemberEnd() ? nullptr : &found->value;
+}
+
+std::uint64_t number(const rapidjson::Document& from, const char* name) {
+  const auto* value = find(from, name);
+  return value != nullptr && value->IsUint64() ? value->GetUint64() : 0;
 }
 
 std::string text(const rapidjson::Document& from, const char* name) {
-  const auto found = from.FindMember(name);
-  return found != from.MemberEnd() && found->value.IsString() ? found->value.GetString() : "";
+  const auto* value = find(from, name);
+  return value != nullptr && value->IsString() ? value->GetString() : "";
 }
 
 void print_row(const NodeStatus& node) {
@@ -51,18 +56,16 @@ NodeStatus ask_status(const std::string& address, std::chrono::milliseconds time
   status.phase = text(json, "phase");
   status.role = text(json, "role");
   status.term = number(json, "term");
-  const auto leader = json.FindMember("leader");
-  if (leader != json.MemberEnd() && leader->value.IsUint64()) {
-    status.leader = leader->value.GetUint64();
-  }
+  const auto* leader = find(json, "leader");
+  if (leader != nullptr && leader->IsUint64()) status.leader = leader->GetUint64();
   status.commit = number(json, "commit");
   status.applied = number(json, "applied");
   status.last = number(json, "last");
   status.durable = number(json, "durable");
   status.keys = number(json, "keys");
-  const auto nodes = json.FindMember("nodes");
-  if (nodes != json.MemberEnd() && nodes->value.IsArray()) {
-    for (const auto& node : nodes->value.GetArray()) {
+  const auto* nodes = find(json, "nodes");
+  if (nodes != nullptr && nodes->IsArray()) {
+    for (const auto& node : nodes->GetArray()) {
       if (node.IsString()) status.nodes.emplace_back(node.GetString());
     }
   }
