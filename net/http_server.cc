@@ -11,6 +11,7 @@
 #include <cstring>
 #include <deque>
 #include <mutex>
+#include <system_error>
 #include <thread>
 
 #include "net/file_descriptor.h"
@@ -78,13 +79,7 @@ class ConnectionThreads : public httplib::TaskQueue {
       : bound_(bound), live_(live) {}
 
   void enqueue(std::function<void()> serve) override {
-    if (live_.load() >= bound_) return serve();
-    live_.fetch_add(1);
-    const std::lock_guard lock(mutex_);
-    tasks_.push_back(std::move(serve));
-    if (idle_ >= tasks_.size()) return arrived_.notify_one();
-    ++threads_;
-    std::thread([this] { run(); }).detach();
+    if (live_.load() >= bound_ || !take(serve)) serve();
   }
 
   // Waits for every thread: they touch nothing of this object after that.
@@ -96,6 +91,25 @@ class ConnectionThreads : public httplib::TaskQueue {
   }
 
  private:
+  // False: the system gives no more threads; that is a bound like ours.
+  bool take(const std::function<void()>& serve) {
+    const std::lock_guard lock(mutex_);
+    tasks_.push_back(serve);
+    if (idle_ >= tasks_.size()) {
+      arrived_.notify_one();
+    } else {
+      try {
+        std::thread([this] { run(); }).detach();
+      } catch (const std::system_error&) {
+        tasks_.pop_back();
+        return false;
+      }
+      ++threads_;
+    }
+    live_.fetch_add(1);
+    return true;
+  }
+
   void run() {
     std::unique_lock lock(mutex_);
     while (true) {

@@ -1,6 +1,7 @@
 #include "net/logger.h"
 
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -83,7 +84,10 @@ void Logger::line(LogLevel level, Term term, Index index, std::string_view text)
       fmt::format("{} {} n{} term {} index {}: {}\n", time_text(), level_name(level), node_.value(),
                   term.value(), index.value(), text);
   const std::lock_guard lock(mutex_);
-  // A closed or full standard error is no reason to stop serving.
+  // A closed or full standard error is no reason to stop serving: where a write would wait (a pipe
+  // that nobody reads, a terminal that is held), the line is lost.
+  pollfd out{STDERR_FILENO, POLLOUT, 0};
+  if (::poll(&out, 1, 0) != 1 || (out.revents & POLLOUT) == 0) return;
   [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
 }
 
