@@ -131,18 +131,17 @@ class Executor {
 };
 
 Status make_directory(const std::string& directory) {
-  if (::mkdir(directory.c_str(), 0755) != 0) {
-    if (errno == EEXIST) return {};
-    return io_error("make the directory", directory);
-  }
-  // The new directory's own name has to survive too.
+  const bool is_new = ::mkdir(directory.c_str(), 0755) == 0;
+  if (!is_new && errno != EEXIST) return io_error("make the directory", directory);
+  // The directory's own name has to survive too, also if whoever made it died before it said so.
   const std::size_t slash = directory.find_last_of('/');
   const std::string parent = slash == std::string::npos ? "."
                              : slash == 0               ? "/"
                                                         : directory.substr(0, slash);
   const FileDescriptor above(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!above.is_open() || ::fsync(above.get()) != 0) {
-    return io_error("sync the directory", parent);
+    // What is above a directory that was there may be closed to us, or unable to sync.
+    if (is_new || errno == EIO) return io_error("sync the directory", parent);
   }
   return {};
 }

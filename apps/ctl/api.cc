@@ -13,6 +13,7 @@ namespace {
 
 using Writer = rapidjson::Writer<rapidjson::StringBuffer>;
 
+constexpr std::string_view kScheme = "http://";
 constexpr std::chrono::milliseconds kConnectTimeout{500};
 
 rapidjson::SizeType size_of(std::string_view text) {
@@ -51,11 +52,24 @@ bool is_not_sent(httplib::Error error) {
          error == httplib::Error::BindIPAddress;
 }
 
+// Split here: the library takes no letters in an IPv6 address.
+// Requires: is_address(address).
+std::string host_of(std::string_view address) {
+  std::string_view host = address.substr(0, address.rfind(':')).substr(kScheme.size());
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
+    host = host.substr(1, host.size() - 2);
+  }
+  return std::string(host);
+}
+int port_of(const std::string& address) {
+  return std::stoi(address.substr(address.rfind(':') + 1));
+}
+
 }  // namespace
 
 struct Api::Connection {
   Connection(std::string to, std::chrono::milliseconds answer_timeout)
-      : address(std::move(to)), client(address) {
+      : address(std::move(to)), client(host_of(address), port_of(address)) {
     client.set_keep_alive(true);
     client.set_tcp_nodelay(true);
     client.set_connection_timeout(kConnectTimeout);
@@ -70,7 +84,6 @@ Api::Api(std::chrono::milliseconds answer_timeout) : answer_timeout_(answer_time
 Api::~Api() = default;
 
 bool Api::is_address(std::string_view text) {
-  constexpr std::string_view kScheme = "http://";
   if (text.substr(0, kScheme.size()) != kScheme) return false;
   text.remove_prefix(kScheme.size());
   const std::size_t colon = text.rfind(':');
@@ -82,6 +95,7 @@ bool Api::is_address(std::string_view text) {
 
 Reply Api::send(const std::string& address, const char* method, const char* path,
                 const std::string& body) {
+  if (!is_address(address)) return {};
   if (connection_ == nullptr || connection_->address != address) {
     connection_ = std::make_unique<Connection>(address, answer_timeout_);
   }

@@ -94,7 +94,8 @@ int Requester::run() {
 }
 
 int Requester::report(const Reply& reply) const {
-  if (reply.delivery == Delivery::kBroken && options_.value) {
+  const bool is_open = reply.delivery == Delivery::kBroken && options_.value;
+  if (is_open) {
     fmt::print(stderr,
                "vesperctl: {} took the request and did not answer: the put may have taken "
                "effect or not\n",
@@ -105,7 +106,9 @@ int Requester::report(const Reply& reply) const {
                options_.timeout.count());
     return kUnreachable;
   }
-  fmt::print("{}\n", last_answer_ ? one_line(last_answer_->body) : R"({"code":"fail"})");
+  // An earlier reply, a redirect say, is not what became of a put that was sent on.
+  fmt::print("{}\n",
+             last_answer_ && !is_open ? one_line(last_answer_->body) : R"({"code":"fail"})");
   if (reply.is_success) return kSuccess;
   if (reply.outcome == "unknown") {
     fmt::print(stderr, "vesperctl: the put was not committed in time and may yet take effect\n");

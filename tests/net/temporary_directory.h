@@ -10,7 +10,10 @@ namespace vesper::net_test {
 class TemporaryDirectory {
  public:
   TemporaryDirectory() {
-    std::string name = (std::filesystem::temp_directory_path() / "vesper-test-XXXXXX").string();
+    // mkdtemp puts its own letters where these six stand.
+    const std::string blanks(6, 'X');
+    std::string name =
+        (std::filesystem::temp_directory_path() / ("vesper-test-" + blanks)).string();
     path_ = ::mkdtemp(name.data()) == nullptr ? std::string() : name;
   }
   ~TemporaryDirectory() {
