@@ -192,6 +192,18 @@ def planted(report):
     report.add(f"planted bugs: {found.group(1) if found else 'FAILED'}")
 
 
+def compilers(usual_build, jobs, report):
+    """g++ and clang++, without and with the most optimisation: every run of a scenario must be the same."""
+    plain = Build("o0", options=["-Doptimization=0", "-Ddebug=false"])
+    optimised = Build("o3", options=["-Doptimization=3", "-Ddebug=false"])
+    clang = Build("clang-o3", compiler="clang++", options=["-Doptimization=3", "-Ddebug=false"])
+    programs = ["apps/vesper-sim", "apps/vesperd", "apps/vesperctl"]
+    made = [step(report, plain.make(programs[:1], jobs)), step(report, optimised.make(programs[:1], jobs)),
+            step(report, clang.make(programs, jobs))]
+    if all(made) and usual_build is not None:
+        compare_hashes([usual_build, plain, optimised, clang], report)
+
+
 def address_sanitizer(jobs, report):
     build = Build("asan", options=["-Db_sanitize=address,undefined", "-Db_lundef=false", *SANITIZED],
                   environment={"UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1", "VESPER_FLIP_STEP": "11"},
@@ -223,12 +235,7 @@ def main():
         hunt(build, jobs, report)
     if not arguments.quick:
         planted(report)
-        plain = Build("o0", options=["-Doptimization=0", "-Ddebug=false"])
-        optimised = Build("clang-o3", compiler="clang++", options=["-Doptimization=3", "-Ddebug=false"])
-        programs = ["apps/vesper-sim", "apps/vesperd", "apps/vesperctl"]
-        if (step(report, plain.make(programs[:1], jobs)) and step(report, optimised.make(programs, jobs))
-                and build is not None):
-            compare_hashes([build, plain, optimised], report)
+        compilers(build, jobs, report)
         address_sanitizer(jobs, report)
         thread_sanitizer(jobs, report)
 
