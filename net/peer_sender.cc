@@ -20,6 +20,7 @@ constexpr milliseconds kReplyTime{1000};
 // Between failed tries.
 constexpr milliseconds kBackoffMin{10};
 constexpr milliseconds kBackoffMax{200};
+constexpr milliseconds kStopRepeat{5};
 
 }  // namespace
 
@@ -52,6 +53,15 @@ PeerSender::PeerSender(const NodeAddress& address)
 
 PeerSender::~PeerSender() {
   begin_stop();
+  {
+    // A request that is just about to begin does not notice the stop of its link: it is told again.
+    std::unique_lock lock(mutex_);
+    while (!ended_.wait_for(lock, kStopRepeat, [this] { return has_ended_; })) {
+      lock.unlock();
+      link_->stop();
+      lock.lock();
+    }
+  }
   thread_.join();
 }
 
@@ -61,7 +71,6 @@ void PeerSender::begin_stop() {
     stop_ = true;
   }
   arrived_.notify_one();
-  link_->stop();
 }
 
 void PeerSender::send(ByteView frame) {
@@ -81,7 +90,7 @@ void PeerSender::run() {
   std::unique_lock lock(mutex_);
   while (true) {
     arrived_.wait(lock, [this] { return stop_ || !waiting_.empty(); });
-    if (stop_) return;
+    if (stop_) break;
     frames.clear();
     std::swap(frames, waiting_);
     lock.unlock();
@@ -94,6 +103,8 @@ void PeerSender::run() {
     arrived_.wait_for(lock, backoff, [this] { return stop_; });
     backoff = std::min(backoff * 2, kBackoffMax);
   }
+  has_ended_ = true;
+  ended_.notify_one();
 }
 
 }  // namespace vesper::net

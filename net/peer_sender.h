@@ -23,14 +23,14 @@ inline constexpr std::size_t kPeerBodyBytes = 8 * 1024 * 1024;
 class PeerSender {
  public:
   explicit PeerSender(const NodeAddress& address);
-  // Stops too.
+  // Stops too, and waits: for a connection that is being made, at most its time (300 ms).
   ~PeerSender();
   PeerSender(const PeerSender&) = delete;
   PeerSender& operator=(const PeerSender&) = delete;
 
   // Never blocks on the network.
   void send(ByteView frame);
-  // Ends a request that is under way.
+  // Begins no request any more. Never blocks: tell all senders before the first one's end.
   void begin_stop();
 
  private:
@@ -41,6 +41,8 @@ class PeerSender {
   std::condition_variable arrived_;
   std::vector<std::byte> waiting_;  // whole frames; guarded by mutex_
   bool stop_ = false;               // guarded by mutex_
+  bool has_ended_ = false;          // the thread; guarded by mutex_
+  std::condition_variable ended_;
   std::unique_ptr<Link> link_;
   std::thread thread_;
 };
