@@ -67,7 +67,7 @@ void add_timing_options(CLI::App& app, RawOptions& raw) {
 
 void add_limit_options(CLI::App& app, RawOptions& raw) {
   app.add_option("--max-connections", raw.max_connections,
-                 "Open connections; beyond it a client gets 503 at once")
+                 "Open connections; beyond it a client gets 503, and other nodes are still served")
       ->check(CLI::Range(1, 100'000))
       ->capture_default_str();
   app.add_option("--max-body", raw.max_body, "Bytes of a client's body; longer gets 413")

@@ -32,6 +32,8 @@ std::string_view path_of(std::string_view target);
 class HttpHandler {
  public:
   virtual ~HttpHandler() = default;
+  // Whether another node of the cluster asks for such a path: places are kept for these.
+  virtual bool is_from_peer(std::string_view path) const = 0;
   // The longest body that this target may have; longer is refused (413).
   virtual std::size_t body_bytes_max(std::string_view target) const = 0;
   // May block. Called on many threads at once, one a connection.
@@ -39,8 +41,15 @@ class HttpHandler {
 };
 
 struct HttpLimits {
-  // Open connections. Beyond it: 503 at once, and closed.
+  // Open connections. Beyond it: 503, and closed.
   std::size_t connections = 2048;
+  // Beyond these, kept for the other nodes, so that clients in any number do not part a node from
+  // its cluster: a connection whose first request is no peer's gets 503 and is closed. Beyond these
+  // too: 503 at once.
+  std::size_t peer_connections = 64;
+  // The bodies of all requests of clients under way, and of other nodes. Beyond it: 503 and closed.
+  std::size_t body_bytes = std::size_t{256} * 1024 * 1024;
+  std::size_t peer_body_bytes = std::size_t{128} * 1024 * 1024;
   // Request line and headers. Longer: 431 and closed.
   std::size_t head_bytes = 32 * 1024;
   // From a request's first byte to the end of its head. Later: 408 and closed.

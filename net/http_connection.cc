@@ -32,15 +32,12 @@ int milliseconds_until(HttpConnection::Time deadline) {
 }  // namespace
 
 HttpConnection::Fill HttpConnection::fill(Time deadline) {
-  while (true) {
+  // Asked before every read: a client that sends a byte now and then is late as well.
+  while (now() < deadline) {
     std::array<pollfd, 2> wait{{{socket_, POLLIN, 0}, {stop_, POLLIN, 0}}};
     const int ready = ::poll(wait.data(), wait.size(), milliseconds_until(deadline));
-    if (ready < 0 && errno == EINTR) continue;
+    if (ready == 0 || (ready < 0 && errno == EINTR)) continue;
     if (ready < 0) return Fill::kEnd;
-    if (ready == 0) {
-      if (now() < deadline) continue;
-      return Fill::kLate;
-    }
     if (wait[1].revents != 0) return Fill::kStopped;
     const std::size_t before = buffer_.size();
     buffer_.resize(before + kReadBytes);
@@ -50,6 +47,7 @@ HttpConnection::Fill HttpConnection::fill(Time deadline) {
     if (count < 0 && (errno == EINTR || errno == EAGAIN)) continue;
     return Fill::kEnd;
   }
+  return Fill::kLate;
 }
 
 void HttpConnection::consume(std::size_t count) {
@@ -75,7 +73,7 @@ HttpConnection::Got HttpConnection::on_no_more(Fill fill, const char* what) {
 
 HttpConnection::Got HttpConnection::read_head() {
   // An empty line before a request is legal (RFC 9112 section 2.2) and sent by old clients.
-  Time deadline = now() + limits_.idle_time;
+  Time deadline = now() + limits_->idle_time;
   bool has_begun = false;
   std::size_t searched = 0;
   while (true) {
@@ -83,17 +81,17 @@ HttpConnection::Got HttpConnection::read_head() {
     const std::string_view bytes = buffered();
     if (!bytes.empty() && !has_begun) {
       has_begun = true;
-      deadline = now() + limits_.head_time;
+      deadline = now() + limits_->head_time;
     }
-    const std::size_t end = find_head_end(bytes.substr(0, limits_.head_bytes), searched);
+    const std::size_t end = find_head_end(bytes.substr(0, limits_->head_bytes), searched);
     if (end != std::string_view::npos) {
       head_text_.assign(bytes.substr(0, end));
       consume(end);
       break;
     }
-    if (bytes.size() >= limits_.head_bytes) {
-      return refuse(431, "the request's head is longer than " + std::to_string(limits_.head_bytes) +
-                             " bytes");
+    if (bytes.size() >= limits_->head_bytes) {
+      return refuse(431, "the request's head is longer than " +
+                             std::to_string(limits_->head_bytes) + " bytes");
     }
     searched = bytes.size();
     const Fill got = fill(deadline);
@@ -118,13 +116,18 @@ HttpConnection::Got HttpConnection::take(std::size_t count, Time deadline, std::
   return Got::kWhole;
 }
 
+std::size_t HttpConnection::body_bytes_at_most(std::size_t bytes_max) const {
+  if (head_.is_chunked) return bytes_max;
+  return static_cast<std::size_t>(std::min<std::uint64_t>(head_.content_length, bytes_max));
+}
+
 HttpConnection::Got HttpConnection::read_body(std::size_t bytes_max, std::string& body) {
   body.clear();
   const std::string too_long = "the body is longer than " + std::to_string(bytes_max) + " bytes";
   if (head_.content_length > bytes_max) return refuse(413, too_long);
   if (!head_.is_chunked && head_.content_length == 0) return Got::kWhole;
   if (head_.expects_continue && buffered().empty() && !write(kContinue)) return Got::kClosed;
-  const Time deadline = now() + limits_.body_time;
+  const Time deadline = now() + limits_->body_time;
   if (head_.is_chunked) return read_chunks(bytes_max, deadline, body);
   const auto length = static_cast<std::size_t>(head_.content_length);
   body.reserve(length);
@@ -172,7 +175,7 @@ HttpConnection::Got HttpConnection::read_chunks(std::size_t bytes_max, Time dead
 }
 
 bool HttpConnection::write(std::string_view bytes) {
-  const Time deadline = now() + limits_.write_time;
+  const Time deadline = now() + limits_->write_time;
   while (!bytes.empty()) {
     const ssize_t count = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     if (count > 0) {
@@ -196,7 +199,7 @@ void HttpConnection::linger() {
   do {
     buffer_.clear();
     at_ = 0;
-  } while (fill(deadline) == Fill::kMore && now() < deadline);
+  } while (fill(deadline) == Fill::kMore);
 }
 
 }  // namespace vesper::net

@@ -20,9 +20,12 @@ class HttpConnection {
 
   // `stop` becomes readable when the server stops. Neither descriptor is owned.
   HttpConnection(int socket, int stop, const HttpLimits& limits)
-      : socket_(socket), stop_(stop), limits_(limits) {}
+      : socket_(socket), stop_(stop), limits_(&limits) {}
   HttpConnection(const HttpConnection&) = delete;
   HttpConnection& operator=(const HttpConnection&) = delete;
+
+  // From the next read on. The limits outlive the connection.
+  void set_limits(const HttpLimits& limits) { limits_ = &limits; }
 
   enum class Got : std::uint8_t {
     kWhole,
@@ -32,6 +35,8 @@ class HttpConnection {
   // The next request's head. Ensures (kWhole): head() is valid until read_body returns.
   Got read_head();
   const HttpHead& head() const { return head_; }
+  // How long its body may become, if longer than `bytes_max` is refused.
+  std::size_t body_bytes_at_most(std::size_t bytes_max) const;
   // Its body: exactly the bytes that the head says. Call once after read_head.
   Got read_body(std::size_t bytes_max, std::string& body);
   const HttpReply& refusal() const { return refusal_; }
@@ -56,7 +61,7 @@ class HttpConnection {
 
   int socket_;
   int stop_;
-  const HttpLimits& limits_;
+  const HttpLimits* limits_;
   std::string buffer_;  // what came and is not consumed begins at at_
   std::size_t at_ = 0;
   std::string head_text_;

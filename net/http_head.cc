@@ -103,6 +103,15 @@ class Framing {
   bool expects_continue_ = false;
 };
 
+// The absolute form, as proxies get it (RFC 9112 section 3.2.2): which host it names is nothing to
+// us.
+std::string_view without_authority(std::string_view target) {
+  constexpr std::string_view kScheme = "http://";
+  if (!equals_ignoring_case(target.substr(0, kScheme.size()), kScheme)) return target;
+  const std::size_t path = target.find('/', kScheme.size());
+  return path == std::string_view::npos ? "/" : target.substr(path);
+}
+
 Status parse_request_line(std::string_view line, HttpHead& head) {
   const std::size_t first = line.find(' ');
   const std::size_t last = line.rfind(' ');
@@ -111,10 +120,10 @@ Status parse_request_line(std::string_view line, HttpHead& head) {
   head.target = line.substr(first + 1, last - first - 1);
   const std::string_view version = line.substr(last + 1);
   if (!is_token(head.method)) return invalid("a bad method");
-  const bool is_clean = std::all_of(head.target.begin(), head.target.end(), [](char c) {
-    return static_cast<unsigned char>(c) > 0x20 && c != 0x7f;
-  });
+  const bool is_clean = std::all_of(head.target.begin(), head.target.end(),
+                                    [](char c) { return c > 0x20 && c < 0x7f; });
   if (head.target.empty() || !is_clean) return invalid("a bad target");
+  head.target = without_authority(head.target);
   if (version != "HTTP/1.1" && version != "HTTP/1.0") return invalid("an unknown HTTP version");
   head.is_http10 = version == "HTTP/1.0";
   return {};

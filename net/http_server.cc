@@ -1,19 +1,19 @@
 #include "net/http_server.h"
 
+#include <fcntl.h>
 #include <httplib.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/eventfd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
-#include <condition_variable>
 #include <cstring>
-#include <deque>
-#include <mutex>
-#include <system_error>
 #include <thread>
 
+#include "net/connection_threads.h"
 #include "net/file_descriptor.h"
 #include "net/http_connection.h"
 #include "net/json.h"
@@ -23,8 +23,10 @@ namespace vesper::net {
 namespace {
 
 constexpr int kBacklog = 1024;
-// Threads that may wait for a next connection; the others end with theirs.
-constexpr std::size_t kIdleThreads = 64;
+// Before the next try of an accept for which the system has no descriptor or no memory.
+constexpr int kAcceptPauseMilliseconds = 10;
+// In a place that is kept for the other nodes, a connection says within this time that it is one.
+constexpr std::chrono::milliseconds kPeerTime{1000};
 
 // Of the refusals that the library does not write.
 const char* reason_of(int status) {
@@ -72,74 +74,42 @@ class MemoryStream : public httplib::Stream {
   std::string output_;
 };
 
-// A thread a connection, up to a bound; beyond it a connection is refused on the accepting thread.
-class ConnectionThreads : public httplib::TaskQueue {
+HttpLimits of_kept_places(HttpLimits limits) {
+  limits.idle_time = limits.head_time = std::min(limits.head_time, kPeerTime);
+  return limits;
+}
+
+// What connections hold together, up to a bound.
+class ByteBudget {
  public:
-  ConnectionThreads(std::size_t bound, std::atomic<std::size_t>& live)
-      : bound_(bound), live_(live) {}
+  explicit ByteBudget(std::size_t bound) : left_(bound) {}
 
-  void enqueue(std::function<void()> serve) override {
-    if (live_.load() >= bound_ || !take(serve)) serve();
-  }
+  // A part of it, given back by its end.
+  class Share {
+   public:
+    Share(ByteBudget& budget, std::size_t bytes)
+        : budget_(budget), bytes_(budget.take(bytes) ? bytes : 0), is_given_(bytes_ == bytes) {}
+    ~Share() { budget_.left_.fetch_add(bytes_); }
+    Share(const Share&) = delete;
+    Share& operator=(const Share&) = delete;
+    bool is_given() const { return is_given_; }
 
-  // Waits for every thread: they touch nothing of this object after that.
-  void shutdown() override {
-    std::unique_lock lock(mutex_);
-    stop_ = true;
-    arrived_.notify_all();
-    ended_.wait(lock, [this] { return threads_ == 0; });
-  }
+   private:
+    ByteBudget& budget_;
+    std::size_t bytes_;
+    bool is_given_;
+  };
 
  private:
-  // False: the system gives no more threads; that is a bound like ours.
-  bool take(const std::function<void()>& serve) {
-    const std::lock_guard lock(mutex_);
-    tasks_.push_back(serve);
-    if (idle_ >= tasks_.size()) {
-      arrived_.notify_one();
-    } else {
-      try {
-        std::thread([this] { run(); }).detach();
-      } catch (const std::system_error&) {
-        tasks_.pop_back();
-        return false;
-      }
-      ++threads_;
+  bool take(std::size_t bytes) {
+    std::size_t left = left_.load();
+    while (left >= bytes) {
+      if (left_.compare_exchange_weak(left, left - bytes)) return true;
     }
-    live_.fetch_add(1);
-    return true;
+    return false;
   }
 
-  void run() {
-    std::unique_lock lock(mutex_);
-    while (true) {
-      if (!tasks_.empty()) {
-        const std::function<void()> serve = std::move(tasks_.front());
-        tasks_.pop_front();
-        lock.unlock();
-        serve();
-        live_.fetch_sub(1);
-        lock.lock();
-        continue;
-      }
-      if (stop_ || idle_ >= kIdleThreads) break;
-      ++idle_;
-      arrived_.wait(lock);
-      --idle_;
-    }
-    --threads_;
-    ended_.notify_all();
-  }
-
-  const std::size_t bound_;
-  std::atomic<std::size_t>& live_;
-  std::mutex mutex_;
-  std::condition_variable arrived_;
-  std::condition_variable ended_;
-  std::deque<std::function<void()>> tasks_;  // guarded by mutex_, as all that follows
-  std::size_t threads_ = 0;
-  std::size_t idle_ = 0;
-  bool stop_ = false;
+  std::atomic<std::size_t> left_;
 };
 
 }  // namespace
@@ -158,8 +128,16 @@ std::string_view path_of(std::string_view target) {
 class HttpServer::Impl : public httplib::Server {
  public:
   Impl(HttpLimits limits, HttpHandler& handler)
-      : limits_(limits), handler_(handler), stop_(::eventfd(0, EFD_CLOEXEC)) {
-    new_task_queue = [this] { return new ConnectionThreads(limits_.connections, live_); };
+      : limits_(limits),
+        peer_limits_(of_kept_places(limits)),
+        handler_(handler),
+        client_bodies_(limits.body_bytes),
+        peer_bodies_(limits.peer_body_bytes),
+        stop_(::eventfd(0, EFD_CLOEXEC)),
+        threads_(limits.connections + limits.peer_connections,
+                 [this](FileDescriptor socket, std::size_t live) {
+                   serve(std::move(socket), live > limits_.connections);
+                 }) {
     set_keep_alive_max_count(1'000'000);
     set_keep_alive_timeout(
         std::chrono::duration_cast<std::chrono::seconds>(limits.idle_time).count());
@@ -189,13 +167,15 @@ class HttpServer::Impl : public httplib::Server {
                    "cannot listen on " + host + ":" + std::to_string(port) + ": " + reason};
     }
     port_ = static_cast<std::uint16_t>(bound);
+    // From here on the library has no part in it: its loop ends for good when the system is out of
+    // descriptors or memory for a moment.
+    listener_ = FileDescriptor(svr_sock_.exchange(INVALID_SOCKET));
     // The library's backlog of 5 drops a burst of connections.
-    ::listen(svr_sock_, kBacklog);
-    listener_ = svr_sock_;
-    acceptor_ = std::thread([this] {
-      accepting_thread_.store(std::this_thread::get_id());
-      listen_after_bind();
-    });
+    if (::listen(listener_.get(), kBacklog) != 0 ||
+        ::fcntl(listener_.get(), F_SETFL, O_NONBLOCK) != 0) {
+      return Error{ErrorCode::kIo, std::string("cannot listen: ") + std::strerror(errno)};
+    }
+    acceptor_ = std::thread([this] { accept_connections(); });
     return {};
   }
 
@@ -203,16 +183,15 @@ class HttpServer::Impl : public httplib::Server {
     stopping_.store(true);
     const std::uint64_t one = 1;
     [[maybe_unused]] const ssize_t written = ::write(stop_.get(), &one, sizeof one);
-    // Ends the accept; the library closes the socket when its loop ends.
-    if (listener_ >= 0) ::shutdown(listener_, SHUT_RDWR);
   }
 
   void finish_stop() {
     if (acceptor_.joinable()) acceptor_.join();
+    threads_.stop();
   }
 
   std::uint16_t port() const { return port_; }
-  std::size_t connections() const { return live_.load(); }
+  std::size_t connections() const { return threads_.live(); }
 
  private:
   static void put(HttpReply reply, httplib::Response& response) {
@@ -226,30 +205,45 @@ class HttpServer::Impl : public httplib::Server {
     put(handler_.handle({request.method, request.target, request.body}), response);
   }
 
-  // Takes the place of the library's loop.
-  bool process_and_close_socket(socket_t raw_socket) override {
-    FileDescriptor socket(raw_socket);
+  void accept_connections() {
+    bool is_short = false;
+    while (true) {
+      // Short of something, only the stop is waited for: the listener would be ready at once.
+      std::array<pollfd, 2> wait{{{stop_.get(), POLLIN, 0}, {listener_.get(), POLLIN, 0}}};
+      const int ready =
+          is_short ? ::poll(wait.data(), 1, kAcceptPauseMilliseconds) : ::poll(wait.data(), 2, -1);
+      if (ready > 0 && wait[0].revents != 0) break;
+      FileDescriptor socket(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+      is_short = !socket.is_open() &&
+                 (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM);
+      if (!socket.is_open()) continue;
+      if (!threads_.take(socket)) refuse_connection(socket.get());
+    }
+    // Who waits in the backlog learns at once that nobody will come.
+    listener_.close();
+  }
+
+  void serve(FileDescriptor socket, bool is_for_peers) {
     const int on = 1;
     ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    HttpConnection connection(socket.get(), stop_.get(), limits_);
-    if (std::this_thread::get_id() == accepting_thread_.load()) {
-      refuse_connection(socket.get());
-      return false;
+    HttpConnection connection(socket.get(), stop_.get(), is_for_peers ? peer_limits_ : limits_);
+    while (serve_one(connection, is_for_peers)) {
     }
-    while (serve_one(connection)) {
-    }
-    return true;
   }
 
   // Beyond the bound: never waits, for it runs on the accepting thread.
   static void refuse_connection(int socket) {
-    HttpReply reply = error_reply(503, "too many connections");
-    reply.headers = {{"Retry-After", "1"}, {"Vesper-Outcome", "rejected"}};
-    const std::string text = refusal_text(reply);
+    const std::string text = refusal_text(overloaded("too many connections"));
     ::send(socket, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     ::shutdown(socket, SHUT_WR);
     std::array<char, 4096> rest;
     ::recv(socket, rest.data(), rest.size(), MSG_DONTWAIT);
+  }
+
+  static HttpReply overloaded(std::string_view why) {
+    HttpReply reply = error_reply(503, why);
+    reply.headers = {{"Retry-After", "1"}, {"Vesper-Outcome", "rejected"}};
+    return reply;
   }
 
   static std::string refusal_text(const HttpReply& reply) {
@@ -262,18 +256,29 @@ class HttpServer::Impl : public httplib::Server {
     return text + reply.body;
   }
 
+  static bool refuse(HttpConnection& connection, const HttpReply& reply) {
+    if (connection.write(refusal_text(reply))) connection.linger();
+    return false;
+  }
+
   // False: the connection ends.
-  bool serve_one(HttpConnection& connection) {
+  bool serve_one(HttpConnection& connection, bool is_for_peers) {
+    using Got = HttpConnection::Got;
+    Got got = connection.read_head();
+    if (got == Got::kClosed) return false;
+    if (got == Got::kRefused) return refuse(connection, connection.refusal());
+    const bool is_peer = handler_.is_from_peer(path_of(connection.head().target));
+    if (is_for_peers && !is_peer) return refuse(connection, overloaded("too many connections"));
+    if (is_for_peers) connection.set_limits(limits_);
+
+    const std::size_t bytes_max = handler_.body_bytes_max(connection.head().target);
+    const ByteBudget::Share share(is_peer ? peer_bodies_ : client_bodies_,
+                                  connection.body_bytes_at_most(bytes_max));
+    if (!share.is_given()) return refuse(connection, overloaded("too many bytes under way"));
     std::string body;
-    HttpConnection::Got got = connection.read_head();
-    if (got == HttpConnection::Got::kWhole) {
-      got = connection.read_body(handler_.body_bytes_max(connection.head().target), body);
-    }
-    if (got == HttpConnection::Got::kClosed) return false;
-    if (got == HttpConnection::Got::kRefused) {
-      if (connection.write(refusal_text(connection.refusal()))) connection.linger();
-      return false;
-    }
+    got = connection.read_body(bytes_max, body);
+    if (got == Got::kClosed) return false;
+    if (got == Got::kRefused) return refuse(connection, connection.refusal());
     return reply(connection, std::move(body));
   }
 
@@ -296,14 +301,16 @@ class HttpServer::Impl : public httplib::Server {
   }
 
   const HttpLimits limits_;
+  const HttpLimits peer_limits_;
   HttpHandler& handler_;
+  ByteBudget client_bodies_;
+  ByteBudget peer_bodies_;
   FileDescriptor stop_;
   std::atomic<bool> stopping_{false};
-  std::atomic<std::size_t> live_{0};
-  std::atomic<std::thread::id> accepting_thread_{};
   std::uint16_t port_ = 0;
-  int listener_ = -1;
+  FileDescriptor listener_;
   std::thread acceptor_;
+  ConnectionThreads threads_;
 };
 
 HttpServer::HttpServer(HttpLimits limits, HttpHandler& handler)

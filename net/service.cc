@@ -14,8 +14,12 @@ HttpReply method_not_allowed(const std::string& method, const char* allowed) {
 
 }  // namespace
 
+bool Service::is_from_peer(std::string_view path) const {
+  return path == "/peer";
+}
+
 std::size_t Service::body_bytes_max(std::string_view target) const {
-  return path_of(target) == "/peer" ? kPeerBodyBytes : options_.body_bytes;
+  return is_from_peer(path_of(target)) ? kPeerBodyBytes : options_.body_bytes;
 }
 
 HttpReply Service::handle(const HttpRequest& request) {

@@ -26,6 +26,7 @@ class Service : public HttpHandler {
         runtime_(runtime),
         started_(std::chrono::steady_clock::now()) {}
 
+  bool is_from_peer(std::string_view path) const override;
   std::size_t body_bytes_max(std::string_view target) const override;
   HttpReply handle(const HttpRequest& request) override;
   // For /status: how many connections are open. Set it before the server starts.

@@ -26,6 +26,7 @@ using std::chrono::seconds;
 
 class NullHandler : public net::HttpHandler {
  public:
+  bool is_from_peer(std::string_view) const override { return false; }
   std::size_t body_bytes_max(std::string_view) const override { return net::kPeerBodyBytes; }
   net::HttpReply handle(const net::HttpRequest& request) override {
     bytes.fetch_add(request.body.size());

@@ -2,7 +2,9 @@
 // does.
 #include <doctest/doctest.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -26,6 +28,7 @@ using Clock = std::chrono::steady_clock;
 // Says what it was asked, and remembers it.
 class EchoHandler : public net::HttpHandler {
  public:
+  bool is_from_peer(std::string_view path) const override { return path == "/peer"; }
   std::size_t body_bytes_max(std::string_view) const override { return 1000; }
   HttpReply handle(const HttpRequest& request) override {
     const std::lock_guard lock(mutex_);
@@ -112,6 +115,11 @@ std::vector<Probe> framing_probes() {
        {200},
        false,
        {"GET /a%2Fb%0A?x=%41 "}},
+      {"the absolute form, as to a proxy",
+       {"GET http://h:80/a?x HTTP/1.1\r\n\r\nGET HTTP://h HTTP/1.1\r\n\r\n"},
+       {200, 200},
+       false,
+       {"GET /a?x ", "GET / "}},
       {"an unknown method reaches the handler as it is",
        {"BREW /a HTTP/1.1\r\n\r\n"},
        {200},
@@ -154,6 +162,7 @@ std::vector<Probe> hostile_probes() {
   refused("no version", "GET /a\r\n\r\n");
   refused("an unknown version", "GET /a HTTP/2.0\r\n\r\n");
   refused("a target with a blank", "GET /a b HTTP/1.1\r\n\r\n");
+  refused("a target that is not ASCII", "GET /\xff HTTP/1.1\r\n\r\n");
   refused("a header without a colon", kGet + "X\r\n" + evil);
   refused("not HTTP at all", std::string("\x16\x03\x01\x02\r\n\r\n"));
   const std::string chunked = "PUT /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -298,8 +307,24 @@ TEST_CASE("slow clients meet deadlines") {
   }
 }
 
+TEST_CASE("a byte now and then does not put off a deadline") {
+  TestServer test({.head_time = milliseconds(100)});
+  RawClient client(test.server.port());
+  const auto began = Clock::now();
+
+  client.send("GET /a HTTP/1.1\r\nX: ");
+  while (client.is_quiet_for(milliseconds(5)) && Clock::now() - began < milliseconds(3000)) {
+    client.send("x");
+  }
+  const auto reply = client.reply();
+
+  REQUIRE(reply);
+  CHECK(reply->status == 408);
+  ++counts().probes;
+}
+
 TEST_CASE("connections beyond the bound get 503 at once, and a free place serves again") {
-  TestServer test({.connections = 3});
+  TestServer test({.connections = 3, .peer_connections = 0});
   std::vector<std::unique_ptr<RawClient>> clients;
   for (int i = 0; i < 3; ++i) {
     clients.push_back(std::make_unique<RawClient>(test.server.port()));
@@ -323,6 +348,107 @@ TEST_CASE("connections beyond the bound get 503 at once, and a free place serves
   const auto served = fifth.reply();
   REQUIRE(served);
   CHECK(served->status == 200);
+  ++counts().probes;
+}
+
+TEST_CASE("places are kept for other nodes when clients have taken all theirs") {
+  TestServer test({.connections = 1, .peer_connections = 2, .head_time = milliseconds(100)});
+  const auto connect = [&test](const std::string& bytes) {
+    auto client = std::make_unique<RawClient>(test.server.port());
+    client->send(bytes);
+    return client;
+  };
+  const std::string post = "POST /peer HTTP/1.1\r\nContent-Length: 0\r\n\r\n";
+  const auto client = connect("GET /a HTTP/1.1\r\n\r\n");
+  REQUIRE(client->reply());
+
+  const auto peer = connect(post);
+  const auto first = peer->reply();
+  REQUIRE(first);
+  CHECK(first->status == 200);
+
+  struct Row {
+    const char* bytes;
+    std::optional<int> status;
+  };
+  for (const Row& row :
+       {Row{"GET /a HTTP/1.1\r\n\r\n", 503}, Row{"GET /a", 408}, Row{"", std::nullopt}}) {
+    INFO(std::string(row.bytes));
+    const auto other = connect(row.bytes);
+    if (row.status) {
+      const auto refused = other->reply();
+      REQUIRE(refused);
+      CHECK(refused->status == *row.status);
+    }
+    CHECK(other->is_closed());
+    while (test.server.connections() > 2) std::this_thread::yield();
+    ++counts().probes;
+  }
+
+  peer->send(post);
+  const auto second = peer->reply();
+  REQUIRE(second);
+  CHECK(second->status == 200);
+  peer->send("GET /a HTTP/1.1\r\n\r\n");
+  const auto refused = peer->reply();
+  REQUIRE(refused);
+  CHECK(refused->status == 503);
+  ++counts().probes;
+}
+
+TEST_CASE("the bodies under way have a bound together") {
+  TestServer test({.body_bytes = 1000});
+  RawClient first(test.server.port());
+  first.send("PUT /a HTTP/1.1\r\nContent-Length: 600\r\n\r\n");
+  REQUIRE(first.is_quiet_for(milliseconds(50)));
+
+  for (const char* framing : {"Content-Length: 600", "Transfer-Encoding: chunked"}) {
+    INFO(std::string(framing));
+    RawClient second(test.server.port());
+    second.send(std::string("PUT /b HTTP/1.1\r\n") + framing + "\r\n\r\n");
+    const auto refused = second.reply();
+    REQUIRE(refused);
+    CHECK(refused->status == 503);
+    CHECK(second.is_closed());
+    ++counts().probes;
+  }
+  RawClient peer(test.server.port());
+  peer.send("POST /peer HTTP/1.1\r\nContent-Length: 600\r\n\r\n" + std::string(600, 'p'));
+  const auto from_peer = peer.reply();
+  REQUIRE(from_peer);
+  CHECK(from_peer->status == 200);
+
+  first.send(std::string(600, 'x'));
+  const auto served = first.reply();
+  REQUIRE(served);
+  CHECK(served->status == 200);
+  first.send("PUT /a HTTP/1.1\r\nContent-Length: 1000\r\n\r\n" + std::string(1000, 'x'));
+  const auto next = first.reply();
+  REQUIRE(next);
+  CHECK(next->status == 200);
+  ++counts().probes;
+}
+
+TEST_CASE("a connection that comes while no descriptor is left is served when there is one") {
+  TestServer test;
+  std::vector<net::FileDescriptor> all;
+  while (true) {
+    net::FileDescriptor next(::dup(0));
+    if (!next.is_open()) break;
+    all.push_back(std::move(next));
+  }
+  REQUIRE(errno == EMFILE);
+  all.pop_back();
+  RawClient client(test.server.port());
+  REQUIRE(client.is_connected());
+
+  client.send("GET /a HTTP/1.1\r\n\r\n");
+  CHECK(client.is_quiet_for(milliseconds(50)));
+  all.clear();
+  const auto reply = client.reply();
+
+  REQUIRE(reply);
+  CHECK(reply->status == 200);
   ++counts().probes;
 }
 
