@@ -35,6 +35,10 @@ inline constexpr std::size_t kBarredMessages = 1024;
 // Committed entries handed out in one Ready. Full: the rest comes with the next.
 inline constexpr std::size_t kCommittedEntries = 4096;
 
+// A message's term. Above: the decoder refuses it, so that no peer's damage brings the count of
+// terms to its end. One election a microsecond reaches it after 146,000 years.
+inline constexpr std::uint64_t kTerm = std::uint64_t{1} << 62;
+
 // Nodes in one ip list.
 inline constexpr std::size_t kNodes = 64;
 

@@ -8,12 +8,16 @@
 #include "core/base/limits.h"
 
 // A body is u8 kind, u64 term, then the kind's fields in the order of message.h:
-//   1 PreVoteRequest, 3 VoteRequest   position last_log
-//   2 PreVoteReply, 4 VoteReply       u8 granted
-//   5 AppendRequest                   position previous, u64 commit, u32 count, the entries'
-//   records 6 AppendReply                     u8 accepted; accepted: u64 match; else u64 rejected,
-//   position hint 7 HeartbeatRequest                u64 commit, u64 round 8 HeartbeatReply u64
-//   round
+//
+//   1 PreVoteRequest    position last_log
+//   2 PreVoteReply      u8 granted
+//   3 VoteRequest       as 1
+//   4 VoteReply         as 2
+//   5 AppendRequest     position previous, u64 commit, u32 count, the entries' records
+//   6 AppendReply       u8 accepted; accepted: u64 match; else u64 rejected, position hint
+//   7 HeartbeatRequest  u64 commit, u64 round
+//   8 HeartbeatReply    u64 round
+//
 // A position is u64 term, u64 index: both 0 or neither.
 
 namespace vesper::raft {
@@ -103,6 +107,7 @@ class Decoder {
     const std::uint8_t kind = in_.u8();
     Message message;
     message.term = term_ = Term(in_.u64());
+    if (term_ > Term(limits::kTerm)) fail(ErrorCode::kLimit, "a term beyond all elections");
     message.body = body(kind);
     if (!in_.ok()) fail(ErrorCode::kInvalid, "cut short");
     if (in_.remaining() > 0) fail(ErrorCode::kInvalid, "bytes left over");

@@ -211,6 +211,10 @@ TEST_CASE("counts and bytes over the limits are refused, and the limits themselv
   const auto too_long = decode(append(1, {}, 2).entry(1, 1, half).entry(1, 2, half + "x").bytes);
   CHECK(too_long.error().code == ErrorCode::kLimit);
 
+  CHECK(decode(Body(8, limits::kTerm).u64(0).bytes).ok());
+  CHECK(decode(Body(8, limits::kTerm + 1).u64(0).bytes).error().code == ErrorCode::kLimit);
+  CHECK(decode(Body(8, UINT64_MAX).u64(0).bytes).error().code == ErrorCode::kLimit);
+
   const std::string longest(limits::kEntryPayloadBytes, 'x');
   CHECK(decode(append(1, {}, 1).entry(1, 1, longest).bytes).ok());
 }

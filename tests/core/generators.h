@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/base/limits.h"
 #include "core/raft/message.h"
 
 namespace vesper::testing {
@@ -77,7 +78,7 @@ inline raft::MessageBody any_body(std::size_t kind, Term term) {
 }
 
 inline raft::Message any_message(std::size_t kind) {
-  const Term term(*rc::gen::arbitrary<std::uint64_t>());
+  const Term term(any_up_to(limits::kTerm - 1));
   return {NodeId(*rc::gen::inRange<std::uint32_t>(0, 64)),
           NodeId(*rc::gen::inRange<std::uint32_t>(0, 64)), term, any_body(kind, term)};
 }
