@@ -5,6 +5,7 @@
 #include <rapidjson/stringbuffer.h>
 #include <rapidjson/writer.h>
 
+#include <charconv>
 #include <utility>
 
 namespace vesper::ctl {
@@ -73,8 +74,11 @@ struct Api::Connection {
     client.set_keep_alive(true);
     client.set_tcp_nodelay(true);
     client.set_connection_timeout(kConnectTimeout);
-    client.set_read_timeout(answer_timeout);
-    client.set_write_timeout(answer_timeout);
+    set_answer_timeout(answer_timeout);
+  }
+  void set_answer_timeout(std::chrono::milliseconds timeout) {
+    client.set_read_timeout(timeout);
+    client.set_write_timeout(timeout);
   }
   std::string address;
   httplib::Client client;
@@ -89,8 +93,14 @@ bool Api::is_address(std::string_view text) {
   const std::size_t colon = text.rfind(':');
   if (colon == std::string_view::npos || colon == 0) return false;
   const std::string_view port = text.substr(colon + 1);
-  return !port.empty() && port.size() <= 5 &&
-         port.find_first_not_of("0123456789") == std::string_view::npos;
+  std::uint16_t number = 0;
+  const auto end = std::from_chars(port.data(), port.data() + port.size(), number);
+  return end.ec == std::errc() && end.ptr == port.data() + port.size() && number > 0;
+}
+
+void Api::set_answer_timeout(std::chrono::milliseconds timeout) {
+  answer_timeout_ = timeout;
+  if (connection_) connection_->set_answer_timeout(timeout);
 }
 
 Reply Api::send(const std::string& address, const char* method, const char* path,

@@ -34,6 +34,9 @@ class Api {
   Api(const Api&) = delete;
   Api& operator=(const Api&) = delete;
 
+  // For the next requests.
+  void set_answer_timeout(std::chrono::milliseconds timeout);
+
   // "http://host:port". An address of another form is refused by is_address.
   static bool is_address(std::string_view text);
 

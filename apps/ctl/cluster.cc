@@ -236,6 +236,11 @@ int Cluster::run() {
 }  // namespace
 
 int run_cluster(const ClusterOptions& options) {
+  if (options.base_port + options.nodes > 65536) {
+    fmt::print(stderr, "vesperctl: {} ports from {} on go beyond 65535\n", options.nodes,
+               options.base_port);
+    return kBadUsage;
+  }
   return Cluster(options).run();
 }
 

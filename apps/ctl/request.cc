@@ -48,7 +48,7 @@ class Requester {
  public:
   explicit Requester(const RequestOptions& options)
       : options_(options),
-        api_(std::min(kAnswerTimeout, std::max(options.timeout, kPause))),
+        api_(kAnswerTimeout),
         end_(Clock::now() + options.timeout),
         at_(options.address) {}
 
@@ -78,6 +78,8 @@ int Requester::run() {
   const std::string body =
       is_put ? put_body(options_.key, json_string(*options_.value)) : get_body(options_.key);
   while (true) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(end_ - Clock::now());
+    api_.set_answer_timeout(std::clamp(left, kPause, kAnswerTimeout));
     Reply reply = api_.send(at_, is_put ? "PUT" : "GET", "/request", body);
     const Next next = judge(reply, is_put);
     if (reply.delivery == Delivery::kAnswered) last_answer_ = reply;
