@@ -43,8 +43,7 @@ const char* role_name(Role role) {
   VESPER_UNREACHABLE();
 }
 
-// --- The public face
-// --------------------------------------------------------------------------------------
+// --- The public face ---
 
 Node::Node(NodeConfig config, Environment environment)
     : impl_(std::make_unique<NodeImpl>(std::move(config), environment)) {}
@@ -84,8 +83,7 @@ const raft::Log* Node::log() const {
   return impl_->log();
 }
 
-// --- Start
-// ------------------------------------------------------------------------------------------------
+// --- Start ---
 
 NodeImpl::NodeImpl(NodeConfig config, Environment environment)
     : config_(std::move(config)), environment_(environment), other_clusters_(config_.cluster_size) {
@@ -110,8 +108,7 @@ Status NodeImpl::start_raft() {
   return {};
 }
 
-// --- Inputs
-// -----------------------------------------------------------------------------------------------
+// --- Inputs ---
 
 void NodeImpl::on_message(const SharedBytes& bytes) {
   if (stopped()) return;
@@ -184,8 +181,7 @@ void NodeImpl::on_disk_done(storage::DiskDone done) {
   raft_->persisted(durable_write_);
 }
 
-// --- The turn
-// ---------------------------------------------------------------------------------------------
+// --- The turn ---
 
 void NodeImpl::run_turn() {
   const Instant now = environment_.clock.now();
@@ -294,8 +290,7 @@ Instant NodeImpl::next_deadline() const {
   VESPER_UNREACHABLE();
 }
 
-// --- Seeing and telling
-// -----------------------------------------------------------------------------------
+// --- Seeing and telling ---
 
 NodeView NodeImpl::view() const {
   NodeView view;

@@ -53,8 +53,7 @@ Raft::Raft(RaftConfig config, HardState hard_state, Log log, Instant now)
   reset_election_deadline();
 }
 
-// --- Time
-// -------------------------------------------------------------------------------------------------
+// --- Time ---
 
 void Raft::tick(Instant now) {
   now_ = std::max(now_, now);
@@ -80,8 +79,7 @@ void Raft::reset_election_deadline() {
       now_ + timeouts_.between(config_.election_timeout_min, config_.election_timeout_max - one);
 }
 
-// --- Messages
-// ---------------------------------------------------------------------------------------------
+// --- Messages ---
 
 void Raft::step(Instant now, const Message& message) {
   now_ = std::max(now_, now);
@@ -179,8 +177,7 @@ void Raft::send_after_durable(NodeId to, MessageBody body) {
   durable_messages_.push_back({config_.id, to, term(), std::move(body)});
 }
 
-// --- Durability
-// -------------------------------------------------------------------------------------------
+// --- Durability ---
 
 void Raft::set_hard_state(HardState hard_state) {
   VESPER_CHECK(hard_state.term >= hard_state_.term);

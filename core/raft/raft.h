@@ -2,10 +2,11 @@
 // knows no clock, network or disk, does nothing by itself, and never calls out. Node feeds it and
 // carries out what collect hands over (ready.h holds that contract). The handlers stand one concern
 // a file:
+//
 //   raft.cc         the term rules, once, before the dispatch by role; ticks, collect, durability
-//   election.cc     pre-vote, votes, becoming leader, check-quorum   (paper 5.2, 5.4.1;
-//   dissertation 9.6, 6.2) replication.cc  append, conflict hint, commit (paper 5.3, 5.4.2)
-//   read_index.cc   linearizable reads without a log write           (dissertation 6.4)
+//   election.cc     pre-vote, votes, leadership, check-quorum (paper 5.2, 5.4.1; diss. 9.6, 6.2)
+//   replication.cc  append, conflict hint, commit (paper 5.3, 5.4.2)
+//   read_index.cc   linearizable reads without a log write (diss. 6.4)
 #pragma once
 
 #include <deque>

@@ -11,8 +11,7 @@
 //   start    nanoseconds of one clock, when the request was sent
 //   end      when its answer came; for "unknown", when the client stopped waiting
 //   outcome  "ok"; "fail": can never take effect; "unknown": a put that may take effect at any time
-//            from its
-//            start on, or never
+//            from its start on, or never
 #pragma once
 
 #include <cstdint>

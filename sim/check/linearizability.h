@@ -2,14 +2,11 @@
 // effect at one instant between its start and its end (Herlihy and Wing). Two ways to judge:
 //
 //   by a witness  the order in which puts were applied. Then only one instant for each put needs to
-//                 be found, in
-//                 that order, and the earliest possible is always the best: time in the history's
-//                 length.
+//                 be found, in that order, and the earliest possible is always the best: time in
+//                 the history's length.
 //   by search     no order is known: for each key, Wing and Gong's search with Lowe's memory of
-//                 what was tried. Keys
-//                 are independent, so each is judged alone. Bounded; beyond the bound the verdict
-//                 is undecided,
-//                 never a silent pass.
+//                 what was tried. Keys are independent, so each is judged alone. Bounded; beyond
+//                 the bound the verdict is undecided, never a silent pass.
 //
 // Failed operations take no effect. An unknown put takes effect at any time from its start on, or
 // never.

@@ -1,8 +1,7 @@
 // Whether a cluster gets on. Safety is easy for a cluster that does nothing; this checker says when
 // it must do something, and that nobody waits for ever:
 //   progress       while a majority is up, connected and left alone, a leader appears within a
-//                  bound, and requests
-//                  succeed within another
+//                  bound, and requests succeed within another
 //   request-hangs  a node that runs undisturbed answers each request within its own time limit and
 //                  some slack
 // The runner tells it the situation after events; it watches requests as an observer.

@@ -4,8 +4,7 @@
 //   vote-once           a node grants one vote a term, whatever it forgets; in one life its vote
 //                       never changes
 //   hard-state-durable  no term or vote leaves in a message before it is on disk, and none that
-//                       left, or that was
-//                       reported synced, is forgotten by a restart
+//                       left, or that was reported synced, is forgotten by a restart
 #pragma once
 
 #include <map>
