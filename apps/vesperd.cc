@@ -28,11 +28,31 @@ vesper::net::FileDescriptor take_signals() {
 }
 
 // A thousand connections want more than the usual 1024 descriptors.
-void raise_descriptor_limit() {
+std::size_t raise_descriptor_limit() {
   rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 1024;
   limit.rlim_cur = limit.rlim_max;
   ::setrlimit(RLIMIT_NOFILE, &limit);
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  return limit.rlim_cur;
+}
+
+// Clients must not take the descriptors that peers and the log need: a node that cannot open its
+// next segment ends.
+vesper::net::HttpLimits within(std::size_t descriptors, const vesper::VesperdOptions& options,
+                               vesper::net::Logger& logger) {
+  constexpr std::size_t kForFiles = 64;
+  constexpr std::size_t kForPeers = 32;
+  vesper::net::HttpLimits limits = options.http;
+  limits.peer_connections = kForPeers + 2 * options.addresses.size();
+  const std::size_t own = limits.peer_connections + options.addresses.size() + kForFiles;
+  const std::size_t most = descriptors > own ? descriptors - own : 1;
+  if (limits.connections <= most) return limits;
+  logger.line(LogLevel::kWarning, "at most " + std::to_string(most) +
+                                      " connections of clients: the system allows " +
+                                      std::to_string(descriptors) + " descriptors");
+  limits.connections = most;
+  return limits;
 }
 
 // False: the node stopped by itself.
@@ -43,7 +63,7 @@ bool wait_for_signal(int signals, int failure) {
   return wait[0].revents != 0;
 }
 
-int run(const vesper::VesperdOptions& options, int signals) {
+int run(const vesper::VesperdOptions& options, std::size_t descriptors, int signals) {
   vesper::net::Logger logger(options.node.id, options.log_level);
   vesper::net::Runtime runtime({.node = options.node,
                                 .addresses = options.addresses,
@@ -54,7 +74,7 @@ int run(const vesper::VesperdOptions& options, int signals) {
                                 .version = vesper::kVesperVersion,
                                 .body_bytes = options.body_bytes},
                                runtime);
-  vesper::net::HttpServer server(options.http, service);
+  vesper::net::HttpServer server(within(descriptors, options, logger), service);
   service.set_connections([&server] { return server.connections(); });
 
   const vesper::net::NodeAddress& own = options.addresses[options.node.id.value()];
@@ -88,6 +108,5 @@ int main(int argc, char** argv) {
   const auto parsed = vesper::parse_vesperd_options(argc, argv);
   if (!parsed.options) return parsed.exit_status;
   const vesper::net::FileDescriptor signals = take_signals();
-  raise_descriptor_limit();
-  return run(*parsed.options, signals.get());
+  return run(*parsed.options, raise_descriptor_limit(), signals.get());
 }

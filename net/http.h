@@ -26,6 +26,8 @@ struct HttpReply {
 
 // {"code":"fail","error":why}
 HttpReply error_reply(int status, std::string_view why);
+// 503: nothing was done, and the client may try again in a second.
+HttpReply overloaded_reply(std::string_view why);
 // The target without its query.
 std::string_view path_of(std::string_view target);
 
@@ -43,11 +45,12 @@ class HttpHandler {
 struct HttpLimits {
   // Open connections. Beyond it: 503, and closed.
   std::size_t connections = 2048;
-  // Beyond these, kept for the other nodes, so that clients in any number do not part a node from
-  // its cluster: a connection whose first request is no peer's gets 503 and is closed. Beyond these
-  // too: 503 at once.
+  // Beyond these, kept for the other nodes, so that clients who hold all connections do not part a
+  // node from its cluster: whoever asks for another path there gets 503 and is closed, and so is
+  // whoever asks for nothing within a second. Beyond these too: 503 at once.
   std::size_t peer_connections = 64;
-  // The bodies of all requests of clients under way, and of other nodes. Beyond it: 503 and closed.
+  // The bodies of all requests of clients under way, and of other nodes, by what has come of them.
+  // Beyond it: 503 and closed.
   std::size_t body_bytes = std::size_t{256} * 1024 * 1024;
   std::size_t peer_body_bytes = std::size_t{128} * 1024 * 1024;
   // Request line and headers. Longer: 431 and closed.

@@ -29,6 +29,10 @@ int milliseconds_until(HttpConnection::Time deadline) {
   return static_cast<int>(std::clamp<std::int64_t>(left, 0, 3'600'000));
 }
 
+std::string too_long(std::size_t bytes_max) {
+  return "the body is longer than " + std::to_string(bytes_max) + " bytes";
+}
+
 }  // namespace
 
 HttpConnection::Fill HttpConnection::fill(Time deadline) {
@@ -104,34 +108,33 @@ HttpConnection::Got HttpConnection::read_head() {
   return Got::kWhole;
 }
 
-HttpConnection::Got HttpConnection::take(std::size_t count, Time deadline, std::string& body) {
+HttpConnection::Got HttpConnection::take(std::size_t count, Body& body) {
   while (count > 0) {
     const std::string_view bytes = buffered().substr(0, count);
-    body.append(bytes);
+    if (!body.share.grow_to(body.bytes.size() + bytes.size())) {
+      refusal_ = overloaded_reply("too many bytes of requests are under way");
+      return Got::kRefused;
+    }
+    body.bytes.append(bytes);
     count -= bytes.size();
     consume(bytes.size());
     if (count == 0) break;
-    if (const Fill got = fill(deadline); got != Fill::kMore) return on_no_more(got, "body");
+    if (const Fill got = fill(body.deadline); got != Fill::kMore) return on_no_more(got, "body");
   }
   return Got::kWhole;
 }
 
-std::size_t HttpConnection::body_bytes_at_most(std::size_t bytes_max) const {
-  if (head_.is_chunked) return bytes_max;
-  return static_cast<std::size_t>(std::min<std::uint64_t>(head_.content_length, bytes_max));
-}
-
-HttpConnection::Got HttpConnection::read_body(std::size_t bytes_max, std::string& body) {
-  body.clear();
-  const std::string too_long = "the body is longer than " + std::to_string(bytes_max) + " bytes";
-  if (head_.content_length > bytes_max) return refuse(413, too_long);
+HttpConnection::Got HttpConnection::read_body(std::size_t bytes_max, ByteBudget::Share& share,
+                                              std::string& bytes) {
+  bytes.clear();
+  if (head_.content_length > bytes_max) return refuse(413, too_long(bytes_max));
   if (!head_.is_chunked && head_.content_length == 0) return Got::kWhole;
   if (head_.expects_continue && buffered().empty() && !write(kContinue)) return Got::kClosed;
-  const Time deadline = now() + limits_->body_time;
-  if (head_.is_chunked) return read_chunks(bytes_max, deadline, body);
+  Body body{bytes_max, now() + limits_->body_time, share, bytes};
+  if (head_.is_chunked) return read_chunks(body);
   const auto length = static_cast<std::size_t>(head_.content_length);
-  body.reserve(length);
-  return take(length, deadline, body);
+  bytes.reserve(length);
+  return take(length, body);
 }
 
 HttpConnection::Got HttpConnection::read_line(Time deadline, std::string& line) {
@@ -150,25 +153,24 @@ HttpConnection::Got HttpConnection::read_line(Time deadline, std::string& line) 
   }
 }
 
-HttpConnection::Got HttpConnection::read_chunks(std::size_t bytes_max, Time deadline,
-                                                std::string& body) {
+HttpConnection::Got HttpConnection::read_chunks(Body& body) {
   std::string line;
   while (true) {
-    if (const Got got = read_line(deadline, line); got != Got::kWhole) return got;
+    if (const Got got = read_line(body.deadline, line); got != Got::kWhole) return got;
     const auto size = parse_chunk_size(line);
     if (!size.ok() && size.error().code == ErrorCode::kInvalid) {
       return refuse(400, size.error().message);
     }
-    if (!size.ok() || size.value() > bytes_max - body.size()) {
-      return refuse(413, "the body is longer than " + std::to_string(bytes_max) + " bytes");
+    if (!size.ok() || size.value() > body.bytes_max - body.bytes.size()) {
+      return refuse(413, too_long(body.bytes_max));
     }
     if (size.value() == 0) break;
-    if (const Got got = take(size.value(), deadline, body); got != Got::kWhole) return got;
-    if (const Got got = read_line(deadline, line); got != Got::kWhole) return got;
+    if (const Got got = take(size.value(), body); got != Got::kWhole) return got;
+    if (const Got got = read_line(body.deadline, line); got != Got::kWhole) return got;
     if (!line.empty()) return refuse(400, "a chunk is longer than its size says");
   }
   for (int i = 0; i < kTrailerLines; ++i) {
-    if (const Got got = read_line(deadline, line); got != Got::kWhole) return got;
+    if (const Got got = read_line(body.deadline, line); got != Got::kWhole) return got;
     if (line.empty()) return Got::kWhole;
   }
   return refuse(400, "too many trailers");

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "net/byte_budget.h"
 #include "net/http.h"
 #include "net/http_head.h"
 
@@ -35,10 +36,8 @@ class HttpConnection {
   // The next request's head. Ensures (kWhole): head() is valid until read_body returns.
   Got read_head();
   const HttpHead& head() const { return head_; }
-  // How long its body may become, if longer than `bytes_max` is refused.
-  std::size_t body_bytes_at_most(std::size_t bytes_max) const;
-  // Its body: exactly the bytes that the head says. Call once after read_head.
-  Got read_body(std::size_t bytes_max, std::string& body);
+  // Its body: exactly the bytes that the head says, as the share allows. Call once after read_head.
+  Got read_body(std::size_t bytes_max, ByteBudget::Share& share, std::string& body);
   const HttpReply& refusal() const { return refusal_; }
 
   // False: the client is gone or does not read.
@@ -53,9 +52,16 @@ class HttpConnection {
   Fill fill(Time deadline);
   Got refuse(int status, std::string_view why);
   Got on_no_more(Fill fill, const char* what);
-  Got take(std::size_t count, Time deadline, std::string& body);
+  // A body that is being read.
+  struct Body {
+    std::size_t bytes_max;
+    Time deadline;
+    ByteBudget::Share& share;
+    std::string& bytes;
+  };
+  Got take(std::size_t count, Body& body);
   Got read_line(Time deadline, std::string& line);
-  Got read_chunks(std::size_t bytes_max, Time deadline, std::string& body);
+  Got read_chunks(Body& body);
   std::string_view buffered() const { return std::string_view(buffer_).substr(at_); }
   void consume(std::size_t count);
 

@@ -103,13 +103,16 @@ class Framing {
   bool expects_continue_ = false;
 };
 
-// The absolute form, as proxies get it (RFC 9112 section 3.2.2): which host it names is nothing to
-// us.
-std::string_view without_authority(std::string_view target) {
+// Takes the authority off the absolute form, as proxies get it (RFC 9112 section 3.2.2): which host
+// it names is nothing to us. A path must follow: "http://h?x=/y" has none, and a careless reader
+// finds one.
+bool remove_authority(std::string_view& target) {
   constexpr std::string_view kScheme = "http://";
-  if (!equals_ignoring_case(target.substr(0, kScheme.size()), kScheme)) return target;
-  const std::size_t path = target.find('/', kScheme.size());
-  return path == std::string_view::npos ? "/" : target.substr(path);
+  if (!equals_ignoring_case(target.substr(0, kScheme.size()), kScheme)) return true;
+  const std::size_t end = target.find_first_of("/?#", kScheme.size());
+  if (end == std::string_view::npos || end == kScheme.size() || target[end] != '/') return false;
+  target.remove_prefix(end);
+  return true;
 }
 
 Status parse_request_line(std::string_view line, HttpHead& head) {
@@ -122,8 +125,9 @@ Status parse_request_line(std::string_view line, HttpHead& head) {
   if (!is_token(head.method)) return invalid("a bad method");
   const bool is_clean = std::all_of(head.target.begin(), head.target.end(),
                                     [](char c) { return c > 0x20 && c < 0x7f; });
-  if (head.target.empty() || !is_clean) return invalid("a bad target");
-  head.target = without_authority(head.target);
+  if (head.target.empty() || !is_clean || !remove_authority(head.target)) {
+    return invalid("a bad target");
+  }
   if (version != "HTTP/1.1" && version != "HTTP/1.0") return invalid("an unknown HTTP version");
   head.is_http10 = version == "HTTP/1.0";
   return {};

@@ -13,6 +13,7 @@
 #include <cstring>
 #include <thread>
 
+#include "net/byte_budget.h"
 #include "net/connection_threads.h"
 #include "net/file_descriptor.h"
 #include "net/http_connection.h"
@@ -79,45 +80,18 @@ HttpLimits of_kept_places(HttpLimits limits) {
   return limits;
 }
 
-// What connections hold together, up to a bound.
-class ByteBudget {
- public:
-  explicit ByteBudget(std::size_t bound) : left_(bound) {}
-
-  // A part of it, given back by its end.
-  class Share {
-   public:
-    Share(ByteBudget& budget, std::size_t bytes)
-        : budget_(budget), bytes_(budget.take(bytes) ? bytes : 0), is_given_(bytes_ == bytes) {}
-    ~Share() { budget_.left_.fetch_add(bytes_); }
-    Share(const Share&) = delete;
-    Share& operator=(const Share&) = delete;
-    bool is_given() const { return is_given_; }
-
-   private:
-    ByteBudget& budget_;
-    std::size_t bytes_;
-    bool is_given_;
-  };
-
- private:
-  bool take(std::size_t bytes) {
-    std::size_t left = left_.load();
-    while (left >= bytes) {
-      if (left_.compare_exchange_weak(left, left - bytes)) return true;
-    }
-    return false;
-  }
-
-  std::atomic<std::size_t> left_;
-};
-
 }  // namespace
 
 HttpReply error_reply(int status, std::string_view why) {
   HttpReply reply{.status = status, .body = R"({"code":"fail","error":)"};
   append_json_string(why, reply.body);
   reply.body += '}';
+  return reply;
+}
+
+HttpReply overloaded_reply(std::string_view why) {
+  HttpReply reply = error_reply(503, why);
+  reply.headers = {{"Retry-After", "1"}, {"Vesper-Outcome", "rejected"}};
   return reply;
 }
 
@@ -233,17 +207,11 @@ class HttpServer::Impl : public httplib::Server {
 
   // Beyond the bound: never waits, for it runs on the accepting thread.
   static void refuse_connection(int socket) {
-    const std::string text = refusal_text(overloaded("too many connections"));
+    const std::string text = refusal_text(overloaded_reply("too many connections"));
     ::send(socket, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     ::shutdown(socket, SHUT_WR);
     std::array<char, 4096> rest;
     ::recv(socket, rest.data(), rest.size(), MSG_DONTWAIT);
-  }
-
-  static HttpReply overloaded(std::string_view why) {
-    HttpReply reply = error_reply(503, why);
-    reply.headers = {{"Retry-After", "1"}, {"Vesper-Outcome", "rejected"}};
-    return reply;
   }
 
   static std::string refusal_text(const HttpReply& reply) {
@@ -268,23 +236,23 @@ class HttpServer::Impl : public httplib::Server {
     if (got == Got::kClosed) return false;
     if (got == Got::kRefused) return refuse(connection, connection.refusal());
     const bool is_peer = handler_.is_from_peer(path_of(connection.head().target));
-    if (is_for_peers && !is_peer) return refuse(connection, overloaded("too many connections"));
+    if (is_for_peers && !is_peer)
+      return refuse(connection, overloaded_reply("too many connections"));
     if (is_for_peers) connection.set_limits(limits_);
 
-    const std::size_t bytes_max = handler_.body_bytes_max(connection.head().target);
-    const ByteBudget::Share share(is_peer ? peer_bodies_ : client_bodies_,
-                                  connection.body_bytes_at_most(bytes_max));
-    if (!share.is_given()) return refuse(connection, overloaded("too many bytes under way"));
+    ByteBudget::Share share(is_peer ? peer_bodies_ : client_bodies_);
     std::string body;
-    got = connection.read_body(bytes_max, body);
+    got = connection.read_body(handler_.body_bytes_max(connection.head().target), share, body);
     if (got == Got::kClosed) return false;
-    if (got == Got::kRefused) return refuse(connection, connection.refusal());
-    return reply(connection, std::move(body));
+    if (got == Got::kWhole) return reply(connection, std::move(body), share);
+    // Neither a client that is slow to go nor one that is slow to read holds a share.
+    share.give_back();
+    return refuse(connection, connection.refusal());
   }
 
   // The library gets a request line that says nothing but the method, so that no header that it
   // would act upon (Range, Accept-Encoding, Expect, lengths) ever reaches it.
-  bool reply(HttpConnection& connection, std::string body) {
+  bool reply(HttpConnection& connection, std::string body, ByteBudget::Share& share) {
     const HttpHead& head = connection.head();
     const bool is_known = head.method == "GET" || head.method == "PUT" || head.method == "POST" ||
                           head.method == "HEAD";
@@ -297,6 +265,7 @@ class HttpServer::Impl : public httplib::Server {
       request.body = std::move(body);
     };
     if (!process_request(stream, close, closed, set_up)) return false;
+    share.give_back();
     return connection.write(stream.output()) && !close && !closed && !stopping_.load();
   }
 

@@ -23,7 +23,8 @@ inline constexpr std::size_t kPeerBodyBytes = 8 * 1024 * 1024;
 class PeerSender {
  public:
   explicit PeerSender(const NodeAddress& address);
-  // Stops too, and waits: for a connection that is being made, at most its time (300 ms).
+  // Stops too, and waits: for a connection that is being made, at most 300 ms and, if the address
+  // is a name, until it is resolved.
   ~PeerSender();
   PeerSender(const PeerSender&) = delete;
   PeerSender& operator=(const PeerSender&) = delete;

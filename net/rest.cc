@@ -153,12 +153,6 @@ Result<ApiRequest> parse_api_request(node::RequestKind kind, std::string_view bo
   return ApiRequest{kind, std::move(*payload->key), value};
 }
 
-HttpReply overloaded_reply() {
-  HttpReply reply = error_reply(503, "overloaded");
-  reply.headers = {{kOutcomeHeader, kRejected}, {"Retry-After", "1"}};
-  return reply;
-}
-
 HttpReply api_reply(const ApiRequest& request, const node::Answer& answer,
                     const std::vector<NodeAddress>& addresses) {
   switch (answer.outcome) {
@@ -174,7 +168,7 @@ HttpReply api_reply(const ApiRequest& request, const node::Answer& answer,
     case node::Outcome::kUnknown:
       return {.body = kFail, .headers = {{kOutcomeHeader, kUnknown}}};
     case node::Outcome::kOverloaded:
-      return overloaded_reply();
+      return overloaded_reply("overloaded");
   }
   VESPER_UNREACHABLE();
 }

@@ -25,8 +25,6 @@ Result<ApiRequest> parse_api_request(node::RequestKind kind, std::string_view bo
 
 HttpReply api_reply(const ApiRequest& request, const node::Answer& answer,
                     const std::vector<NodeAddress>& addresses);
-// The reply to a request that never reached the node, because a bound was reached.
-HttpReply overloaded_reply();
 
 struct StatusFacts {
   node::NodeView view;

@@ -42,7 +42,7 @@ HttpReply Service::on_request(const HttpRequest& request) {
   }
   const ApiRequest& api = parsed.value();
   const auto answer = runtime_.request(kind, api.key, std::string(api.value));
-  if (!answer) return overloaded_reply();
+  if (!answer) return overloaded_reply("overloaded");
   return api_reply(api, *answer, options_.addresses);
 }
 

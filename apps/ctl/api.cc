@@ -5,6 +5,7 @@
 #include <rapidjson/stringbuffer.h>
 #include <rapidjson/writer.h>
 
+#include <algorithm>
 #include <charconv>
 #include <utility>
 
@@ -73,10 +74,10 @@ struct Api::Connection {
       : address(std::move(to)), client(host_of(address), port_of(address)) {
     client.set_keep_alive(true);
     client.set_tcp_nodelay(true);
-    client.set_connection_timeout(kConnectTimeout);
     set_answer_timeout(answer_timeout);
   }
   void set_answer_timeout(std::chrono::milliseconds timeout) {
+    client.set_connection_timeout(std::min(timeout, kConnectTimeout));
     client.set_read_timeout(timeout);
     client.set_write_timeout(timeout);
   }

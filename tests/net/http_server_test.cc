@@ -1,59 +1,19 @@
 // The connection loop against raw sockets: what a library's client never sends, and a hostile one
 // does.
 #include <doctest/doctest.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
-#include <cerrno>
-#include <memory>
-#include <mutex>
 #include <string>
-#include <thread>
 #include <vector>
 
-#include "net/http_server.h"
 #include "tests/net/counts.h"
+#include "tests/net/echo_server.h"
 #include "tests/net/raw_client.h"
 
 namespace vesper::net_test {
 
 namespace {
 
-using net::HttpLimits;
-using net::HttpReply;
-using net::HttpRequest;
 using std::chrono::milliseconds;
-using Clock = std::chrono::steady_clock;
-
-// Says what it was asked, and remembers it.
-class EchoHandler : public net::HttpHandler {
- public:
-  bool is_from_peer(std::string_view path) const override { return path == "/peer"; }
-  std::size_t body_bytes_max(std::string_view) const override { return 1000; }
-  HttpReply handle(const HttpRequest& request) override {
-    const std::lock_guard lock(mutex_);
-    handled_.push_back(request.method + " " + request.target + " " + request.body);
-    if (request.target == "/throw") throw std::string("secret");
-    return {.body = handled_.back()};
-  }
-  std::vector<std::string> handled() const {
-    const std::lock_guard lock(mutex_);
-    return handled_;
-  }
-
- private:
-  mutable std::mutex mutex_;
-  std::vector<std::string> handled_;
-};
-
-struct TestServer {
-  explicit TestServer(HttpLimits limits = {}) : server(limits, handler) {
-    const Status started = server.start("127.0.0.1", 0);
-    REQUIRE(started.ok());
-  }
-  EchoHandler handler;
-  net::HttpServer server;
-};
 
 // Segments are sent one after another, each only after nothing came back for a moment: no reply may
 // leave before its request is whole.
@@ -116,7 +76,7 @@ std::vector<Probe> framing_probes() {
        false,
        {"GET /a%2Fb%0A?x=%41 "}},
       {"the absolute form, as to a proxy",
-       {"GET http://h:80/a?x HTTP/1.1\r\n\r\nGET HTTP://h HTTP/1.1\r\n\r\n"},
+       {"GET http://h:80/a?x HTTP/1.1\r\n\r\nGET HTTP://h/ HTTP/1.1\r\n\r\n"},
        {200, 200},
        false,
        {"GET /a?x ", "GET / "}},
@@ -162,6 +122,10 @@ std::vector<Probe> hostile_probes() {
   refused("no version", "GET /a\r\n\r\n");
   refused("an unknown version", "GET /a HTTP/2.0\r\n\r\n");
   refused("a target with a blank", "GET /a b HTTP/1.1\r\n\r\n");
+  refused("an absolute form without a path", "GET http://h HTTP/1.1\r\n\r\n");
+  refused("a path in its query", "GET http://h?x=/evil HTTP/1.1\r\n\r\n");
+  refused("a path in its fragment", "GET http://h#/evil HTTP/1.1\r\n\r\n");
+  refused("an absolute form without a host", "GET http:///evil HTTP/1.1\r\n\r\n");
   refused("a target that is not ASCII", "GET /\xff HTTP/1.1\r\n\r\n");
   refused("a header without a colon", kGet + "X\r\n" + evil);
   refused("not HTTP at all", std::string("\x16\x03\x01\x02\r\n\r\n"));
@@ -186,7 +150,7 @@ std::vector<Probe> hostile_probes() {
 
 void run(const Probe& probe) {
   INFO(std::string(probe.why));
-  TestServer test;
+  EchoServer test;
   RawClient client(test.server.port());
   for (std::size_t i = 0; i < probe.segments.size(); ++i) {
     if (i > 0) CHECK(client.is_quiet_for(milliseconds(15)));
@@ -215,13 +179,6 @@ void run(const Probe& probe) {
   ++counts().probes;
 }
 
-milliseconds cpu_time() {
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  const auto of = [](const timeval& t) { return t.tv_sec * 1000 + t.tv_usec / 1000; };
-  return milliseconds(of(usage.ru_utime) + of(usage.ru_stime));
-}
-
 }  // namespace
 
 TEST_SUITE_BEGIN("http_server");
@@ -235,7 +192,7 @@ TEST_CASE("what two readers could read differently is refused and the connection
 }
 
 TEST_CASE("a client that waits for 100 Continue gets it before its body") {
-  TestServer test;
+  EchoServer test;
   RawClient client(test.server.port());
 
   client.send("PUT /a HTTP/1.1\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n");
@@ -251,7 +208,7 @@ TEST_CASE("a client that waits for 100 Continue gets it before its body") {
 }
 
 TEST_CASE("the reply to a HEAD has no body") {
-  TestServer test;
+  EchoServer test;
   RawClient client(test.server.port());
 
   client.send("HEAD /a HTTP/1.1\r\n\r\nGET /b HTTP/1.1\r\n\r\n");
@@ -265,7 +222,7 @@ TEST_CASE("the reply to a HEAD has no body") {
 }
 
 TEST_CASE("the text of an exception does not leak") {
-  TestServer test;
+  EchoServer test;
   RawClient client(test.server.port());
 
   client.send("GET /throw HTTP/1.1\r\n\r\n");
@@ -277,215 +234,8 @@ TEST_CASE("the text of an exception does not leak") {
   ++counts().probes;
 }
 
-TEST_CASE("slow clients meet deadlines") {
-  struct Row {
-    const char* why;
-    std::string bytes;
-    std::optional<int> status;
-  };
-  const std::vector<Row> rows = {
-      {"a head that does not end", "GET /a HTTP/1.1\r\n", 408},
-      {"a body that does not end", "PUT /a HTTP/1.1\r\nContent-Length: 3\r\n\r\na", 408},
-      {"chunks that do not end", "PUT /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n", 408},
-      {"nothing at all", "", std::nullopt},
-  };
-  for (const Row& row : rows) {
-    INFO(std::string(row.why));
-    TestServer test({.head_time = milliseconds(50),
-                     .body_time = milliseconds(50),
-                     .idle_time = milliseconds(50)});
-    RawClient client(test.server.port());
-    client.send(row.bytes);
-    if (row.status) {
-      const auto reply = client.reply();
-      REQUIRE(reply);
-      CHECK(reply->status == *row.status);
-    }
-    CHECK(client.is_closed());
-    CHECK(test.handler.handled().empty());
-    ++counts().probes;
-  }
-}
-
-TEST_CASE("a byte now and then does not put off a deadline") {
-  TestServer test({.head_time = milliseconds(100)});
-  RawClient client(test.server.port());
-  const auto began = Clock::now();
-
-  client.send("GET /a HTTP/1.1\r\nX: ");
-  while (client.is_quiet_for(milliseconds(5)) && Clock::now() - began < milliseconds(3000)) {
-    client.send("x");
-  }
-  const auto reply = client.reply();
-
-  REQUIRE(reply);
-  CHECK(reply->status == 408);
-  ++counts().probes;
-}
-
-TEST_CASE("connections beyond the bound get 503 at once, and a free place serves again") {
-  TestServer test({.connections = 3, .peer_connections = 0});
-  std::vector<std::unique_ptr<RawClient>> clients;
-  for (int i = 0; i < 3; ++i) {
-    clients.push_back(std::make_unique<RawClient>(test.server.port()));
-    clients.back()->send("GET /a HTTP/1.1\r\n\r\n");
-    REQUIRE(clients.back()->reply());
-  }
-
-  RawClient fourth(test.server.port());
-  const auto refused = fourth.reply();
-  REQUIRE(refused);
-  CHECK(refused->status == 503);
-  CHECK(refused->head.find("Retry-After:") != std::string::npos);
-  CHECK(refused->head.find("Vesper-Outcome: rejected") != std::string::npos);
-
-  clients[0]->send("GET /a HTTP/1.1\r\nConnection: close\r\n\r\n");
-  REQUIRE(clients[0]->reply());
-  REQUIRE(clients[0]->is_closed());
-  while (test.server.connections() == 3) std::this_thread::yield();
-  RawClient fifth(test.server.port());
-  fifth.send("GET /a HTTP/1.1\r\n\r\n");
-  const auto served = fifth.reply();
-  REQUIRE(served);
-  CHECK(served->status == 200);
-  ++counts().probes;
-}
-
-TEST_CASE("places are kept for other nodes when clients have taken all theirs") {
-  TestServer test({.connections = 1, .peer_connections = 2, .head_time = milliseconds(100)});
-  const auto connect = [&test](const std::string& bytes) {
-    auto client = std::make_unique<RawClient>(test.server.port());
-    client->send(bytes);
-    return client;
-  };
-  const std::string post = "POST /peer HTTP/1.1\r\nContent-Length: 0\r\n\r\n";
-  const auto client = connect("GET /a HTTP/1.1\r\n\r\n");
-  REQUIRE(client->reply());
-
-  const auto peer = connect(post);
-  const auto first = peer->reply();
-  REQUIRE(first);
-  CHECK(first->status == 200);
-
-  struct Row {
-    const char* bytes;
-    std::optional<int> status;
-  };
-  for (const Row& row :
-       {Row{"GET /a HTTP/1.1\r\n\r\n", 503}, Row{"GET /a", 408}, Row{"", std::nullopt}}) {
-    INFO(std::string(row.bytes));
-    const auto other = connect(row.bytes);
-    if (row.status) {
-      const auto refused = other->reply();
-      REQUIRE(refused);
-      CHECK(refused->status == *row.status);
-    }
-    CHECK(other->is_closed());
-    while (test.server.connections() > 2) std::this_thread::yield();
-    ++counts().probes;
-  }
-
-  peer->send(post);
-  const auto second = peer->reply();
-  REQUIRE(second);
-  CHECK(second->status == 200);
-  peer->send("GET /a HTTP/1.1\r\n\r\n");
-  const auto refused = peer->reply();
-  REQUIRE(refused);
-  CHECK(refused->status == 503);
-  ++counts().probes;
-}
-
-TEST_CASE("the bodies under way have a bound together") {
-  TestServer test({.body_bytes = 1000});
-  RawClient first(test.server.port());
-  first.send("PUT /a HTTP/1.1\r\nContent-Length: 600\r\n\r\n");
-  REQUIRE(first.is_quiet_for(milliseconds(50)));
-
-  for (const char* framing : {"Content-Length: 600", "Transfer-Encoding: chunked"}) {
-    INFO(std::string(framing));
-    RawClient second(test.server.port());
-    second.send(std::string("PUT /b HTTP/1.1\r\n") + framing + "\r\n\r\n");
-    const auto refused = second.reply();
-    REQUIRE(refused);
-    CHECK(refused->status == 503);
-    CHECK(second.is_closed());
-    ++counts().probes;
-  }
-  RawClient peer(test.server.port());
-  peer.send("POST /peer HTTP/1.1\r\nContent-Length: 600\r\n\r\n" + std::string(600, 'p'));
-  const auto from_peer = peer.reply();
-  REQUIRE(from_peer);
-  CHECK(from_peer->status == 200);
-
-  first.send(std::string(600, 'x'));
-  const auto served = first.reply();
-  REQUIRE(served);
-  CHECK(served->status == 200);
-  first.send("PUT /a HTTP/1.1\r\nContent-Length: 1000\r\n\r\n" + std::string(1000, 'x'));
-  const auto next = first.reply();
-  REQUIRE(next);
-  CHECK(next->status == 200);
-  ++counts().probes;
-}
-
-TEST_CASE("a connection that comes while no descriptor is left is served when there is one") {
-  TestServer test;
-  std::vector<net::FileDescriptor> all;
-  while (true) {
-    net::FileDescriptor next(::dup(0));
-    if (!next.is_open()) break;
-    all.push_back(std::move(next));
-  }
-  REQUIRE(errno == EMFILE);
-  all.pop_back();
-  RawClient client(test.server.port());
-  REQUIRE(client.is_connected());
-
-  client.send("GET /a HTTP/1.1\r\n\r\n");
-  CHECK(client.is_quiet_for(milliseconds(50)));
-  all.clear();
-  const auto reply = client.reply();
-
-  REQUIRE(reply);
-  CHECK(reply->status == 200);
-  ++counts().probes;
-}
-
-TEST_CASE("a thousand idle connections cost no CPU, and stop ends them at once") {
-  rlimit limit{};
-  ::getrlimit(RLIMIT_NOFILE, &limit);
-  limit.rlim_cur = limit.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &limit);
-  TestServer test;
-  std::vector<std::unique_ptr<RawClient>> clients;
-  for (int i = 0; i < 1000; ++i) {
-    clients.push_back(std::make_unique<RawClient>(test.server.port()));
-    REQUIRE(clients.back()->is_connected());
-    clients.back()->send("GET /a HTTP/1.1\r\n\r\n");
-    REQUIRE(clients.back()->reply());
-    ++counts().idle;
-  }
-
-  const milliseconds before = cpu_time();
-  CHECK(clients.front()->is_quiet_for(milliseconds(1000)));
-  const milliseconds idle_cpu = cpu_time() - before;
-  // Polling every 11 ms would cost more than a whole core here.
-  CHECK(idle_cpu.count() < 50);
-
-  const auto stop_begin = Clock::now();
-  test.server.begin_stop();
-  test.server.finish_stop();
-  const auto stop_time = Clock::now() - stop_begin;
-  CHECK(stop_time < std::chrono::seconds(1));
-  CHECK(clients.front()->is_closed());
-  MESSAGE("idle CPU of 1000 connections in a second: "
-          << idle_cpu.count()
-          << " ms; stop: " << std::chrono::duration_cast<milliseconds>(stop_time).count() << " ms");
-}
-
 TEST_CASE("the same port twice is refused with its reason") {
-  TestServer test;
+  EchoServer test;
   EchoHandler handler;
   net::HttpServer second({}, handler);
 

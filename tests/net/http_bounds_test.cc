@@ -1,0 +1,269 @@
+// What clients can take of a server: its time, its places, its memory and its descriptors.
+#include <doctest/doctest.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "net/file_descriptor.h"
+#include "tests/net/counts.h"
+#include "tests/net/echo_server.h"
+#include "tests/net/raw_client.h"
+
+namespace vesper::net_test {
+
+namespace {
+
+using std::chrono::milliseconds;
+using Clock = std::chrono::steady_clock;
+
+milliseconds cpu_time() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  const auto of = [](const timeval& t) { return t.tv_sec * 1000 + t.tv_usec / 1000; };
+  return milliseconds(of(usage.ru_utime) + of(usage.ru_stime));
+}
+
+}  // namespace
+
+TEST_SUITE_BEGIN("http_bounds");
+
+TEST_CASE("slow clients meet deadlines") {
+  struct Row {
+    const char* why;
+    std::string bytes;
+    std::optional<int> status;
+  };
+  const std::vector<Row> rows = {
+      {"a head that does not end", "GET /a HTTP/1.1\r\n", 408},
+      {"a body that does not end", "PUT /a HTTP/1.1\r\nContent-Length: 3\r\n\r\na", 408},
+      {"chunks that do not end", "PUT /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n", 408},
+      {"nothing at all", "", std::nullopt},
+  };
+  for (const Row& row : rows) {
+    INFO(std::string(row.why));
+    EchoServer test({.head_time = milliseconds(50),
+                     .body_time = milliseconds(50),
+                     .idle_time = milliseconds(50)});
+    RawClient client(test.server.port());
+    client.send(row.bytes);
+    if (row.status) {
+      const auto reply = client.reply();
+      REQUIRE(reply);
+      CHECK(reply->status == *row.status);
+    }
+    CHECK(client.is_closed());
+    CHECK(test.handler.handled().empty());
+    ++counts().probes;
+  }
+}
+
+TEST_CASE("bytes that keep coming do not put off a deadline") {
+  struct Row {
+    std::size_t bytes;
+    milliseconds pause;
+  };
+  for (const Row& row : {Row{1, milliseconds(5)}, Row{64 * 1024, milliseconds(0)}}) {
+    EchoServer test({.head_bytes = std::size_t{1} << 30, .head_time = milliseconds(100)});
+    RawClient client(test.server.port());
+    const auto began = Clock::now();
+    const auto lasted = [began] { return Clock::now() - began; };
+
+    client.send("GET /a HTTP/1.1\r\nX: ");
+    while (client.is_quiet_for(row.pause) && lasted() < milliseconds(4000)) {
+      client.send(std::string(row.bytes, 'x'));
+    }
+    const bool is_in_time = lasted() < milliseconds(2000);
+    const auto reply = client.reply();
+
+    CHECK(is_in_time);
+    REQUIRE(reply);
+    CHECK(reply->status == 408);
+    ++counts().probes;
+  }
+}
+
+TEST_CASE("connections beyond the bound get 503 at once, and a free place serves again") {
+  EchoServer test({.connections = 3, .peer_connections = 0});
+  std::vector<std::unique_ptr<RawClient>> clients;
+  for (int i = 0; i < 3; ++i) {
+    clients.push_back(std::make_unique<RawClient>(test.server.port()));
+    clients.back()->send("GET /a HTTP/1.1\r\n\r\n");
+    REQUIRE(clients.back()->reply());
+  }
+
+  RawClient fourth(test.server.port());
+  const auto refused = fourth.reply();
+  REQUIRE(refused);
+  CHECK(refused->status == 503);
+  CHECK(refused->head.find("Retry-After:") != std::string::npos);
+  CHECK(refused->head.find("Vesper-Outcome: rejected") != std::string::npos);
+
+  clients[0]->send("GET /a HTTP/1.1\r\nConnection: close\r\n\r\n");
+  REQUIRE(clients[0]->reply());
+  REQUIRE(clients[0]->is_closed());
+  while (test.server.connections() == 3) std::this_thread::yield();
+  RawClient fifth(test.server.port());
+  fifth.send("GET /a HTTP/1.1\r\n\r\n");
+  const auto served = fifth.reply();
+  REQUIRE(served);
+  CHECK(served->status == 200);
+  ++counts().probes;
+}
+
+TEST_CASE("places are kept for other nodes when clients have taken all theirs") {
+  EchoServer test({.connections = 1, .peer_connections = 2, .head_time = milliseconds(1000)});
+  const auto connect = [&test](const std::string& bytes) {
+    auto client = std::make_unique<RawClient>(test.server.port());
+    client->send(bytes);
+    return client;
+  };
+  const std::string post = "POST /peer HTTP/1.1\r\nContent-Length: 0\r\n\r\n";
+  const auto client = connect("GET /a HTTP/1.1\r\n\r\n");
+  REQUIRE(client->reply());
+
+  const auto peer = connect(post);
+  const auto first = peer->reply();
+  REQUIRE(first);
+  CHECK(first->status == 200);
+
+  struct Row {
+    const char* bytes;
+    std::optional<int> status;
+  };
+  for (const Row& row :
+       {Row{"GET /a HTTP/1.1\r\n\r\n", 503}, Row{"GET /a", 408}, Row{"", std::nullopt}}) {
+    INFO(std::string(row.bytes));
+    const auto other = connect(row.bytes);
+    if (row.status) {
+      const auto refused = other->reply();
+      REQUIRE(refused);
+      CHECK(refused->status == *row.status);
+    }
+    CHECK(other->is_closed());
+    while (test.server.connections() > 2) std::this_thread::yield();
+    ++counts().probes;
+  }
+
+  peer->send(post);
+  const auto second = peer->reply();
+  REQUIRE(second);
+  CHECK(second->status == 200);
+  peer->send("GET /a HTTP/1.1\r\n\r\n");
+  const auto refused = peer->reply();
+  REQUIRE(refused);
+  CHECK(refused->status == 503);
+  ++counts().probes;
+}
+
+TEST_CASE("the bodies under way have a bound together") {
+  EchoServer test({.body_bytes = 1000});
+  RawClient first(test.server.port());
+  first.send("PUT /a HTTP/1.1\r\nContent-Length: 601\r\n\r\n" + std::string(600, 'x'));
+  REQUIRE(first.is_quiet_for(milliseconds(100)));
+
+  for (const char* framing :
+       {"Content-Length: 600\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n258\r\n"}) {
+    INFO(std::string(framing));
+    RawClient second(test.server.port());
+    second.send(std::string("PUT /b HTTP/1.1\r\n") + framing + std::string(600, 'y'));
+    const auto refused = second.reply();
+    REQUIRE(refused);
+    CHECK(refused->status == 503);
+    CHECK(second.is_closed());
+    ++counts().probes;
+  }
+  RawClient peer(test.server.port());
+  peer.send("POST /peer HTTP/1.1\r\nContent-Length: 600\r\n\r\n" + std::string(600, 'p'));
+  const auto from_peer = peer.reply();
+  REQUIRE(from_peer);
+  CHECK(from_peer->status == 200);
+
+  RawClient small(test.server.port());
+  small.send("PUT /c HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nz\r\n0\r\n\r\n");
+  const auto from_small = small.reply();
+  REQUIRE(from_small);
+  CHECK(from_small->status == 200);
+
+  first.send("x");
+  const auto served = first.reply();
+  REQUIRE(served);
+  CHECK(served->status == 200);
+  first.send("PUT /a HTTP/1.1\r\nContent-Length: 1000\r\n\r\n" + std::string(1000, 'x'));
+  const auto next = first.reply();
+  REQUIRE(next);
+  CHECK(next->status == 200);
+  ++counts().probes;
+}
+
+TEST_CASE("a connection that comes while no descriptor is left is served when there is one") {
+  EchoServer test;
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+  const rlimit few{std::min<rlim_t>(256, before.rlim_cur), before.rlim_max};
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &few) == 0);
+  std::vector<net::FileDescriptor> all;
+  while (true) {
+    net::FileDescriptor next(::eventfd(0, EFD_CLOEXEC));
+    if (!next.is_open()) break;
+    all.push_back(std::move(next));
+  }
+  REQUIRE(errno == EMFILE);
+  all.pop_back();
+  RawClient client(test.server.port());
+  REQUIRE(client.is_connected());
+
+  const milliseconds used = cpu_time();
+  client.send("GET /a HTTP/1.1\r\n\r\n");
+  CHECK(client.is_quiet_for(milliseconds(300)));
+  CHECK(cpu_time() - used < milliseconds(150));  // it does not spin
+  all.clear();
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  const auto reply = client.reply();
+
+  REQUIRE(reply);
+  CHECK(reply->status == 200);
+  ++counts().probes;
+}
+
+TEST_CASE("a thousand idle connections cost no CPU, and stop ends them at once") {
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+  EchoServer test;
+  std::vector<std::unique_ptr<RawClient>> clients;
+  for (int i = 0; i < 1000; ++i) {
+    clients.push_back(std::make_unique<RawClient>(test.server.port()));
+    REQUIRE(clients.back()->is_connected());
+    clients.back()->send("GET /a HTTP/1.1\r\n\r\n");
+    REQUIRE(clients.back()->reply());
+    ++counts().idle;
+  }
+
+  const milliseconds before = cpu_time();
+  CHECK(clients.front()->is_quiet_for(milliseconds(1000)));
+  const milliseconds idle_cpu = cpu_time() - before;
+  // Polling every 11 ms would cost more than a whole core here.
+  CHECK(idle_cpu.count() < 50);
+
+  const auto stop_begin = Clock::now();
+  test.server.begin_stop();
+  test.server.finish_stop();
+  const auto stop_time = Clock::now() - stop_begin;
+  CHECK(stop_time < std::chrono::seconds(1));
+  CHECK(clients.front()->is_closed());
+  MESSAGE("idle CPU of 1000 connections in a second: "
+          << idle_cpu.count()
+          << " ms; stop: " << std::chrono::duration_cast<milliseconds>(stop_time).count() << " ms");
+}
+
+TEST_SUITE_END();
+
+}  // namespace vesper::net_test
