@@ -35,9 +35,9 @@ inline constexpr std::size_t kBarredMessages = 1024;
 // Committed entries handed out in one Ready. Full: the rest comes with the next.
 inline constexpr std::size_t kCommittedEntries = 4096;
 
-// A message's term. Above: the decoder refuses it, so that the count of terms never meets the end of
-// its numbers; elections reach it after 146,000 years of one a microsecond. A peer that lies within
-// it can still end all elections: peers are trusted.
+// A message's term. Above: the decoder refuses it, so that the count of terms never meets the end
+// of its numbers; elections reach it after 146,000 years of one a microsecond. A peer that lies
+// within it can still end all elections: peers are trusted.
 inline constexpr std::uint64_t kTerm = std::uint64_t{1} << 62;
 
 // Nodes in one ip list.
