@@ -100,8 +100,11 @@ class Hunt {
         [this](std::size_t item, const sim::RunResult& result) { return take(item, result); });
     if (shows_progress()) fmt::print(stderr, "\r{:78}\r", "");
     fmt::print("{}\n", last_line(totals_, wall_seconds() - start_, command_.json));
-    if (totals_.seeds < items_ && !command_.stop_at_first) return kExitBadInput;
-    return totals_.failures == 0 ? kExitPassed : kExitViolation;
+    if (totals_.failures > 0) return kExitViolation;
+    if (totals_.seeds == items_) return kExitPassed;
+    fmt::print(stderr, "hunt: {} of {} seeds did not run: no process could be started for them\n",
+               items_ - totals_.seeds, items_);
+    return kExitBadInput;
   }
 
  private:
