@@ -9,9 +9,12 @@ Formation::Formation(Options options) : options_(options), heard_(options.cluste
   VESPER_CHECK(options_.incarnation != Incarnation());
 }
 
-void Formation::on_hello(Instant now, NodeId from, Incarnation incarnation) {
-  VESPER_CHECK(from.value() < heard_.size() && from != options_.id);
-  heard_[from.value()] = {incarnation, now};
+void Formation::on_hello(Instant now, const HelloFrom& hello) {
+  VESPER_CHECK(hello.node.value() < heard_.size() && hello.node != options_.id);
+  Heard& heard = heard_[hello.node.value()];
+  // Of two incarnations one is gone, and a late Hello may be its: the next one decides.
+  if (heard.incarnation != hello.incarnation) heard = {hello.incarnation, std::nullopt};
+  if (hello.heard == options_.incarnation) heard.at = now;
 }
 
 std::vector<NodeId> Formation::waiting_for(Instant now) const {

@@ -67,20 +67,26 @@ std::uint64_t NodeImpl::draw_identity() {
 void NodeImpl::run_forming_turn(Instant now) {
   if (identity_.formed()) return begin_running(now);
   if (!identity_in_flight_) {
-    if (config_.form && identity_is_stored_) {
-      // The others' incarnations are unknown, so a wiped disk will not be told from a first start.
-      std::vector<Incarnation> founders(config_.cluster_size);
-      founders[config_.id.value()] = identity_.incarnation;
-      form(ClusterId(draw_identity()), std::move(founders), "by this node alone (--form)");
-    } else if (formation_->is_complete(now)) {
-      form(ClusterId(draw_identity()), formation_->founders(), "all nodes are up and empty");
-    }
+    // The bare identity comes first, so that a crash never leaves a log without one; and whoever
+    // has just been told of a cluster does not found another.
+    if (identity_is_stored_ && !identity_to_write_) decide_to_form(now);
     if (identity_to_write_) submit_identity();
   }
   if (now < next_hello_) return;
   next_hello_ = now + config_.hello_interval;
   // The incarnation is durable before anyone hears of it.
   if (identity_is_stored_ && !identity_in_flight_) say_hello(now);
+}
+
+void NodeImpl::decide_to_form(Instant now) {
+  if (config_.form) {
+    // The others' incarnations are unknown, so a wiped disk will not be told from a first start.
+    std::vector<Incarnation> founders(config_.cluster_size);
+    founders[config_.id.value()] = identity_.incarnation;
+    form(ClusterId(draw_identity()), std::move(founders), "by this node alone (--form)");
+  } else if (formation_->is_complete(now)) {
+    form(ClusterId(draw_identity()), formation_->founders(), "all nodes are up and empty");
+  }
 }
 
 // Start-up ends here: reading the empty log may still block.
@@ -102,7 +108,8 @@ void NodeImpl::say_hello(Instant now) {
                   .incarnation = identity_.incarnation,
                   .from = config_.id,
                   .to = NodeId(i),
-                  .body = Hello{static_cast<std::uint32_t>(config_.cluster_size)}},
+                  .body = Hello{.cluster_size = static_cast<std::uint32_t>(config_.cluster_size),
+                                .heard = formation_->heard_of(NodeId(i))}},
                  scratch_);
     environment_.network.send(NodeId(i), scratch_);
   }
@@ -153,7 +160,10 @@ void NodeImpl::on_hello(const Frame& frame, const Hello& hello) {
     tell_formed_.push_back(frame.from);
     return;
   }
-  if (formation_) formation_->on_hello(environment_.clock.now(), frame.from, frame.incarnation);
+  if (!formation_) return;
+  formation_->on_hello(
+      environment_.clock.now(),
+      {.node = frame.from, .incarnation = frame.incarnation, .heard = hello.heard});
 }
 
 void NodeImpl::on_form(const Frame& frame, const Form& form_message) {

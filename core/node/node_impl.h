@@ -41,6 +41,7 @@ class NodeImpl {
   void run_raft_turn(Instant now);
   void carry_out();
   void send(const raft::Message& message);
+  void hold(raft::Message message);
   void send_held();
   void flush_log();
   void apply(const raft::Entry& entry);
@@ -52,6 +53,7 @@ class NodeImpl {
   // node_forming.cc: before Raft starts, and telling others that it has
   void run_forming_turn(Instant now);
   void say_hello(Instant now);
+  void decide_to_form(Instant now);
   void form(ClusterId cluster, std::vector<Incarnation> founders, std::string how);
   void submit_identity();
   void begin_running(Instant now);

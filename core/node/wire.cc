@@ -60,7 +60,8 @@ Error invalid(const char* what) {
 
 Result<Hello> decode_hello(ByteView body) {
   ByteReader in(body);
-  const Hello hello{.cluster_size = in.u32()};
+  Hello hello{.cluster_size = in.u32(), .heard = {}};
+  hello.heard = Incarnation(in.u64());
   if (!in.ok() || in.remaining() > 0) return invalid("a Hello of another length");
   if (hello.cluster_size == 0 || hello.cluster_size > limits::kNodes) {
     return invalid("a Hello of an impossible cluster size");
@@ -118,6 +119,7 @@ void encode_frame(const Frame& frame, std::vector<std::byte>& out) {
   if (const auto* hello = std::get_if<Hello>(&frame.body)) {
     const std::size_t start = begin_frame({Kind::kHello, head, frame.from, frame.to}, writer);
     writer.u32(hello->cluster_size);
+    writer.u64(hello->heard.value());
     return end_frame(start, out);
   }
   const auto& founders = std::get<Form>(frame.body).founders;

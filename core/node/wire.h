@@ -21,6 +21,7 @@ namespace vesper::node {
 // "I am up and empty" (cluster id 0), sent by a node that waits for its cluster to be formed.
 struct Hello {
   std::uint32_t cluster_size = 0;  // the lines of the sender's ip list: all must agree
+  Incarnation heard;               // of the receiver, as the sender heard it last; 0: not yet
 };
 // "The cluster is formed, of these founders", sent by a formed node to whoever says Hello.
 struct Form {

@@ -60,7 +60,8 @@ Frame any_frame() {
   frame.to = message.to;
   switch (*rc::gen::inRange(0, 4)) {
     case 0:
-      frame.body = Hello{1 + *rc::gen::inRange<std::uint32_t>(0, limits::kNodes)};
+      frame.body = Hello{1 + *rc::gen::inRange<std::uint32_t>(0, limits::kNodes),
+                         Incarnation(*rc::gen::arbitrary<std::uint64_t>())};
       break;
     case 1: {
       Form form;
@@ -105,7 +106,7 @@ std::vector<std::byte> small_frame(std::size_t kind) {
                                 AppendReply{false, Index(0), Index(3), last},
                                 HeartbeatRequest{Index(3), Round(7)},
                                 HeartbeatReply{Round(7)}};
-  Frame frame{ClusterId(11), Incarnation(12), NodeId(1), NodeId(2), Hello{5}};
+  Frame frame{ClusterId(11), Incarnation(12), NodeId(1), NodeId(2), Hello{5, Incarnation(13)}};
   if (kind < std::size(bodies)) {
     frame.body = Message{NodeId(1), NodeId(2), Term(4), bodies[kind]};
   } else if (kind == std::size(bodies)) {
@@ -118,13 +119,14 @@ constexpr std::size_t kFrameKinds = testing::kMessageKinds + 2;
 TEST_CASE("a frame stands on the wire as its header says") {
   const std::vector<std::byte> hello = small_frame(kFrameKinds - 1);
 
-  REQUIRE(hello.size() == 44);
-  CHECK(as_text(ByteView(hello).first(12)) == std::string_view("VSP1\x02\0\0\0\x04\0\0\0", 12));
+  REQUIRE(hello.size() == 52);
+  CHECK(as_text(ByteView(hello).first(12)) == std::string_view("VSP1\x02\0\0\0\x0c\0\0\0", 12));
   CHECK(load_little<std::uint64_t>(hello.data() + 16) == 11);
   CHECK(load_little<std::uint64_t>(hello.data() + 24) == 12);
   CHECK(load_little<std::uint32_t>(hello.data() + 32) == 1);
   CHECK(load_little<std::uint32_t>(hello.data() + 36) == 2);
   CHECK(load_little<std::uint32_t>(hello.data() + 40) == 5);
+  CHECK(load_little<std::uint64_t>(hello.data() + 44) == 13);
 }
 
 TEST_CASE("every frame is decoded as it was encoded") {
