@@ -23,8 +23,12 @@ inline constexpr std::size_t kAppendBytes = 1024 * 1024;
 inline constexpr std::size_t kFrameBytes = kAppendBytes + kEntryPayloadBytes + 64 * 1024;
 // AppendRequests sent to one peer and not yet answered. Full: that peer waits; the others do not.
 inline constexpr std::size_t kInflightAppends = 64;
-// Bytes of entries proposed and not yet committed. Full: proposals are refused as overloaded (503).
+// Bytes of entries proposed in this leadership and not yet committed. Full: proposals are refused
+// as overloaded (503).
 inline constexpr std::size_t kUncommittedBytes = 32 * 1024 * 1024;
+// Bytes of the log that wait for a leader's own disk, which may hang while the others commit. Full:
+// proposals are refused as overloaded (503).
+inline constexpr std::size_t kUnwrittenBytes = 64 * 1024 * 1024;
 // Reads that wait for a heartbeat round. Full: reads are refused as overloaded (503).
 inline constexpr std::size_t kWaitingReads = 16 * 1024;
 // Requests of all kinds that wait in one node. Full: refused as overloaded (503).

@@ -158,6 +158,10 @@ void NodeImpl::on_request(RequestId id, const Request& request) {
 }
 
 void NodeImpl::put(RequestId id, const Request& request) {
+  // The others may commit without this node's disk, so Raft's own bound does not hold here.
+  if (wal_->pending_bytes() > config_.unwritten_bytes_max) {
+    return waiters_.answer(id, {.outcome = Outcome::kOverloaded});
+  }
   scratch_.clear();
   kv::encode_put(as_bytes(request.key), as_bytes(request.value), scratch_);
   const auto position = raft_->propose(scratch_);
@@ -178,7 +182,7 @@ void NodeImpl::on_disk_done(storage::DiskDone done) {
   if (!durable.ok()) return stop(durable.error());
   if (durable.value() == WriteId()) return;
   durable_write_ = durable.value();
-  raft_->persisted(durable_write_);
+  raft_->persisted(environment_.clock.now(), durable_write_);
 }
 
 // --- The turn ---
@@ -202,7 +206,9 @@ void NodeImpl::run_turn() {
 void NodeImpl::run_raft_turn(Instant now) {
   raft_->tick(now);
   send_held();
-  while (raft_->collect(ready_)) carry_out();
+  // One Ready a turn: a long backlog of committed entries, as after a restart, is applied between
+  // heartbeats and messages (next_deadline says that more is due), or its leader would fall silent.
+  if (raft_->collect(ready_)) carry_out();
   flush_log();
   waiters_.serve_reads(applied_, store_);
   waiters_.expire(now);
@@ -218,9 +224,7 @@ void NodeImpl::carry_out() {
     last_write_ = ready_.write;
   }
   for (const raft::Message& message : ready_.send_now) send(message);
-  for (raft::Message& message : ready_.send_after_durable) {
-    held_.push_back({last_write_, std::move(message)});
-  }
+  for (raft::Message& message : ready_.send_after_durable) hold(std::move(message));
   send_held();
   for (const raft::Entry& entry : ready_.committed) apply(entry);
   for (const raft::GrantedRead& read : ready_.reads) waiters_.on_read_granted(read);
@@ -232,6 +236,20 @@ void NodeImpl::send(const raft::Message& message) {
   scratch_.clear();
   encode_raft_frame({identity_.cluster, identity_.incarnation}, message, scratch_);
   environment_.network.send(message.to, scratch_);
+}
+
+// A leader that asks again and again while this node's disk hangs gets one answer, not a queue.
+void NodeImpl::hold(raft::Message message) {
+  if (!held_.empty() && held_.back().write == last_write_ &&
+      held_.back().message.to == message.to && held_.back().message.term == message.term) {
+    auto* before = std::get_if<raft::AppendReply>(&held_.back().message.body);
+    const auto* reply = std::get_if<raft::AppendReply>(&message.body);
+    if (before != nullptr && reply != nullptr && before->accepted && reply->accepted) {
+      before->match = std::max(before->match, reply->match);
+      return;
+    }
+  }
+  held_.push_back({last_write_, std::move(message)});
 }
 
 void NodeImpl::send_held() {
@@ -283,6 +301,7 @@ Instant NodeImpl::next_deadline() const {
     case Phase::kForming:
       return next_hello_;
     case Phase::kRunning:
+      if (raft_->has_more_committed()) return environment_.clock.now();
       return std::min(raft_->next_deadline(), waiters_.next_deadline());
     case Phase::kStopped:
       return Instant::never();

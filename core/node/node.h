@@ -25,6 +25,7 @@ struct NodeConfig {
   // A request is answered within this time of on_request, whatever happens.
   Duration request_timeout = Duration::milliseconds(800);
   std::size_t waiting_requests_max = limits::kWaitingRequests;
+  std::size_t unwritten_bytes_max = limits::kUnwrittenBytes;
   // How often an empty node says Hello.
   Duration hello_interval = Duration::milliseconds(100);
   // Form the cluster alone, without waiting for all to be up and empty (vesperd --form; its help

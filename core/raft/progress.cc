@@ -45,12 +45,8 @@ bool Progress::on_rejected(Index rejected, Index agree) {
   return true;
 }
 
-bool Progress::on_heartbeat_reply(Index last_index) {
-  if (probing_) {
-    probe_out_ = false;
-    return false;
-  }
-  return match_ < last_index && !inflight_.empty();
+bool Progress::must_ask(Index last_index) const {
+  return probing_ ? probe_out_ : match_ < last_index && !inflight_.empty();
 }
 
 }  // namespace vesper::raft

@@ -32,10 +32,9 @@ class Progress {
   // The voter lacks `rejected`; the logs may agree at `agree`. False: a stale rejection, to be
   // ignored.
   bool on_rejected(Index rejected, Index agree);
-  // The voter answered a heartbeat while entries are unacknowledged: a lost probe may leave again,
-  // and a full window is looked at anew (`true`: ask by an empty AppendRequest whether entries were
-  // lost).
-  bool on_heartbeat_reply(Index last_index);
+  // Whether requests are unanswered that may be lost, though the voter answers heartbeats: then an
+  // empty AppendRequest asks. (Not the same entries again: they may only wait for a slow disk.)
+  bool must_ask(Index last_index) const;
   // This node's own: its durable index.
   void set_own_match(Index match) { match_ = match; }
 

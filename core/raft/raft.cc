@@ -187,8 +187,10 @@ void Raft::set_hard_state(HardState hard_state) {
   hard_state_changed_ = true;
 }
 
-void Raft::persisted(WriteId write) {
+void Raft::persisted(Instant now, WriteId write) {
   VESPER_CHECK(write <= last_write_);
+  now_ = std::max(now_, now);
+  const bool was_barred = barrier_is_up();
   bool moved = false;
   while (!pending_writes_.empty() && pending_writes_.front().id <= write) {
     const PendingWrite& done = pending_writes_.front();
@@ -207,6 +209,9 @@ void Raft::persisted(WriteId write) {
     // The vote requests leave only now, so the election's time runs only from now.
     reset_election_deadline();
     count_vote(config_.id, true);
+  } else if (was_barred && !barrier_is_up() && hard_state_.vote && !this->leader()) {
+    // So does the grant to another candidate, who gets as much time to be heard.
+    reset_election_deadline();
   }
 }
 

@@ -73,13 +73,15 @@ class Raft {
   // Every write up to `write` is on disk, whatever the term: moves the durable index to what those
   // writes wrote and no later write truncated, counts this node's own vote and own match, lowers
   // the hard-state barrier.
-  void persisted(WriteId write);
+  void persisted(Instant now, WriteId write);
 
   // --- Output. ---
 
   // Moves everything that is to be done into `ready` (cleared first). False: there is nothing to
   // do.
   bool collect(Ready& ready);
+  // Whether committed entries are left over: more than one Ready may carry.
+  bool has_more_committed() const { return handed_out_ < commit_; }
 
   // --- Questions. ---
 

@@ -67,14 +67,12 @@ void Raft::on_heartbeat_reply(const Message& message, const HeartbeatReply& repl
   grant_confirmed_reads();
 }
 
-// Requests may have been lost: send the probe again, or ask without entries whether the peer still
-// has all that was sent. At the heartbeats' pace, however many rounds the reads ask for.
+// Requests may have been lost: ask without entries whether the peer has all before the next one. At
+// the heartbeats' pace, however many rounds the reads ask for.
 void Raft::ask_for_lost_appends(Progress& progress) {
   if (now_ < progress.next_ask) return;
   progress.next_ask = now_ + config_.heartbeat_interval;
-  if (progress.on_heartbeat_reply(log_.last_index())) {
-    send_append(progress, progress.next().previous());
-  }
+  if (progress.must_ask(log_.last_index())) send_append(progress, progress.next().previous());
 }
 
 // The newest round that a majority has acknowledged, this leader itself counted.

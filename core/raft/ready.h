@@ -26,7 +26,7 @@ struct GrantedRead {
 //
 // Write. If `write` is set, the caller puts hard_state, truncate_from and entries (in that meaning:
 // first the log is cut from truncate_from on, then entries follow) on disk, in the order of the
-// Readys, and calls persisted(write) once they are durable. Several Readys may share one disk
+// Readys, and calls persisted(now, write) once they are durable. Several Readys may share one disk
 // write; then only the last id needs to be named. A failed write is final: the node stops.
 //
 // send_now leaves at once, in parallel with the write: appends, heartbeats, pre-votes. Every

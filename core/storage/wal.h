@@ -38,8 +38,8 @@
 //   - The last group does not verify and its mark does: the mark's sector sums tell which sectors
 //     are wrong. If each wrong sector reads as the zeros that the segment was made of, it was never
 //     written: torn. If any wrong sector holds something else, it was written and has changed:
-//     damage. (So is a sector of zeros whose sum is that of a single bit: no telling whether it was
-//     torn or flipped.)
+//     damage. (So is a group of which a single sector is wrong, reads as zeros and has the sum of a
+//     single bit: no telling whether it was torn or flipped.)
 //   - The last group does not verify and neither does its mark: torn (two faults at once are not
 //     told apart).
 //   - The last group verifies and its mark does not: the group stands. From now on it is vouched

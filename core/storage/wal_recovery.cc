@@ -231,20 +231,30 @@ Status WalRecovery::judge_by_mark(const Segment& segment, std::uint64_t at,
   if (offset_ + mark.group_bytes != at) {
     return damage(segment.number, at, "a mark that does not follow its group");
   }
-  bool is_any_wrong = false;
+  std::size_t wrong = 0;
+  std::size_t last_wrong = 0;
   for (std::size_t i = 0; i < mark.sector_sums.size(); ++i) {
     const std::uint64_t offset = offset_ + i * kSectorBytes;
     const ByteView sector = segment.from(offset).first(kSectorBytes);
     if (format::sector_sum(sector) == mark.sector_sums[i]) continue;
-    is_any_wrong = true;
-    if (!is_zero(sector) || format::is_sum_of_one_bit(mark.sector_sums[i])) {
-      return damage(segment.number, offset,
-                    fmt::format("this sector of group {} was written and has changed", sequence_));
-    }
+    ++wrong;
+    last_wrong = i;
+    if (!is_zero(sector)) return changed_sector(segment, offset);
   }
-  if (is_any_wrong) return {};
-  return damage(segment.number, offset_,
-                fmt::format("group {} does not verify, though its sectors do", sequence_));
+  if (wrong == 0) {
+    return damage(segment.number, offset_,
+                  fmt::format("group {} does not verify, though its sectors do", sequence_));
+  }
+  // Zeros that one flipped bit may have made; several sectors of zeros were never written.
+  if (wrong == 1 && format::is_sum_of_one_bit(mark.sector_sums[last_wrong])) {
+    return changed_sector(segment, offset_ + last_wrong * kSectorBytes);
+  }
+  return {};
+}
+
+Error WalRecovery::changed_sector(const Segment& segment, std::uint64_t offset) const {
+  return damage(segment.number, offset,
+                fmt::format("this sector of group {} was written and has changed", sequence_));
 }
 
 // The log's end as it should be. Only for the last segment: in one that is closed, nothing is
@@ -348,6 +358,12 @@ Status WalRecovery::apply_entry(ByteView bytes, std::size_t& size) {
                  fmt::format("entry {} of term {} where index {} of term {} or later must follow",
                              entry.value().index().value(), entry.value().term().value(),
                              expected.value(), last_term.value())};
+  }
+  if (entry.value().term() > recovered_.hard_state.term) {
+    return Error{
+        ErrorCode::kInvalid,
+        fmt::format("entry {} of term {}, and the node has reached term {} only", expected.value(),
+                    entry.value().term().value(), recovered_.hard_state.term.value())};
   }
   recovered_.entries.push_back(std::move(entry.value()));
   return {};

@@ -42,6 +42,7 @@ class WalRecovery {
   Status check_mark(const Segment& segment, const GroupAt& group);
   Status read_bad_group(const Segment& segment);
   Status judge_by_mark(const Segment& segment, std::uint64_t at, const format::Mark& mark) const;
+  Error changed_sector(const Segment& segment, std::uint64_t offset) const;
   void plan_repair(const Segment& segment);
   Status apply_body(const Segment& segment, ByteView body, std::uint64_t offset);
   Status apply_hard_state(const raft::HardState& hard_state);

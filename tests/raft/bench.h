@@ -51,7 +51,7 @@ class Bench {
   // One collect, and nothing persisted.
   const Ready& collect();
   // The disk completes all that was collected.
-  void persist() { raft_.persisted(written_); }
+  void persist() { raft_.persisted(now_, written_); }
   WriteId written() const { return written_; }
   // Collects and persists until nothing is left to do: all messages that left since, in order.
   std::vector<Message> settle();

@@ -170,7 +170,7 @@ void ClusterModel::complete_write(std::uint32_t id) {
   node.disk_before = node.disk;
   write_to(node.disk, write);
   if (write.truncate_from) check_acknowledged_from(*write.truncate_from);
-  if (node.raft && write.id != WriteId()) node.raft->persisted(write.id);
+  if (node.raft && write.id != WriteId()) node.raft->persisted(node.now, write.id);
   for (const Message& message : write.messages) send(id, message);
 }
 
@@ -277,7 +277,7 @@ void ClusterModel::absorb(std::uint32_t id, const Ready& ready) {
   }
   if (write.id != WriteId() || !write.messages.empty()) node.writes.push_back(std::move(write));
   // Raft is told that its term is on disk while it is not: what waited leaves.
-  if (faults_.skips_barrier && ready.hard_state) node.raft->persisted(ready.write);
+  if (faults_.skips_barrier && ready.hard_state) node.raft->persisted(node.now, ready.write);
 
   for (const Entry& entry : ready.committed) apply(id, entry);
   for (const GrantedRead& granted : ready.reads) grant(node, granted);

@@ -146,10 +146,10 @@ TEST_CASE("writes complete in order: an earlier id vouches for no later write") 
   node.collect();
 
   node.receive(1, 1, accepted(3));
-  node.raft().persisted(first);
+  node.raft().persisted(node.now(), first);
   CHECK(node.commit() == 2);  // its own copy of entry 3 is not on disk
   CHECK(node.raft().durable() == Index(2));
-  node.raft().persisted(first);  // a repeated completion says nothing new
+  node.raft().persisted(node.now(), first);  // a repeated completion says nothing new
   CHECK(node.raft().durable() == Index(2));
 }
 
@@ -163,9 +163,9 @@ TEST_CASE("an old completion never vouches for an index that was rewritten since
   CHECK(rewrite.entries.size() == 2);
   const WriteId second = rewrite.write;
 
-  node.raft().persisted(first);
+  node.raft().persisted(node.now(), first);
   CHECK(node.raft().durable() == Index(1));
-  node.raft().persisted(second);
+  node.raft().persisted(node.now(), second);
   CHECK(node.raft().durable() == Index(3));
 }
 
@@ -178,11 +178,11 @@ TEST_CASE("nor does it when the same entries come back (ABA)") {
   node.receive(1, 5, append(at(1, 1), {5, 5}));
   const WriteId third = node.collect().write;
 
-  node.raft().persisted(first);
+  node.raft().persisted(node.now(), first);
   CHECK(node.raft().durable() == Index(1));
-  node.raft().persisted(second);
+  node.raft().persisted(node.now(), second);
   CHECK(node.raft().durable() == Index(1));
-  node.raft().persisted(third);
+  node.raft().persisted(node.now(), third);
   CHECK(node.raft().durable() == Index(3));
 }
 
@@ -249,7 +249,7 @@ TEST_CASE("every barrier must fall: a second term written behind the first keeps
   node.receive(2, 5, HeartbeatRequest{Index(0), Round(1)});
   node.collect();
 
-  node.raft().persisted(first);
+  node.raft().persisted(node.now(), first);
   CHECK(node.collect().send_now.empty());
 
   node.persist();
@@ -273,6 +273,37 @@ TEST_CASE("a slow disk does not restart an election that has asked nobody") {
   const Instant before = node.now();
   node.persist();
   CHECK(node.raft().next_deadline() >= before + Duration::milliseconds(500));
+}
+
+TEST_CASE(
+    "an election's time runs from when its requests leave, though no clock was read meanwhile") {
+  Bench node;
+  node.time_out();
+  node.settle();
+  node.receive(1, 1, PreVoteReply{true});
+  const WriteId write = node.collect().write;
+
+  const Instant done = node.now() + Duration::milliseconds(900);
+  node.raft().persisted(done, write);
+  node.raft().tick(done);
+
+  CHECK(node.raft().next_deadline() >= done + Duration::milliseconds(500));
+  CHECK(count_of<VoteRequest>(node.collect().send_after_durable) == 0);  // they left with the write
+  node.receive(1, 1, VoteReply{true});
+  CHECK(node.raft().is_leader());
+}
+
+TEST_CASE("whom a slow disk grants a vote has its voter's whole patience from then on") {
+  Bench node;
+  node.receive(1, 1, VoteRequest{at(0, 0)});
+  const WriteId write = node.collect().write;
+
+  const Instant done = node.now() + Duration::milliseconds(900);
+  node.raft().persisted(done, write);
+  node.raft().tick(done);
+
+  CHECK(node.is_follower());
+  CHECK(node.raft().next_deadline() >= done + Duration::milliseconds(500));
 }
 
 TEST_CASE("leadership lost while the own write is under way: its completion commits nothing") {

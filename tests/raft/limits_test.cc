@@ -85,6 +85,29 @@ TEST_CASE("a peer that is probed gets one request until it answers") {
   }
 }
 
+TEST_CASE(
+    "a probe that may be lost is asked about without its entries, and they follow the answer") {
+  Bench node;
+  node.elect();
+  REQUIRE(node.propose());
+  node.settle();
+  node.elapse(Duration::milliseconds(60));
+  node.settle();
+  node.receive(1, 1, HeartbeatReply{Round(1)});
+
+  const auto messages = node.settle();
+  const auto* ask = find<AppendRequest>(messages, 1);
+  REQUIRE(ask != nullptr);
+  CHECK(ask->entries.empty());
+  CHECK(ask->previous == at(0, 0));
+
+  node.receive(1, 1, accepted(0));
+  const auto answered = node.settle();
+  const auto* request = find<AppendRequest>(answered, 1);
+  REQUIRE(request != nullptr);
+  CHECK(request->entries.size() == 2);
+}
+
 TEST_CASE("too many uncommitted bytes: proposals are refused until some commit") {
   RaftConfig config;
   config.uncommitted_bytes_max = 10;

@@ -213,17 +213,19 @@ TEST_CASE("a rejection that says nothing new is ignored") {
   }
 }
 
-TEST_CASE("a heartbeat's reply lets a lost probe leave again, and asks about a quiet window") {
+TEST_CASE("what is unanswered is asked about: a probe that is out, a window with entries in it") {
   Progress progress(NodeId(1), Index(3), 2);
+  CHECK_FALSE(progress.must_ask(Index(3)));  // nothing has left
   progress.on_sent(Index(3));
-  CHECK_FALSE(progress.on_heartbeat_reply(Index(3)));
-  CHECK(progress.can_send());
+  CHECK(progress.must_ask(Index(3)));
+  progress.on_sent(Index(2));  // the question itself carries nothing
+  CHECK_FALSE(progress.can_send());
+  CHECK(progress.must_ask(Index(3)));
 
-  progress.on_sent(Index(3));
   CHECK(progress.on_accepted(Index(3)));
-  CHECK_FALSE(progress.on_heartbeat_reply(Index(3)));  // it has everything
+  CHECK_FALSE(progress.must_ask(Index(3)));  // it has everything
   progress.on_sent(Index(4));
-  CHECK(progress.on_heartbeat_reply(Index(4)));
+  CHECK(progress.must_ask(Index(4)));
 }
 
 }  // namespace
