@@ -8,6 +8,7 @@
 
 #include "apps/vesper_sim_commands.h"
 #include "apps/vesper_sim_jobs.h"
+#include "core/base/hash.h"
 #include "sim/scenario/hunt.h"
 #include "sim/scenario/serializer.h"
 
@@ -53,6 +54,7 @@ struct Totals {
   std::uint64_t events = 0;
   std::uint64_t faults = 0;
   std::uint64_t operations = 0;
+  std::uint64_t hash = 0;  // over the runs' hashes, in the order of the seeds
   double simulated = 0;
 
   void add(const sim::RunResult& result) {
@@ -61,6 +63,7 @@ struct Totals {
     events += result.counts.events;
     faults += result.counts.faults;
     operations += result.counts.operations;
+    hash = mix64(hash, result.hash);
     simulated += static_cast<double>(result.at.nanoseconds()) * 1e-9;
   }
 };
@@ -74,15 +77,15 @@ std::string last_line(const Totals& totals, double wall, bool json) {
     return fmt::format(
         "{{\"seeds\": {}, \"failures\": {}, \"events\": {}, \"events_per_second\": {:.0f}, "
         "\"simulated_mean\": {:.1f}, \"faults_mean\": {:.1f}, \"operations_mean\": {:.1f}, "
-        "\"wall\": {:.1f}}}",
+        "\"wall\": {:.1f}, \"hash\": \"{:016x}\"}}",
         totals.seeds, totals.failures, totals.events, rate, totals.simulated / seeds, faults,
-        operations, wall);
+        operations, wall, totals.hash);
   }
   return fmt::format(
       "seeds={} failures={} events={} events/s={:.0f} wall={:.1f}s mean: simulated={:.1f}s "
-      "faults={:.1f} operations={:.1f}",
+      "faults={:.1f} operations={:.1f} hash={:016x}",
       totals.seeds, totals.failures, totals.events, rate, wall, totals.simulated / seeds, faults,
-      operations);
+      operations, totals.hash);
 }
 
 class Hunt {

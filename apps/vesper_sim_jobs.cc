@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -18,7 +19,9 @@ namespace vesper::app {
 namespace {
 
 // A run takes a fraction of a second; one that takes this long goes round in circles.
-constexpr unsigned kHangSeconds = 300;
+constexpr time_t kHangSeconds = 300;
+// How often the parent looks for one.
+constexpr int kLookMilliseconds = 1000;
 
 // What a worker's signal handler needs: one worker a process, one run at a time.
 int worker_pipe = -1;
@@ -64,12 +67,11 @@ void write_all(int pipe, const std::string& text) {
   }
 }
 
-// Comes from abort or alarm, in the middle of the simulation and never inside an allocation that it
-// would need: both signals are raised by the run itself or by its endless loop.
-void report_signal(int signal) {
+// Raised by the run itself, in abort, never inside an allocation that it would need.
+void report_abort(int /*signal*/) {
   sim::RunResult result;
-  result.violation = signal == SIGALRM ? "hang" : "check";
-  result.detail = signal == SIGALRM ? "the run does not end" : "a check of the program failed";
+  result.violation = "check";
+  result.detail = "a check of the program failed";
   result.at = worker_last->at();
   result.event = worker_last->event();
   result.counts.events = result.event;
@@ -81,6 +83,7 @@ struct Worker {
   pid_t pid = 0;
   int pipe = -1;
   std::size_t next = 0;  // the item that it runs now
+  time_t since = 0;      // when it began it
   std::string buffer;
 };
 
@@ -92,6 +95,10 @@ class Pool {
   void run() {
     for (std::size_t i = 0; i < options_.processes && i < options_.items; ++i) start(i);
     while (!workers_.empty() && !stopped_) turn();
+    // Behind a run that never was, for want of a process, results wait for their turn in vain.
+    for (const auto& [item, result] : results_) {
+      if (!stopped_) stopped_ = !take_(item, result);
+    }
     for (const Worker& worker : workers_) {
       kill(worker.pid, SIGKILL);
       close(worker.pipe);
@@ -115,19 +122,18 @@ class Pool {
       close(ends[0]);
       return;
     }
-    workers_.push_back({.pid = pid, .pipe = ends[0], .next = first, .buffer = {}});
+    workers_.push_back(
+        {.pid = pid, .pipe = ends[0], .next = first, .since = time(nullptr), .buffer = {}});
   }
 
   [[noreturn]] void work(int pipe, std::size_t first) {
     LastEvent last;
     worker_pipe = pipe;
     worker_last = &last;
-    signal(SIGABRT, report_signal);
-    signal(SIGALRM, report_signal);
+    signal(SIGABRT, report_abort);
     for (std::size_t item = first; item < options_.items; item += options_.processes) {
       worker_item = item;
       last.begin();
-      alarm(kHangSeconds);
       write_all(pipe, encode(item, run_(item, last)));
     }
     _exit(0);
@@ -138,10 +144,31 @@ class Pool {
     for (const Worker& worker : workers_) {
       polled.push_back({.fd = worker.pipe, .events = POLLIN, .revents = 0});
     }
-    if (poll(polled.data(), polled.size(), -1) <= 0) return;
+    if (poll(polled.data(), polled.size(), kLookMilliseconds) < 0) return;
     for (std::size_t i = polled.size(); i-- > 0 && !stopped_;) {
-      if (polled[i].revents != 0) read_from(i);
+      if (polled[i].revents != 0) {
+        read_from(i);
+      } else if (time(nullptr) - workers_[i].since > kHangSeconds) {
+        end_hung(i);
+      }
     }
+  }
+
+  void end_hung(std::size_t index) {
+    const Worker worker = workers_[index];
+    workers_.erase(workers_.begin() + static_cast<std::ptrdiff_t>(index));
+    kill(worker.pid, SIGKILL);
+    close(worker.pipe);
+    waitpid(worker.pid, nullptr, 0);
+    sim::RunResult result;
+    result.violation = "hang";
+    result.detail = fmt::format("the run has not ended within {} s", kHangSeconds);
+    deliver(worker.next, std::move(result));
+    go_on_from(worker.next + options_.processes);
+  }
+
+  void go_on_from(std::size_t next) {
+    if (next < options_.items && !stopped_) start(next);
   }
 
   void read_from(std::size_t index) {
@@ -154,6 +181,7 @@ class Pool {
       auto [item, result] = decode(worker.buffer.substr(0, end));
       worker.buffer.erase(0, end + 1);
       worker.next = item + options_.processes;
+      worker.since = time(nullptr);
       deliver(item, std::move(result));
     }
   }
@@ -175,7 +203,7 @@ class Pool {
       deliver(next, std::move(result));
       next += options_.processes;
     }
-    if (next < options_.items && !stopped_) start(next);
+    go_on_from(next);
   }
 
   void deliver(std::size_t item, sim::RunResult result) {

@@ -18,6 +18,8 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 HUNT_SEEDS = "1..300"
+# Compared over all builds: enough for each kind of fault to be drawn.
+COMPARED_SEEDS = "1..100"
 PLANTED = ("two_grants_in_one_term", "reply_before_sync", "local_read_without_round")
 # Fast enough to run, quick enough to build, and with the lines that a report names.
 SANITIZED = ("-Doptimization=1", "-Ddebug=false", "-Dcpp_args=-g1")
@@ -140,6 +142,23 @@ def scenario_lines(build, report):
     return lines
 
 
+def hunt_hash(build, jobs, report):
+    output = step(report, run([build.program("vesper-sim"), "hunt", "--seeds", COMPARED_SEEDS, "--jobs", str(jobs)],
+                              f"{build.name}: hunt over seeds {COMPARED_SEEDS}"))
+    found = re.search(r" hash=([0-9a-f]{16})$", output.strip()) if output else None
+    return found.group(1) if found else None
+
+
+def compare_hunts(builds, jobs, report):
+    hashes = {build.name: hunt_hash(build, jobs, report) for build in builds}
+    same = len(set(hashes.values())) == 1 and None not in hashes.values()
+    if not same:
+        print(f"the hunts differ: {hashes}")
+    step(report, same)
+    report.add(f"hunts: seeds {COMPARED_SEEDS} have {'the same hash' if same else 'DIFFERENT hashes'} over "
+               f"{len(builds)} builds")
+
+
 def compare_hashes(builds, report):
     """Twice in the first build, once in each of the others: every line must be the same."""
     began = time.monotonic()
@@ -201,7 +220,9 @@ def compilers(usual_build, jobs, report):
     made = [step(report, plain.make(programs[:1], jobs)), step(report, optimised.make(programs[:1], jobs)),
             step(report, clang.make(programs, jobs))]
     if all(made) and usual_build is not None:
-        compare_hashes([usual_build, plain, optimised, clang], report)
+        builds = [usual_build, plain, optimised, clang]
+        compare_hashes(builds, report)
+        compare_hunts(builds, jobs, report)
 
 
 def address_sanitizer(jobs, report):

@@ -238,13 +238,18 @@ void Chains::pause() {
 
 void Chains::hold_messages() {
   first(Action::kNote);
-  on(some_type(), draws_.between(1, 4), Action::kHold).message.count = draws_.between(1, 12);
+  // One draw a statement: the order of arguments is the compiler's.
+  const std::uint64_t nth = draws_.between(1, 4);
+  const char* const type = some_type();
+  on(type, nth, Action::kHold).message.count = draws_.between(1, 12);
   then(some_time() * 2, Action::kRelease);
 }
 
 void Chains::delay_messages() {
   first(Action::kNote);
-  Step& step = on(some_type(), draws_.between(1, 4), Action::kDelay);
+  const std::uint64_t nth = draws_.between(1, 4);
+  const char* const type = some_type();
+  Step& step = on(type, nth, Action::kDelay);
   step.message.count = draws_.between(1, 30);
   DelaySpec delay;
   delay.min = some_time();
