@@ -25,6 +25,7 @@ struct Delay {
   Duration min;
   Duration mean;  // kExponential: at least min
   Duration max;   // kUniform: at least min
+  bool operator==(const Delay&) const = default;
 };
 
 // One direction between two nodes. Each frame draws its own delay, so frames overtake each other.
@@ -35,6 +36,7 @@ struct LinkConfig {
               .max = {}};
   std::uint64_t drop_ppm = 0;
   std::uint64_t duplicate_ppm = 0;
+  bool operator==(const LinkConfig&) const = default;
 };
 
 // What a crash does with bytes and names that were not synced.
@@ -51,6 +53,7 @@ struct DiskConfig {
              .mean = Duration::milliseconds(1),
              .max = {}};
   CrashLoss on_crash = CrashLoss::kLoseRandom;
+  bool operator==(const DiskConfig&) const = default;
 };
 
 // The node's clock shows base + offset + time * (1 + drift); base is the same for all.

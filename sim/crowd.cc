@@ -4,26 +4,44 @@
 
 #include <utility>
 
+#include "sim/draws.h"
+
 namespace vesper::sim {
 
 namespace {
 
 constexpr std::int64_t kKilosecond = 1'000'000'000'000;  // ns
+constexpr std::uint64_t kGaps = 1;
 
 }  // namespace
 
-Crowd::Crowd(const WorldConfig& config) : nodes_(config.nodes), crowds_(config.clients) {
-  const Random random(config.seed);
+Crowd::Crowd(const WorldConfig& config)
+    : random_(config.seed),
+      delay_(config.network.delay),
+      nodes_(config.nodes),
+      crowds_(config.clients) {
   for (std::uint32_t crowd = 0; crowd < crowds_.size(); ++crowd) {
     VESPER_CHECK(crowds_[crowd].keys > 0);
     for (std::uint64_t i = 0; i < crowds_[crowd].count; ++i) {
       // Keyed by crowd and place in it: another crowd, or a larger one, changes nothing for these.
-      Client client{.crowd = crowd, .draws = {random, {Purpose::kClient, crowd, i}}, .leader = {}};
-      client.leader = NodeId(static_cast<std::uint32_t>(client.draws.below(nodes_)));
-      clients_.push_back(client);
+      const std::uint64_t drawn_for = (std::uint64_t{crowd} + 1) << 32 | i;
+      RandomStream gaps(random_, {Purpose::kClient, drawn_for, kGaps});
+      const NodeId leader(static_cast<std::uint32_t>(gaps.below(nodes_)));
+      clients_.push_back({.crowd = crowd, .drawn_for = drawn_for, .gaps = gaps, .leader = leader});
     }
   }
   next_single_ = clients_.size();
+}
+
+RandomStream Crowd::draws(std::uint64_t drawn_for, std::uint64_t number, Concern concern) const {
+  const std::uint64_t which = number * 4 + static_cast<std::uint64_t>(concern);
+  return {random_, {Purpose::kClientDelay, drawn_for, which}};
+}
+
+Duration Crowd::way(const OpenOperation& operation, Way way) const {
+  const Concern concern = way == Way::kThere ? Concern::kThere : Concern::kBack;
+  RandomStream stream = draws(operation.drawn_for, operation.number, concern);
+  return draw_delay(delay_, stream);
 }
 
 Duration Crowd::next_gap(std::uint32_t client) {
@@ -32,7 +50,7 @@ Duration Crowd::next_gap(std::uint32_t client) {
   const auto mean =
       Duration::nanoseconds(kKilosecond / static_cast<std::int64_t>(crowd.rate_per_kilosecond)) *
       static_cast<std::int64_t>(crowd.count);
-  return clients_[client].draws.exponential(mean);
+  return clients_[client].gaps.exponential(mean);
 }
 
 void Crowd::set_rate(std::uint64_t rate_per_kilosecond) {
@@ -47,13 +65,16 @@ std::uint32_t Crowd::next_operation(std::uint32_t client_index) {
 
   const std::uint32_t slot = open_slot(ClientId(client_index));
   OpenOperation& operation = operations_[slot];
-  operation.key = fmt::format("k{}", client.draws.below(crowd.keys));
-  const bool is_put = client.draws.chance_ppm(crowd.put_ppm);
+  operation.drawn_for = client.drawn_for;
+  operation.number = client.operations++;
+  RandomStream what = draws(operation.drawn_for, operation.number, Concern::kWhat);
+  operation.key = fmt::format("k{}", what.below(crowd.keys));
+  const bool is_put = what.chance_ppm(crowd.put_ppm);
   operation.kind = is_put ? node::RequestKind::kPut : node::RequestKind::kGet;
   operation.value = is_put ? next_value(client_index) : std::string();
   operation.node = client.leader;
-  if (client.draws.chance_ppm(crowd.stray_ppm)) {
-    operation.node = NodeId(static_cast<std::uint32_t>(client.draws.below(nodes_)));
+  if (what.chance_ppm(crowd.stray_ppm)) {
+    operation.node = NodeId(static_cast<std::uint32_t>(what.below(nodes_)));
   }
   return slot;
 }
@@ -72,6 +93,8 @@ std::uint32_t Crowd::single_operation(NodeId node, node::RequestKind kind, std::
                                       std::string_view value) {
   const std::uint32_t slot = open_slot(ClientId(next_single_++));
   OpenOperation& operation = operations_[slot];
+  operation.drawn_for = 0;
+  operation.number = singles_++;
   operation.node = node;
   operation.kind = kind;
   operation.key = key;
@@ -120,7 +143,8 @@ void Crowd::close(std::uint32_t slot, const node::Answer* answer) {
   } else if (answer != nullptr && answer->leader) {
     client.leader = *answer->leader;
   } else {
-    client.leader = NodeId(static_cast<std::uint32_t>(client.draws.below(nodes_)));
+    RandomStream whom = draws(operation.drawn_for, operation.number, Concern::kWhomNext);
+    client.leader = NodeId(static_cast<std::uint32_t>(whom.below(nodes_)));
   }
 }
 

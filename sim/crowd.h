@@ -1,7 +1,9 @@
 // The clients of a simulated world: crowds that draw what they do next, each client with one
 // operation at a time, and the operations under way. A client learns who leads from redirects and
 // tries somebody else after a failure; it never repeats a put of unknown outcome as the same
-// operation. World moves requests and answers; the crowd decides.
+// operation. Every draw is keyed by client, operation and what it is about, so that neither another
+// crowd nor another fate of one operation reshuffles the rest. World moves requests and answers;
+// the crowd decides.
 #pragma once
 
 #include <cstdint>
@@ -24,6 +26,9 @@ struct OpenOperation {
   std::string key;
   std::string value;
   std::uint32_t generation = 0;
+  // What its draws are keyed by: its client, and how many operations that client had before it.
+  std::uint64_t drawn_for = 0;
+  std::uint64_t number = 0;
   bool is_open = false;
   bool is_at_node = false;  // the node has it and has not answered
   node::Answer answer;      // on its way back
@@ -42,6 +47,9 @@ class Crowd {
   // What the client does next. Requires: it is idle. Ensures: it waits.
   std::uint32_t next_operation(std::uint32_t client);
   Duration timeout_of(const OpenOperation& operation) const;
+  // How long the request or its answer is under way between client and node.
+  enum class Way : std::uint8_t { kThere, kBack };
+  Duration way(const OpenOperation& operation, Way way) const;
 
   // --- Operations ---
   // One of a client of its own.
@@ -63,14 +71,21 @@ class Crowd {
  private:
   struct Client {
     std::uint32_t crowd = 0;
-    RandomStream draws;
+    std::uint64_t drawn_for = 0;
+    RandomStream gaps;
     NodeId leader;  // whom it takes for the leader
+    std::uint64_t operations = 0;
     std::uint64_t puts = 0;
     bool is_waiting = false;
   };
+  // What a draw for one operation is about: each has a stream of its own.
+  enum class Concern : std::uint8_t { kWhat, kThere, kBack, kWhomNext };
+  RandomStream draws(std::uint64_t drawn_for, std::uint64_t number, Concern concern) const;
   std::uint32_t open_slot(ClientId client);
   std::string next_value(std::uint32_t client);
 
+  Random random_;
+  Delay delay_;
   std::uint32_t nodes_;
   std::vector<ClientsConfig> crowds_;
   std::vector<Client> clients_;
@@ -78,6 +93,7 @@ class Crowd {
   std::vector<std::uint32_t> free_slots_;
   std::uint64_t next_id_ = 1;
   std::uint64_t next_single_;
+  std::uint64_t singles_ = 0;
   std::uint64_t open_ = 0;
 };
 

@@ -33,20 +33,26 @@ bool Links::passes(NodeId from, NodeId to) const {
   return group_of_[from.value()] == group_of_[to.value()] && !at(from, to).is_cut;
 }
 
-void Links::partition(const std::vector<std::vector<NodeId>>& groups) {
+bool Links::partition(const std::vector<std::vector<NodeId>>& groups) {
+  const std::vector<std::uint32_t> before = group_of_;
   for (std::uint32_t node = 0; node < nodes_; ++node) group_of_[node] = nodes_ + node;  // alone
   for (std::uint32_t group = 0; group < groups.size(); ++group) {
     for (const NodeId node : groups[group]) group_of_[node.value()] = group;
   }
+  return group_of_ != before;
 }
 
-void Links::heal() {
-  group_of_.assign(nodes_, 0);
-  for (Link& link : links_) link.is_cut = false;
+bool Links::heal() {
+  bool is_change = false;
+  for (std::uint32_t& group : group_of_) is_change |= std::exchange(group, group_of_[0]) != group;
+  for (Link& link : links_) is_change |= std::exchange(link.is_cut, false);
+  return is_change;
 }
 
-void Links::set_all(const LinkConfig& config) {
-  for (Link& link : links_) link.config = config;
+bool Links::set_all(const LinkConfig& config) {
+  bool is_change = false;
+  for (Link& link : links_) is_change |= std::exchange(link.config, config) != config;
+  return is_change;
 }
 
 }  // namespace vesper::sim

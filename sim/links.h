@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <utility>
 #include <vector>
 
 #include "core/base/random.h"
@@ -26,12 +27,15 @@ class Links {
   // Whether frames pass in this direction now.
   bool passes(NodeId from, NodeId to) const;
 
-  void partition(const std::vector<std::vector<NodeId>>& groups);
-  void cut(NodeId from, NodeId to) { at(from, to).is_cut = true; }
-  void mend(NodeId from, NodeId to) { at(from, to).is_cut = false; }
-  void heal();
-  void set_all(const LinkConfig& config);
-  void set(NodeId from, NodeId to, const LinkConfig& config) { at(from, to).config = config; }
+  // Each returns whether it changed anything.
+  bool partition(const std::vector<std::vector<NodeId>>& groups);
+  bool cut(NodeId from, NodeId to) { return !std::exchange(at(from, to).is_cut, true); }
+  bool mend(NodeId from, NodeId to) { return std::exchange(at(from, to).is_cut, false); }
+  bool heal();
+  bool set_all(const LinkConfig& config);
+  bool set(NodeId from, NodeId to, const LinkConfig& config) {
+    return std::exchange(at(from, to).config, config) != config;
+  }
 
  private:
   struct Link {

@@ -40,6 +40,8 @@ class WorldObserver {
   virtual void on_crash(Instant /*at*/, NodeId /*node*/) {}
   // open failed, or the running node stopped itself. It may be crashed and started again.
   virtual void on_stopped(Instant /*at*/, NodeId /*node*/, const Error& /*reason*/) {}
+  // The process is held, as by SIGSTOP.
+  virtual void on_pause(Instant /*at*/, NodeId /*node*/) {}
 
   // --- What a node does: as core/node/environment.h's Observer says.
   virtual void on_ready(Instant /*at*/, const node::NodeView& /*view*/,
@@ -54,6 +56,10 @@ class WorldObserver {
   virtual void on_applied(Instant /*at*/, const node::NodeView& /*view*/,
                           const raft::Entry& /*entry*/, std::uint64_t /*state_hash*/) {}
   virtual void on_node_event(Instant /*at*/, const node::NodeEvent& /*event*/) {}
+  // A request was handed to the node, and the node has answered it, whether or not its client still
+  // waits. The id is the node's name for it.
+  virtual void on_request_taken(Instant /*at*/, NodeId /*node*/, RequestId /*request*/) {}
+  virtual void on_request_answered(Instant /*at*/, NodeId /*node*/, RequestId /*request*/) {}
 
   // --- The network: a frame reached a node that is up.
   virtual void on_deliver(Instant /*at*/, NodeId /*from*/, NodeId /*to*/, ByteView /*frame*/) {}

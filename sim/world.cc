@@ -24,8 +24,7 @@ WorldImpl::WorldImpl(WorldConfig world_config, std::vector<WorldObserver*> world
       observers(std::move(world_observers)),
       hash(mix64(0, config.seed)),
       links(config),
-      crowd(config),
-      client_delays(Random(config.seed), DrawKey{Purpose::kClientDelay}) {
+      crowd(config) {
   VESPER_CHECK(config.nodes > 0 && config.nodes <= limits::kNodes);
   for (std::uint32_t id = 0; id < config.nodes; ++id) {
     members.push_back(std::make_unique<Member>(*this, NodeId(id)));
@@ -120,23 +119,21 @@ void World::partition(const std::vector<std::vector<NodeId>>& groups) {
     if (what != "partition") what += " |";
     for (const NodeId node : group) what += ' ' + name(node);
   }
-  impl_->links.partition(groups);
-  impl_->fault(what);
+  if (impl_->links.partition(groups)) impl_->fault(what);
 }
 
 void World::cut(NodeId from, NodeId to) {
-  impl_->links.cut(from, to);
+  if (!impl_->links.cut(from, to)) return;
   impl_->fault(fmt::format("cut {} -> {}", name(from), name(to)));
 }
 
 void World::mend(NodeId from, NodeId to) {
-  impl_->links.mend(from, to);
+  if (!impl_->links.mend(from, to)) return;
   impl_->fault(fmt::format("mend {} -> {}", name(from), name(to)));
 }
 
 void World::heal() {
-  impl_->links.heal();
-  impl_->fault("heal");
+  if (impl_->links.heal()) impl_->fault("heal");
 }
 
 void World::crash(NodeId node, std::optional<CrashLoss> loss) {
@@ -162,17 +159,18 @@ void World::resume(NodeId node) {
 }
 
 void World::set_network(const LinkConfig& link) {
-  impl_->links.set_all(link);
-  impl_->fault("network");
+  if (impl_->links.set_all(link)) impl_->fault("network");
 }
 
 void World::set_link(NodeId from, NodeId to, const LinkConfig& link) {
-  impl_->links.set(from, to, link);
+  if (!impl_->links.set(from, to, link)) return;
   impl_->fault(fmt::format("link {} -> {}", name(from), name(to)));
 }
 
 void World::set_disk(NodeId node, const DiskConfig& disk) {
-  impl_->member(node).disk.set_config(disk);
+  SimDisk& of_node = impl_->member(node).disk;
+  if (of_node.config() == disk) return;
+  of_node.set_config(disk);
   impl_->fault("disk of " + name(node));
 }
 
@@ -192,6 +190,7 @@ void World::intercept(Interceptor* interceptor) {
 }
 
 void World::release_held() {
+  if (impl_->held.empty()) return;
   for (WorldImpl::Held& frame : std::exchange(impl_->held, {})) {
     impl_->transmit(frame.from, frame.to, std::move(frame.bytes), Duration());
   }

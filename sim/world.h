@@ -38,7 +38,10 @@ struct WorldCounts {
   std::uint64_t faults = 0;
   std::uint64_t operations = 0;  // invoked
   std::uint64_t answered = 0;
-  std::uint64_t successes = 0;  // answered with kSuccess or kAbsent
+  std::uint64_t successes = 0;  // answered with kSuccess or kAbsent, as the next two
+  std::uint64_t put_successes = 0;
+  std::uint64_t get_successes = 0;
+  std::uint64_t found = 0;  // gets that were answered with a value
 };
 
 // What becomes of a frame that is about to leave.

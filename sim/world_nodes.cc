@@ -53,6 +53,7 @@ void Member::send(NodeId to, ByteView frame) {
   world_.send_frame(id, to, frame);
 }
 void Member::answer(RequestId request, const node::Answer& answer) {
+  world_.tell([&](WorldObserver& to) { to.on_request_answered(world_.now, id, request); });
   world_.answer(request, answer);
 }
 void Member::on_ready(const node::NodeView& seen, const raft::Ready& ready) {
@@ -151,6 +152,7 @@ void WorldImpl::crash(Member& member, CrashLoss loss) {
 void WorldImpl::pause(Member& member) {
   member.is_paused = true;
   fault(fmt::format("pause n{}", member.id.value()));
+  tell([&](WorldObserver& to) { to.on_pause(now, member.id); });
 }
 
 void WorldImpl::resume(Member& member) {
@@ -173,9 +175,10 @@ void WorldImpl::feed(Member& member, Member::Input input) {
     OpenOperation& operation = crowd.operation(request.slot);
     if (!operation.is_open || operation.generation != request.generation) return;
     operation.is_at_node = true;
+    const RequestId id = Crowd::request_id(request.slot, request.generation);
+    tell([&](WorldObserver& to) { to.on_request_taken(now, member.id, id); });
     member.node->on_request(
-        Crowd::request_id(request.slot, request.generation),
-        {.kind = operation.kind, .key = operation.key, .value = operation.value});
+        id, {.kind = operation.kind, .key = operation.key, .value = operation.value});
   }
 }
 

@@ -1,7 +1,6 @@
 // Frames between nodes, and requests and answers between clients and nodes.
 #include <utility>
 
-#include "sim/draws.h"
 #include "sim/world_impl.h"
 
 namespace vesper::sim {
@@ -124,7 +123,7 @@ OperationId WorldImpl::invoke(std::uint32_t slot, Duration timeout) {
                        .key = operation.key,
                        .value = operation.value};
   tell([&](WorldObserver& to) { to.on_invoke(now, told); });
-  queue.push({.at = now + draw_delay(config.network.delay, client_delays),
+  queue.push({.at = now + crowd.way(operation, Crowd::Way::kThere),
               .what = slot,
               .generation = operation.generation,
               .who = operation.node.value(),
@@ -169,7 +168,7 @@ void WorldImpl::answer(RequestId request, const node::Answer& answer) {
 
 void WorldImpl::send_answer(std::uint32_t slot) {
   const OpenOperation& operation = crowd.operation(slot);
-  queue.push({.at = now + draw_delay(config.network.delay, client_delays),
+  queue.push({.at = now + crowd.way(operation, Crowd::Way::kBack),
               .what = slot,
               .generation = operation.generation,
               .who = operation.node.value(),
@@ -187,11 +186,21 @@ void WorldImpl::on_answer_arrive(const Event& event) {
     ++counts.answered;
     const bool is_success =
         answer.outcome == node::Outcome::kSuccess || answer.outcome == node::Outcome::kAbsent;
-    if (is_success) ++counts.successes;
+    if (is_success) count_success(operation.kind, answer.outcome);
   }
   stir(static_cast<std::uint64_t>(answer.outcome) << 32 ^ hash64(answer.value.view()));
   tell([&](WorldObserver& to) { to.on_answer(now, operation.id, answer); });
   crowd.close(event.what, &answer);
+}
+
+void WorldImpl::count_success(node::RequestKind kind, node::Outcome outcome) {
+  ++counts.successes;
+  if (kind == node::RequestKind::kPut) {
+    ++counts.put_successes;
+    return;
+  }
+  ++counts.get_successes;
+  if (outcome == node::Outcome::kSuccess) ++counts.found;
 }
 
 void WorldImpl::on_give_up(const Event& event) {
@@ -208,7 +217,7 @@ void WorldImpl::reset_connections(NodeId node) {
     OpenOperation& operation = crowd.operation(slot);
     if (!operation.is_open || !operation.is_at_node || operation.node != node) continue;
     operation.is_at_node = false;
-    queue.push({.at = now + draw_delay(config.network.delay, client_delays),
+    queue.push({.at = now + crowd.way(operation, Crowd::Way::kBack),
                 .what = slot,
                 .generation = operation.generation,
                 .who = node.value(),

@@ -156,27 +156,28 @@ void LogChecker::on_commit(Node& node, const node::NodeView& view) {
   }
   const bool is_news = view.commit > node.commit;
   node.commit = view.commit;
-  if (is_news && view.role == node::Role::kLeader) on_leader_commit(node, view);
+  if (is_news) on_commit_moved(node, view);
 }
 
-void LogChecker::on_leader_commit(const Node& leader, const node::NodeView& view) {
+// Whoever takes an entry for committed, leader or not (a leader may step down in the very turn):
+// the copies on disks never become fewer, and the leader of its term has committed as much.
+void LogChecker::on_commit_moved(const Node& node, const node::NodeView& view) {
   std::size_t copies = 0;
   for (const Node& each : nodes_) {
-    if (each.disk.agrees_with(leader.memory, view.commit)) ++copies;
+    if (each.disk.agrees_with(node.memory, view.commit)) ++copies;
   }
   if (2 * copies <= nodes_.size()) {
-    violations_.report("commit-durable",
-                       fmt::format("n{}, leader of term {}, commits entry {}, which is on {} disks "
-                                   "of {}",
-                                   view.id.value(), view.term.value(), view.commit.value(), copies,
-                                   nodes_.size()));
+    violations_.report(
+        "commit-durable",
+        fmt::format("n{} commits entry {} in term {}, which is on {} disks of {}", view.id.value(),
+                    view.commit.value(), view.term.value(), copies, nodes_.size()));
   }
-  const CommitMark mark{view.term, view.commit, leader.memory.at(view.commit)};
+  const CommitMark mark{view.term, view.commit, node.memory.at(view.commit)};
   const auto at =
       std::lower_bound(commits_.begin(), commits_.end(), view.term,
                        [](const CommitMark& each, Term term) { return each.term < term; });
   if (at != commits_.end() && at->term == view.term) {
-    *at = mark;
+    if (at->index < mark.index) *at = mark;
   } else {
     commits_.insert(at, mark);
   }

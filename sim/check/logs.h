@@ -6,7 +6,7 @@
 //   leader-append-only      a leader never overwrites or removes entries of its own log in its term
 //   leader-completeness     a new leader's log holds every entry committed in a term before its own
 //   commit-monotonic        in one life the commit index never goes back, nor beyond the log
-//   commit-durable          what a leader takes for committed is on the disks of a majority
+//   commit-durable          what a node takes for committed is on the disks of a majority
 //   durable-acknowledgement what an AppendReply acknowledges was on disk when it left
 //   durable-log             a restart finds on disk what was durable, and nothing that was never
 //                           written
@@ -87,7 +87,7 @@ class LogChecker {
     Index commit;
     bool has_lived = false;
   };
-  // The commit index that leaders of this term have reached.
+  // The commit index that was reached in this term.
   struct CommitMark {
     Term term;
     Index index;
@@ -97,7 +97,7 @@ class LogChecker {
   void append(Node& node, const node::NodeView& view, const raft::Entry& entry);
   void match(const node::NodeView& view, Index index, ShadowLog::Cell cell);
   void on_commit(Node& node, const node::NodeView& view);
-  void on_leader_commit(const Node& leader, const node::NodeView& view);
+  void on_commit_moved(const Node& node, const node::NodeView& view);
   struct Recovered {
     const ShadowLog& log;
     raft::HardState hard_state;

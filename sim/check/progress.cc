@@ -8,76 +8,81 @@ namespace vesper::sim {
 
 void ProgressChecker::observe(Instant at, const Situation& situation) {
   violations_.set_now(at);
+  watch_requests(at);
   if (!situation.has_majority) {
     leaderless_since_.reset();
-    idle_since_.reset();
+    idle_puts_.since.reset();
+    idle_gets_.since.reset();
     return;
   }
-  if (situation.has_leader) {
-    leaderless_since_.reset();
-  } else if (!leaderless_since_) {
-    leaderless_since_ = at;
+  watch_leader(at, situation);
+  watch_kind(at, situation.last_fault_at, situation.puts, idle_puts_);
+  watch_kind(at, situation.last_fault_at, situation.gets, idle_gets_);
+}
+
+void ProgressChecker::watch_leader(Instant at, const Situation& situation) {
+  if (situation.has_leader) return leaderless_since_.reset();
+  if (!leaderless_since_) leaderless_since_ = at;
+  const Instant since = std::max(*leaderless_since_, situation.last_fault_at);
+  if (at - since <= bounds_.elect) return;
+  violations_.report("progress", fmt::format("a majority has been up and connected for {} ms and "
+                                             "has elected no leader",
+                                             (at - since).nanoseconds() / 1'000'000));
+}
+
+void ProgressChecker::watch_kind(Instant at, Instant last_fault_at, const Situation::Asked& asked,
+                                 Idle& idle) {
+  if (!idle.since || asked.successes != idle.successes || !asked.is_asked) idle.since = at;
+  idle.successes = asked.successes;
+  const Instant since = std::max(*idle.since, last_fault_at);
+  if (at - since <= bounds_.elect + bounds_.answer) return;
+  violations_.report("progress", fmt::format("a majority has been up and connected for {} ms and "
+                                             "no {} has succeeded",
+                                             (at - since).nanoseconds() / 1'000'000, idle.kind));
+}
+
+void ProgressChecker::watch_requests(Instant at) {
+  for (std::size_t node = 0; node < waiting_.size(); ++node) {
+    const Waiting& waiting = waiting_[node];
+    if (waiting.in_turn.empty()) continue;
+    const Duration age = at - waiting.in_turn.front().second;
+    if (age <= bounds_.request) continue;
+    violations_.report("request-hangs",
+                       fmt::format("n{} has left a request without an answer for {} ms", node,
+                                   age.nanoseconds() / 1'000'000));
   }
-  if (!idle_since_ || situation.successes != successes_ || !situation.is_asked) idle_since_ = at;
-  successes_ = situation.successes;
+}
 
-  if (leaderless_since_) {
-    const Instant since = std::max(*leaderless_since_, situation.last_fault_at);
-    if (at - since > bounds_.elect) {
-      violations_.report("progress",
-                         fmt::format("a majority has been up and connected for {} ms and has "
-                                     "elected no leader",
-                                     (at - since).nanoseconds() / 1'000'000));
-    }
+// A process that begins, ends or is held owes nothing to those who asked it before.
+
+void ProgressChecker::on_start(Instant /*at*/, NodeId node, std::uint64_t /*life*/) {
+  waiting_[node.value()] = {};
+}
+
+void ProgressChecker::on_crash(Instant /*at*/, NodeId node) {
+  waiting_[node.value()] = {};
+}
+
+void ProgressChecker::on_stopped(Instant /*at*/, NodeId node, const Error& /*reason*/) {
+  waiting_[node.value()] = {};
+}
+
+void ProgressChecker::on_pause(Instant /*at*/, NodeId node) {
+  waiting_[node.value()] = {};
+}
+
+void ProgressChecker::on_request_taken(Instant at, NodeId node, RequestId request) {
+  Waiting& waiting = waiting_[node.value()];
+  waiting.in_turn.emplace_back(request, at);
+  waiting.open.insert(request);
+}
+
+void ProgressChecker::on_request_answered(Instant /*at*/, NodeId node, RequestId request) {
+  Waiting& waiting = waiting_[node.value()];
+  waiting.open.erase(request);
+  while (!waiting.in_turn.empty() && !waiting.open.contains(waiting.in_turn.front().first)) {
+    waiting.in_turn.pop_front();
   }
-  const Instant since = std::max(*idle_since_, situation.last_fault_at);
-  if (at - since > bounds_.elect + bounds_.answer) {
-    violations_.report("progress", fmt::format("a majority has been up and connected for {} ms "
-                                               "and no request has succeeded",
-                                               (at - since).nanoseconds() / 1'000'000));
-  }
-}
-
-void ProgressChecker::on_start(Instant at, NodeId node, std::uint64_t /*life*/) {
-  disturbed_at_[node.value()] = at;
-}
-
-void ProgressChecker::on_crash(Instant at, NodeId node) {
-  disturbed_at_[node.value()] = at;
-}
-
-void ProgressChecker::on_stopped(Instant at, NodeId node, const Error& /*reason*/) {
-  disturbed_at_[node.value()] = at;
-}
-
-// Any fault may slow a node or its clients: all start anew.
-void ProgressChecker::on_fault(Instant at, std::string_view /*what*/) {
-  fault_at_ = at;
-}
-
-void ProgressChecker::on_invoke(Instant at, const Operation& operation) {
-  VESPER_CHECK(operation.id.value() == asked_.size() + 1);
-  asked_.push_back({operation.node, at});
-}
-
-void ProgressChecker::on_answer(Instant at, OperationId id, const node::Answer& /*answer*/) {
-  judge(at, id);
-}
-
-void ProgressChecker::on_give_up(Instant at, OperationId id) {
-  judge(at, id);
-}
-
-// The request is over for its client: did its node take longer than it may?
-void ProgressChecker::judge(Instant at, OperationId id) {
-  violations_.set_now(at);
-  const Asked& asked = asked_[id.value() - 1];
-  const Instant since = std::max(disturbed_at_[asked.node.value()], fault_at_);
-  if (since >= asked.at || at - asked.at <= bounds_.request) return;
-  violations_.report(
-      "request-hangs",
-      fmt::format("n{} left operation {} without an answer for {} ms", asked.node.value(),
-                  id.value(), (at - asked.at).nanoseconds() / 1'000'000));
 }
 
 void ProgressChecker::on_event_end(Instant /*at*/, std::uint64_t event) {

@@ -2,13 +2,15 @@
 // it must do something, and that nobody waits for ever:
 //   progress       while a majority is up, connected and left alone, a leader appears within a
 //                  bound, and requests succeed within another
-//   request-hangs  a node that runs undisturbed answers each request within its own time limit and
-//                  some slack
+//   request-hangs  a node that runs answers each request within its own time limit and some slack,
+//                  whatever the network, its disk and the other nodes do, and whether or not the
+//                  client still waits
 // The runner tells it the situation after events; it watches requests as an observer.
 #pragma once
 
 #include <deque>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "sim/check/violation.h"
@@ -22,9 +24,13 @@ struct Situation {
   bool has_leader = false;
   // The last fault, or end of one.
   Instant last_fault_at;
-  std::uint64_t successes = 0;
-  // Clients keep asking.
-  bool is_asked = false;
+  // Of each kind of request: how many have succeeded, and whether clients keep asking.
+  struct Asked {
+    std::uint64_t successes = 0;
+    bool is_asked = false;
+  };
+  Asked puts;
+  Asked gets;
 };
 
 class ProgressChecker final : public WorldObserver {
@@ -32,10 +38,9 @@ class ProgressChecker final : public WorldObserver {
   struct Bounds {
     Duration elect;    // from the last fault, or from when the leader was lost
     Duration answer;   // from then, to a request that succeeds
-    Duration request;  // a node's own limit, with slack for the way there and back
+    Duration request;  // a node's own limit, as the slowest clock shows it, with some slack
   };
-  ProgressChecker(std::size_t nodes, const Bounds& bounds)
-      : bounds_(bounds), disturbed_at_(nodes) {}
+  ProgressChecker(std::size_t nodes, const Bounds& bounds) : bounds_(bounds), waiting_(nodes) {}
 
   const std::optional<Violation>& violation() const { return violations_.first(); }
   void observe(Instant at, const Situation& situation);
@@ -43,27 +48,33 @@ class ProgressChecker final : public WorldObserver {
   void on_start(Instant at, NodeId node, std::uint64_t life) override;
   void on_crash(Instant at, NodeId node) override;
   void on_stopped(Instant at, NodeId node, const Error& reason) override;
-  void on_fault(Instant at, std::string_view what) override;
-  void on_invoke(Instant at, const Operation& operation) override;
-  void on_answer(Instant at, OperationId id, const node::Answer& answer) override;
-  void on_give_up(Instant at, OperationId id) override;
+  void on_pause(Instant at, NodeId node) override;
+  void on_request_taken(Instant at, NodeId node, RequestId request) override;
+  void on_request_answered(Instant at, NodeId node, RequestId request) override;
   void on_event_end(Instant at, std::uint64_t event) override;
 
  private:
-  struct Asked {
-    NodeId node;
-    Instant at;
+  // The requests that wait at one node. All have the same limit, so the oldest is judged.
+  struct Waiting {
+    std::deque<std::pair<RequestId, Instant>> in_turn;  // the first is open; others may be answered
+    std::set<RequestId> open;
+  };
+  // Since when no request of a kind has succeeded, while it should.
+  struct Idle {
+    const char* kind;
+    std::optional<Instant> since;
+    std::uint64_t successes = 0;
   };
 
-  void judge(Instant at, OperationId id);
+  void watch_leader(Instant at, const Situation& situation);
+  void watch_kind(Instant at, Instant last_fault_at, const Situation::Asked& asked, Idle& idle);
+  void watch_requests(Instant at);
 
   const Bounds bounds_;
-  std::vector<Instant> disturbed_at_;  // by node
-  Instant fault_at_;
-  std::deque<Asked> asked_;  // by operation id, from 1
+  std::vector<Waiting> waiting_;  // by node
   std::optional<Instant> leaderless_since_;
-  std::optional<Instant> idle_since_;
-  std::uint64_t successes_ = 0;
+  Idle idle_puts_{.kind = "put", .since = {}};
+  Idle idle_gets_{.kind = "get", .since = {}};
   Violations violations_;
 };
 

@@ -13,42 +13,65 @@ bool is_well(const World& world, NodeId node) {
   return world.is_up(node) && !world.is_paused(node) && !world.has_stopped(node);
 }
 
-ProgressChecker::Bounds bounds_of(const ClusterSpec& cluster) {
+ProgressChecker::Bounds bounds_of(const Scenario& scenario) {
+  constexpr std::int64_t kMillion = 1'000'000;
+  const ClusterSpec& cluster = scenario.cluster;
   const Duration election = cluster.election_timeout_max.value();
-  return {.elect = election * 30 + Duration::seconds(2),
+  std::int64_t slowest = 0;
+  for (const auto& [node, clock] : scenario.clocks) {
+    slowest = std::min(slowest, clock.drift_ppm.value().ppm);
+  }
+  // A slow clock shows the limit later; a turn may come a little after it.
+  const Duration request = cluster.request_timeout.value() / (kMillion + slowest) * kMillion;
+  return {.elect = election * 10 + Duration::seconds(2),
           .answer = election * 10 + cluster.request_timeout.value() * 4 + Duration::seconds(2),
-          .request = cluster.request_timeout.value() * 2 + election * 2 + Duration::seconds(1)};
+          .request = request + cluster.turn_delay_max.value() * 2 + Duration::milliseconds(100)};
+}
+
+// A crowd that asks for this kind once in a while promises no steady successes.
+bool asks_steadily(const ClientsSpec& clients, Parts share) {
+  constexpr std::uint64_t kLeast = 2;  // a second
+  return clients.rate.value().per_kilosecond / 1'000 * share.per_million >= kLeast * 1'000'000;
+}
+
+// Whether nodes from `next` on complete `taken`, who all reach each other, to a majority.
+bool can_take_majority(const World& world, NodeId next, std::vector<NodeId>& taken) {
+  const std::uint32_t nodes = world.config().nodes;
+  const std::size_t needed = raft::majority_of(nodes);
+  if (taken.size() >= needed) return true;
+  if (taken.size() + (nodes - next.value()) < needed) return false;
+  const NodeId after(next.value() + 1);
+  const bool reaches_all =
+      is_well(world, next) && std::all_of(taken.begin(), taken.end(), [&](NodeId other) {
+        return world.is_connected(next, other);
+      });
+  if (reaches_all) {
+    taken.push_back(next);
+    if (can_take_majority(world, after, taken)) return true;
+    taken.pop_back();
+  }
+  return can_take_majority(world, after, taken);
 }
 
 }  // namespace
 
 bool has_connected_majority(const World& world) {
-  const std::uint32_t nodes = world.config().nodes;
-  for (std::uint32_t first = 0; first < nodes; ++first) {
-    // Whoever reaches all who were taken before; starting from each node in turn.
-    std::vector<NodeId> taken;
-    for (std::uint32_t i = 0; i < nodes; ++i) {
-      const NodeId node((first + i) % nodes);
-      if (!is_well(world, node)) continue;
-      const bool reaches_all = std::all_of(taken.begin(), taken.end(), [&](NodeId other) {
-        return world.is_connected(node, other);
-      });
-      if (reaches_all) taken.push_back(node);
-    }
-    if (taken.size() >= raft::majority_of(nodes)) return true;
-  }
-  return false;
+  std::vector<NodeId> taken;
+  return can_take_majority(world, NodeId(0), taken);
 }
 
 Checks::Checks(const Scenario& scenario)
     : scenario_(scenario),
       safety_(scenario.cluster.nodes.value()),
-      progress_(scenario.cluster.nodes.value(), bounds_of(scenario.cluster)) {
-  // A crowd that asks once in a while promises no steady successes.
+      progress_(scenario.cluster.nodes.value(), bounds_of(scenario)) {
+  const bool is_steady = std::none_of(scenario.steps.begin(), scenario.steps.end(),
+                                      [](const Step& step) { return step.rate.has_value(); });
   for (const ClientsSpec& clients : scenario.clients) {
-    is_asked_ = is_asked_ || clients.rate.value() >= Rate{5'000};
+    const Parts puts = clients.put.value();
+    const Parts gets{1'000'000 - puts.per_million};
+    is_asked_to_put_ = is_asked_to_put_ || (is_steady && asks_steadily(clients, puts));
+    is_asked_to_get_ = is_asked_to_get_ || (is_steady && asks_steadily(clients, gets));
   }
-  for (const Step& step : scenario.steps) is_asked_ = is_asked_ && !step.rate;
 }
 
 void Checks::observe(const World& world, bool disturbed) {
@@ -61,8 +84,8 @@ void Checks::observe(const World& world, bool disturbed) {
                     {.has_majority = has_majority_ && undisturbed_since_ != world.now(),
                      .has_leader = world.leader().has_value(),
                      .last_fault_at = std::max(world.last_fault_at(), undisturbed_since_),
-                     .successes = world.counts().successes,
-                     .is_asked = is_asked_});
+                     .puts = {world.counts().put_successes, is_asked_to_put_},
+                     .gets = {world.counts().get_successes, is_asked_to_get_}});
 }
 
 const Violation* Checks::violation() const {
@@ -86,7 +109,7 @@ std::optional<Violation> Checks::at_end(const World& world) const {
 }
 
 Duration Checks::progress_bound() const {
-  const ProgressChecker::Bounds bounds = bounds_of(scenario_.cluster);
+  const ProgressChecker::Bounds bounds = bounds_of(scenario_);
   return bounds.elect + bounds.answer;
 }
 

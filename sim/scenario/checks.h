@@ -47,7 +47,8 @@ class Checks : public WorldObserver {
   ProgressChecker progress_;
   bool is_majority_known_ = false;
   bool has_majority_ = false;
-  bool is_asked_ = false;
+  bool is_asked_to_put_ = false;
+  bool is_asked_to_get_ = false;
   Instant undisturbed_since_;
 };
 

@@ -34,9 +34,9 @@ std::optional<std::string> probe_progress(World& world, const ProgressProbe& pro
   world.set_client_rate(0);
   if (!has_connected_majority(world)) return std::nullopt;
   const Instant end = world.now() + probe.bound;
+  const std::uint64_t puts = world.counts().put_successes;
+  std::optional<std::uint64_t> found;  // gets that had found a value before ours
   std::uint64_t asked = 0;
-  std::uint64_t successes = 0;
-  bool taken = false;
   std::string missing;
   for (;;) {
     const std::optional<NodeId> leader = world.leader();
@@ -44,13 +44,13 @@ std::optional<std::string> probe_progress(World& world, const ProgressProbe& pro
       missing = "no leader";
     } else if (world.open_operations() > 0) {
       missing = "an operation is open";
-    } else if (!taken && asked > 0 && world.counts().successes > successes) {
-      taken = true;
-      continue;
-    } else if (!taken) {
+    } else if (asked == 0 || world.counts().put_successes == puts) {
       missing = "no put succeeds";
-      successes = world.counts().successes;
-      world.put(*leader, "progress", fmt::format("\"{}\"", ++asked), probe.bound);
+      world.put(*leader, kProbeKey, fmt::format("\"{}\"", ++asked), probe.bound);
+    } else if (!found || world.counts().found == *found) {
+      missing = "no get finds what was put";
+      found = world.counts().found;
+      world.get(*leader, kProbeKey, probe.bound);
     } else {
       const std::optional<std::string> differs = disagreement(world, *leader);
       if (!differs) return std::nullopt;

@@ -1,15 +1,19 @@
 // Asks a world, at the end of a run, whether it still works: if a majority is up and connected, it
-// must have a leader that takes a put, and everybody whom the leader reaches must come to the same
-// state, all within a bound of virtual time.
+// must have a leader that takes a put and gives it back to a get, and everybody whom the leader
+// reaches must come to the same state, all within a bound of virtual time.
 #pragma once
 
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "sim/world.h"
 
 namespace vesper::sim {
+
+// The probe's own: no scenario may put it.
+inline constexpr std::string_view kProbeKey = "progress";
 
 struct ProgressProbe {
   // Takes one event; false: a check failed, and the run is over.

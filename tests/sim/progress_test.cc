@@ -18,7 +18,11 @@ struct Watched {
                           {.elect = Duration::milliseconds(100),
                            .answer = Duration::milliseconds(50),
                            .request = Duration::milliseconds(40)}};
-  Situation situation{.has_majority = true, .has_leader = true, .is_asked = true};
+  Situation situation{.has_majority = true,
+                      .has_leader = true,
+                      .last_fault_at = {},
+                      .puts = {.is_asked = true},
+                      .gets = {.is_asked = true}};
 
   // Looks once a millisecond, both ends included.
   void watch(std::int64_t from, std::int64_t to) {
@@ -26,13 +30,16 @@ struct Watched {
   }
   void serve(std::int64_t from, std::int64_t to) {
     for (std::int64_t now = from; now <= to; ++now) {
-      ++situation.successes;
+      ++situation.puts.successes;
+      ++situation.gets.successes;
       checker.observe(at(now), situation);
     }
   }
-  void invoke(std::uint64_t id, std::uint32_t node, std::int64_t now) {
-    checker.on_invoke(
-        at(now), {OperationId(id), ClientId(id), NodeId(node), node::RequestKind::kGet, "k", ""});
+  void ask(std::uint64_t request, std::uint32_t node, std::int64_t now) {
+    checker.on_request_taken(at(now), NodeId(node), RequestId(request));
+  }
+  void answer(std::uint64_t request, std::uint32_t node, std::int64_t now) {
+    checker.on_request_answered(at(now), NodeId(node), RequestId(request));
   }
   bool is_fine() const { return !checker.violation(); }
   std::string invariant() const { return is_fine() ? "none" : checker.violation()->invariant; }
@@ -100,46 +107,82 @@ TEST_CASE("a fault gives the election its whole bound again") {
 
 // --- Requests ---
 
-TEST_CASE("a leader under which no request succeeds is a violation") {
-  Watched cluster;
+TEST_CASE(
+    "a leader under which no request of one kind succeeds is a violation, whatever the other "
+    "does") {
+  struct {
+    const char* why;
+    bool puts;
+    bool gets;
+    const char* said;
+  } const rows[] = {
+      {"nothing succeeds", false, false, "no put"},
+      {"only gets do", false, true, "no put"},
+      {"only puts do", true, false, "no get"},
+  };
+  for (const auto& row : rows) {
+    CAPTURE(row.why);
+    Watched cluster;
+    const auto serve = [&](std::int64_t from, std::int64_t to) {
+      for (std::int64_t now = from; now <= to; ++now) {
+        if (row.puts) ++cluster.situation.puts.successes;
+        if (row.gets) ++cluster.situation.gets.successes;
+        cluster.watch(now, now);
+      }
+    };
 
-  cluster.serve(0, 300);
-  cluster.watch(301, 450);
-  CHECK(cluster.is_fine());
-  cluster.watch(451, 451);
+    cluster.serve(0, 300);
+    serve(301, 450);
+    CHECK(cluster.is_fine());
+    serve(451, 451);
 
-  REQUIRE(cluster.invariant() == "progress");
-  CHECK(cluster.checker.violation()->detail.find("no request") != std::string::npos);
+    REQUIRE(cluster.invariant() == "progress");
+    CHECK(cluster.checker.violation()->detail.find(row.said) != std::string::npos);
+  }
 }
 
 TEST_CASE("a cluster that nobody asks may be idle") {
   Watched cluster;
-  cluster.situation.is_asked = false;
+  cluster.situation.puts.is_asked = false;
+  cluster.situation.gets.is_asked = false;
 
   cluster.watch(0, 1000);
 
   CHECK(cluster.is_fine());
 }
 
-struct Answering {
-  std::int64_t gives_up_at;
-  const char* expected;
-};
-
 TEST_CASE("a node that leaves a request without an answer beyond its limit hangs") {
-  const Answering cases[] = {{140, "none"}, {141, "request-hangs"}};
-  for (const Answering& each : cases) {
+  struct {
+    std::int64_t answered_at;
+    const char* expected;
+  } const rows[] = {{140, "none"}, {142, "request-hangs"}};
+  for (const auto& row : rows) {
     Watched cluster;
-    cluster.checker.on_start(at(0), NodeId(1), 1);
-    cluster.invoke(1, 1, 100);
+    cluster.ask(1, 1, 100);
 
-    cluster.checker.on_give_up(at(each.gives_up_at), OperationId(1));
+    cluster.serve(100, row.answered_at - 1);
+    cluster.answer(1, 1, row.answered_at);
+    cluster.serve(row.answered_at, 300);
 
-    CHECK(cluster.invariant() == each.expected);
+    CHECK(cluster.invariant() == row.expected);
   }
 }
 
-TEST_CASE("a node that was disturbed meanwhile owes no answer, its neighbours do") {
+TEST_CASE("requests are judged each by its own time, in whatever order they are answered") {
+  Watched cluster;
+  for (std::uint64_t id = 1; id <= 3; ++id)
+    cluster.ask(id, 0, 100 + 10 * static_cast<std::int64_t>(id));
+
+  cluster.answer(2, 0, 135);
+  cluster.answer(1, 0, 136);
+  cluster.serve(136, 170);
+  CHECK(cluster.is_fine());
+  cluster.serve(171, 171);
+
+  CHECK(cluster.invariant() == "request-hangs");
+}
+
+TEST_CASE("a process that ended or was held meanwhile owes no answer, its neighbours do") {
   struct Disturbance {
     const char* why;
     void (*happen)(ProgressChecker& checker);
@@ -154,33 +197,33 @@ TEST_CASE("a node that was disturbed meanwhile owes no answer, its neighbours do
          to.on_stopped(at(110), NodeId(1), {ErrorCode::kIo, "sync"});
        },
        "none"},
-      {"some fault", [](ProgressChecker& to) { to.on_fault(at(110), "network"); }, "none"},
-      {"another node crashed", [](ProgressChecker& to) { to.on_crash(at(110), NodeId(2)); },
+      {"it was held", [](ProgressChecker& to) { to.on_pause(at(110), NodeId(1)); }, "none"},
+      {"the network failed it", [](ProgressChecker& to) { to.on_fault(at(110), "network"); },
        "request-hangs"},
-      {"it had crashed before", [](ProgressChecker& to) { to.on_crash(at(99), NodeId(1)); },
+      {"another node crashed", [](ProgressChecker& to) { to.on_crash(at(110), NodeId(2)); },
        "request-hangs"},
   };
 
   for (const Disturbance& disturbance : disturbances) {
     CAPTURE(disturbance.why);
     Watched cluster;
-    cluster.invoke(1, 1, 100);
+    cluster.ask(1, 1, 100);
     disturbance.happen(cluster.checker);
-    cluster.checker.on_give_up(at(500), OperationId(1));
+    cluster.serve(110, 500);
     CHECK(cluster.invariant() == disturbance.expected);
   }
 }
 
 TEST_CASE("a violation names the event that it was found in") {
   Watched cluster;
-  cluster.invoke(1, 0, 100);
+  cluster.ask(1, 0, 100);
   cluster.checker.on_event_end(at(100), 7);
 
-  cluster.checker.on_give_up(at(200), OperationId(1));
+  cluster.serve(141, 141);
 
   REQUIRE_FALSE(cluster.is_fine());
   CHECK(cluster.checker.violation()->event == 8);
-  CHECK(cluster.checker.violation()->detail == "n0 left operation 1 without an answer for 100 ms");
+  CHECK(cluster.checker.violation()->detail == "n0 has left a request without an answer for 41 ms");
 }
 
 }  // namespace
