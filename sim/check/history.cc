@@ -60,7 +60,8 @@ class LineReader {
 
 Result<HistoryOperation> parse_line(std::string_view text) {
   rapidjson::Document line;
-  line.Parse<rapidjson::kParseValidateEncodingFlag>(text.data(), text.size());
+  line.Parse<rapidjson::kParseValidateEncodingFlag | rapidjson::kParseIterativeFlag>(text.data(),
+                                                                                     text.size());
   if (line.HasParseError()) {
     return invalid(fmt::format("column {}: {}", line.GetErrorOffset() + 1,
                                rapidjson::GetParseError_En(line.GetParseError())));

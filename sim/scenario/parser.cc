@@ -5,11 +5,12 @@
 #include <algorithm>
 #include <set>
 
-#include "core/base/limits.h"
+#include "sim/scenario/bounds.h"
 #include "sim/scenario/fields.h"
 #include "sim/scenario/reader.h"
 #include "sim/scenario/step_keys.h"
 #include "sim/scenario/text.h"
+#include "sim/scenario/text_guard.h"
 
 namespace vesper::sim {
 
@@ -29,9 +30,7 @@ class Parser {
     for_each(reader, "link", [&](const toml::table& table) { link(table); });
     per_node(reader, "disk", scenario_.disk, scenario_.disks);
     per_node(reader, "clock", scenario_.clock, scenario_.clocks);
-    for_each(reader, "clients", [&](const toml::table& table) {
-      spec(table, "[[clients]]", scenario_.clients.emplace_back());
-    });
+    for_each(reader, "clients", [&](const toml::table& table) { clients(table); });
     for_each(reader, "preset", [&](const toml::table& table) { preset(table); });
     for_each(reader, "step", [&](const toml::table& table) { step(table); });
     for_each(reader, "expect", [&](const toml::table& table) { expectation(table); });
@@ -51,10 +50,6 @@ class Parser {
     reader.field("description", scenario_.description);
     reader.field("seed", scenario_.seed);
     reader.field("duration", scenario_.duration);
-    if (scenario_.duration <= Duration()) reader.problem_at("duration", "expected more than 0s");
-    if (scenario_.duration > Duration::seconds(24 * 3600)) {
-      reader.problem_at("duration", "expected at most a day");
-    }
   }
 
   const toml::table* sub_table(TableReader& reader, std::string_view key) {
@@ -94,28 +89,34 @@ class Parser {
     ClusterSpec& cluster = scenario_.cluster;
     visit_fields(reader, cluster);
     reader.finish();
-    if (cluster.nodes.low < 1 || cluster.nodes.high > limits::kNodes) {
-      reader.problem_at("nodes", fmt::format("expected 1 to {} nodes", limits::kNodes));
-    }
-    if (cluster.heartbeat_interval.low < Duration::milliseconds(1)) {
-      reader.problem_at("heartbeat_interval", "expected at least 1ms");
-    }
     if (cluster.election_timeout_min.low <= cluster.heartbeat_interval.low) {
       reader.problem_at("election_timeout_min", "expected more than the heartbeat interval");
     }
     if (cluster.election_timeout_max.low <= cluster.election_timeout_min.low) {
       reader.problem_at("election_timeout_max", "expected more than election_timeout_min");
     }
-    const auto positive = [&](std::string_view key, const Range<std::uint64_t>& range) {
-      if (range.low < 1) reader.problem_at(key, "expected at least 1");
-    };
-    positive("append_entries_max", cluster.append_entries_max);
-    positive("append_bytes_max", cluster.append_bytes_max);
-    positive("inflight_appends_max", cluster.inflight_appends_max);
-    positive("uncommitted_bytes_max", cluster.uncommitted_bytes_max);
-    if (cluster.segment_bytes.low % 4096 != 0 || !cluster.segment_bytes.is_drawn() ||
-        cluster.segment_bytes.low < 4 * 4096) {
-      reader.problem_at("segment_bytes", "expected a multiple of 4096 of at least 16384");
+    if (!cluster.segment_bytes.is_drawn()) {
+      reader.problem_at("segment_bytes", "expected one number: this key takes no range");
+    }
+    if (cluster.segment_bytes.low % 4096 != 0) {
+      reader.problem_at("segment_bytes", "expected a multiple of 4096");
+    }
+  }
+
+  void clients(const toml::table& table) {
+    TableReader reader(table, "[[clients]]", problems_);
+    ClientsSpec& clients = scenario_.clients.emplace_back();
+    visit_fields(reader, clients);
+    reader.finish();
+    clients_ += clients.count.high;
+    rate_ += clients.rate.high.per_kilosecond;
+    if (clients_ > bounds::kClients) {
+      reader.problem_at("count",
+                        fmt::format("expected at most {} in all [[clients]]", bounds::kClients));
+    }
+    if (rate_ > bounds::kRate.per_kilosecond) {
+      reader.problem_at("rate", fmt::format("expected at most {} in all [[clients]]",
+                                            format_rate(bounds::kRate)));
     }
   }
 
@@ -170,19 +171,13 @@ class Parser {
     node_id(reader, "node", preset.node);
     reader.field("term", preset.term);
     if (reader.has("vote")) node_id(reader, "vote", preset.vote.emplace());
-    if (const toml::node* node = reader.take("entries_terms")) {
-      const toml::array* array = node->as_array();
-      if (array == nullptr) return reader.problem_at("entries_terms", "expected a list of terms");
-      for (const toml::node& item : *array) {
-        reader.read(item, "entries_terms", preset.entries_terms.emplace_back());
-      }
-    }
+    reader.field("entries_terms", preset.entries_terms);
+    reader.finish();
     const std::vector<std::uint64_t>& terms = preset.entries_terms;
     if (!std::is_sorted(terms.begin(), terms.end()) ||
         (!terms.empty() && (terms.front() == 0 || terms.back() > preset.term))) {
       reader.problem_at("entries_terms", "expected rising terms from 1 to the node's own term");
     }
-    reader.finish();
   }
 
   void check_selector(TableReader& reader, std::string_view key, const Selector& selector) {
@@ -269,8 +264,6 @@ class Parser {
     check_one(reader, "to", match.to);
     reader.field("nth", match.nth);
     reader.field("count", match.count);
-    if (match.nth < 1) reader.problem_at("nth", "expected at least 1");
-    if (match.count < 1) reader.problem_at("count", "expected at least 1");
     reader.finish();
   }
 
@@ -351,6 +344,8 @@ class Parser {
 
   Problems problems_;
   Scenario scenario_;
+  std::uint64_t clients_ = 0;         // of all crowds
+  std::uint64_t rate_ = 0;            // likewise
   std::set<std::string> names_;       // given by `as`
   std::set<std::string> step_names_;  // given by `name`
 };
@@ -358,6 +353,10 @@ class Parser {
 }  // namespace
 
 Result<Scenario> parse_scenario(std::string_view text, std::string_view file) {
+  if (const auto problem = find_text_problem(text)) {
+    return Error{ErrorCode::kInvalid,
+                 fmt::format("{}:{}:{}: {}", file, problem->line, problem->column, problem->what)};
+  }
   // toml++ reports by exception; it ends here.
   try {
     const toml::table root = toml::parse(text, file);

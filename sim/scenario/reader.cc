@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "sim/scenario/bounds.h"
 #include "sim/scenario/fields.h"
 #include "sim/scenario/text.h"
 
@@ -55,7 +56,15 @@ void TableReader::read(const toml::node& node, std::string_view key, bool& out) 
 
 void TableReader::read(const toml::node& node, std::string_view key, std::uint64_t& out) {
   const auto value = node.value_exact<std::int64_t>();
-  if (!value || *value < 0) return wanted(node, key, "a whole number, not negative");
+  const bool is_there = value && *value >= 0;
+  const auto* bound = bounds::find(bounds::kNumbers, name_, key);
+  if (bound == nullptr) {
+    if (!is_there) return wanted(node, key, "a whole number, not negative");
+  } else if (!is_there || static_cast<std::uint64_t>(*value) < bound->least ||
+             static_cast<std::uint64_t>(*value) > bound->most) {
+    return wanted(node, key,
+                  fmt::format("a whole number from {} to {}", bound->least, bound->most));
+  }
   out = static_cast<std::uint64_t>(*value);
 }
 
@@ -64,8 +73,11 @@ void TableReader::read(const toml::node& node, std::string_view key, Duration& o
   if (!text) return wanted(node, key, "a duration such as \"150ms\"");
   const Result<Duration> parsed = parse_duration(*text);
   if (!parsed.ok()) return wrong(node, key, parsed.error());
-  if (parsed.value() < Duration() && key != "offset") {
-    return wanted(node, key, "a duration that is not negative");
+  const auto* bound = bounds::find(bounds::kDurations, name_, key);
+  if (parsed.value() < bound->least || parsed.value() > bound->most) {
+    return wanted(node, key,
+                  fmt::format("a duration from {} to {}", format_duration(bound->least),
+                              format_duration(bound->most)));
   }
   out = parsed.value();
 }
@@ -75,6 +87,12 @@ void TableReader::read(const toml::node& node, std::string_view key, Span& out) 
   if (!text) return wanted(node, key, "a span such as \"3s\" or \"10 election timeouts\"");
   const Result<Span> parsed = parse_span(*text);
   if (!parsed.ok()) return wrong(node, key, parsed.error());
+  if (parsed.value().fixed > bounds::kDay ||
+      parsed.value().election_timeouts > bounds::kElectionTimeouts) {
+    return wanted(node, key,
+                  fmt::format("at most {} or {} election timeouts", format_duration(bounds::kDay),
+                              bounds::kElectionTimeouts));
+  }
   out = parsed.value();
 }
 
@@ -91,6 +109,9 @@ void TableReader::read(const toml::node& node, std::string_view key, Rate& out) 
   if (!text) return wanted(node, key, "a rate such as \"200/s\"");
   const Result<Rate> parsed = parse_rate(*text);
   if (!parsed.ok()) return wrong(node, key, parsed.error());
+  if (parsed.value() > bounds::kRate) {
+    return wanted(node, key, fmt::format("a rate of at most {}", format_rate(bounds::kRate)));
+  }
   out = parsed.value();
 }
 
@@ -188,6 +209,15 @@ void TableReader::read(const toml::node& node, std::string_view key, Condition& 
   auto parsed = Condition::parse(*text);
   if (!parsed.ok()) return wrong(node, key, parsed.error());
   out = std::move(parsed.value());
+}
+
+void TableReader::read(const toml::node& node, std::string_view key,
+                       std::vector<std::uint64_t>& out) {
+  const toml::array* array = node.as_array();
+  if (array == nullptr || array->size() > bounds::kPresetEntries) {
+    return wanted(node, key, fmt::format("a list of at most {} terms", bounds::kPresetEntries));
+  }
+  for (const toml::node& item : *array) read(item, key, out.emplace_back());
 }
 
 void TableReader::read_node_id(const toml::node& node, std::string_view key, std::uint32_t& out) {

@@ -125,6 +125,12 @@ TEST_CASE("a line that is no JSON object is named by its number and column") {
   CHECK(number.error().message == "line 2: a JSON object is expected");
 }
 
+TEST_CASE("a line of millions of brackets is refused like any other") {
+  const Result<History> read = parse_history(std::string(3'000'000, '['));
+  REQUIRE_FALSE(read.ok());
+  CHECK(read.error().message == "line 1: column 3000001: Invalid value.");
+}
+
 TEST_CASE("a time beyond what an instant can show is refused") {
   const Result<History> read =
       parse_history(R"({"client":1,"op":"get","key":"k","value":null,"start":18446744073709551615,)"

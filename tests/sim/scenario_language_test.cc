@@ -27,11 +27,11 @@ constexpr BadCase kBadCases[] = {
     {"duration = \"4h\"\n",
      "f:3:12: scenario: duration: expected a duration such as \"150ms\" (units ns, us, ms, s, m), "
      "not \"4h\""},
-    {"duration = \"0s\"\n", "f:3:12: scenario: duration: expected more than 0s"},
+    {"duration = \"0s\"\n", "f:3:12: scenario: duration: expected a duration from 1ns to 86400s"},
     {"duration = \n", "f:3:12: "},
-    {"[cluster]\nnodes = 0\n", "f:4:9: [cluster]: nodes: expected 1 to 64 nodes"},
+    {"[cluster]\nnodes = 0\n", "f:4:9: [cluster]: nodes: expected a whole number from 1 to 64"},
     {"[cluster]\nnodes = \"five\"\n",
-     "f:4:9: [cluster]: nodes: expected a whole number, not negative"},
+     "f:4:9: [cluster]: nodes: expected a whole number from 1 to 64"},
     {"[cluster]\nnodes = [5, 3]\n",
      "f:4:9: [cluster]: nodes: expected a range whose low is at most its high"},
     {"[cluster]\nnodes = [3, 4, 5]\n",
@@ -82,7 +82,7 @@ constexpr BadCase kBadCases[] = {
     {"[[step]]\non_message = { type = \"Vote\" }\ndo = \"hold\"\n",
      "f:4:23: [[step]].on_message: type: expected one of PreVoteRequest,"},
     {"[[step]]\non_message = { nth = 0 }\ndo = \"hold\"\n",
-     "f:4:22: [[step]].on_message: nth: expected at least 1"},
+     "f:4:22: [[step]].on_message: nth: expected a whole number from 1 to 1000000000"},
     {"[[step]]\nwhen = \"leader.comit >= 3\"\ndo = \"heal\"\n",
      "f:4:8: [[step]]: when: expected a field (term, commit, applied, last, durable, keys, role, "
      "hash, leader, vote, up), not \"comit\" (column 8 of the condition)"},
