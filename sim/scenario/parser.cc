@@ -1,6 +1,7 @@
 #include "sim/scenario/parser.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <set>
@@ -8,6 +9,7 @@
 #include "sim/scenario/bounds.h"
 #include "sim/scenario/fields.h"
 #include "sim/scenario/reader.h"
+#include "sim/scenario/rules.h"
 #include "sim/scenario/step_keys.h"
 #include "sim/scenario/text.h"
 #include "sim/scenario/text_guard.h"
@@ -120,6 +122,10 @@ class Parser {
     }
   }
 
+  void report(TableReader& reader, const std::optional<RuleProblem>& problem) {
+    if (problem) reader.problem_at(problem->key, problem->what);
+  }
+
   void check_node(TableReader& reader, std::string_view key, std::uint32_t node) {
     if (node < scenario_.cluster.nodes.low) return;
     reader.problem_at(key, fmt::format("expected a node below n{}", scenario_.cluster.nodes.low));
@@ -140,6 +146,7 @@ class Parser {
     node_id(reader, "to", link.to);
     visit_fields(reader, link.link);
     reader.finish();
+    report(reader, rules_.check(link));
   }
 
   // [disk] says what holds for all nodes, [disk.n3] what differs for one.
@@ -173,25 +180,38 @@ class Parser {
     if (reader.has("vote")) node_id(reader, "vote", preset.vote.emplace());
     reader.field("entries_terms", preset.entries_terms);
     reader.finish();
-    const std::vector<std::uint64_t>& terms = preset.entries_terms;
-    if (!std::is_sorted(terms.begin(), terms.end()) ||
-        (!terms.empty() && (terms.front() == 0 || terms.back() > preset.term))) {
-      reader.problem_at("entries_terms", "expected rising terms from 1 to the node's own term");
-    }
+    report(reader, rules_.check(preset));
   }
 
   void check_selector(TableReader& reader, std::string_view key, const Selector& selector) {
     if (selector.kind == Selector::Kind::kNode) check_node(reader, key, selector.number);
+    const std::uint64_t nodes = scenario_.cluster.nodes.low;
+    if (selector.kind == Selector::Kind::kFollower && selector.number >= nodes) {
+      reader.problem_at(key, fmt::format("expected a follower below follower[{}]", nodes));
+    }
     if (selector.kind == Selector::Kind::kName && names_.count(selector.name) == 0) {
       reader.problem_at(
           key, fmt::format("\"{}\" is no node, and no step before gives that name", selector.name));
     }
   }
 
-  void check_one(TableReader& reader, std::string_view key,
+  // Where "rest" would be the rest of nothing.
+  void check_nodes(TableReader& reader, const std::vector<Selector>& nodes) {
+    for (const Selector& node : nodes) {
+      check_selector(reader, "node", node);
+      if (node.kind != Selector::Kind::kRest) continue;
+      reader.problem_at("node", "\"rest\" is for groups, from and to only");
+    }
+  }
+
+  // One end of a message.
+  void check_end(TableReader& reader, std::string_view key,
                  const std::optional<Selector>& selector) {
     if (!selector) return;
     check_selector(reader, key, *selector);
+    if (!selector->is_one()) {
+      reader.problem_at(key, "expected one node: n0, leader, follower[0] or a name given by `as`");
+    }
   }
 
   void check_condition(TableReader& reader, std::string_view key, const Condition& condition) {
@@ -213,13 +233,15 @@ class Parser {
     reader.field("optional", step.optional);
     reader.finish();
     step_keys(reader, step);
-    check_one(reader, "from", step.from);
-    check_one(reader, "to", step.to);
-    for (const Selector& node : step.nodes) check_selector(reader, "node", node);
+    if (step.from) check_selector(reader, "from", *step.from);
+    if (step.to) check_selector(reader, "to", *step.to);
+    check_nodes(reader, step.nodes);
     for (const auto& group : step.groups) {
       for (const Selector& node : group) check_selector(reader, "groups", node);
     }
+    report(reader, rules_.check(step));
     if (!step.as.empty()) {
+      if (step.nodes.empty()) reader.problem_at("as", "needs the key \"node\"");
       if (!is_free_name(step.as))
         reader.problem_at("as", "expected a name that is no word of the language");
       names_.insert(step.as);
@@ -260,8 +282,8 @@ class Parser {
     }
     reader.field("from", match.from);
     reader.field("to", match.to);
-    check_one(reader, "from", match.from);
-    check_one(reader, "to", match.to);
+    check_end(reader, "from", match.from);
+    check_end(reader, "to", match.to);
     reader.field("nth", match.nth);
     reader.field("count", match.count);
     reader.finish();
@@ -278,6 +300,12 @@ class Parser {
     for (const std::string_view key : kStepKeys) {
       if (!reader.has(key) || keys.takes(key)) continue;
       reader.problem_at(key, fmt::format("no key of the action {}", action_name(step.action)));
+    }
+    const bool has_other = std::any_of(keys.others.begin(), keys.others.end(),
+                                       [&](std::string_view key) { return reader.has(key); });
+    if (keys.needs_other && !has_other) {
+      reader.problem(fmt::format("{} needs one of the keys {}", action_name(step.action),
+                                 fmt::join(keys.others, ", ")));
     }
     const bool by_message = step.trigger == Trigger::kOnMessage;
     if (keys.needs_message && !by_message) {
@@ -344,6 +372,7 @@ class Parser {
 
   Problems problems_;
   Scenario scenario_;
+  Rules rules_;
   std::uint64_t clients_ = 0;         // of all crowds
   std::uint64_t rate_ = 0;            // likewise
   std::set<std::string> names_;       // given by `as`

@@ -15,7 +15,7 @@ const StepKeys& keys_of(Action action) {
       {Action::kPause, {{"node"}, {"as"}, false}},
       {Action::kResume, {{"node"}, {"as"}, false}},
       {Action::kFailSync, {{"node"}, {"as"}, false}},
-      {Action::kLink, {{"from", "to"}, {"delay", "drop", "duplicate"}, false}},
+      {Action::kLink, {{"from", "to"}, {"delay", "drop", "duplicate"}, false, true}},
       {Action::kNetwork, {{}, {"delay", "drop", "duplicate"}, false}},
       {Action::kDisk, {{"node", "sync"}, {"as"}, false}},
       {Action::kPut, {{"node", "key", "value"}, {"as"}, false}},

@@ -26,6 +26,8 @@ struct StepKeys {
   std::vector<std::string_view> required;
   std::vector<std::string_view> others;
   bool needs_message = false;
+  // One of the others at least: without any the action would do nothing.
+  bool needs_other = false;
 
   bool takes(std::string_view key) const {
     return std::find(required.begin(), required.end(), key) != required.end() ||

@@ -1,5 +1,5 @@
 // What the scenario language refuses because a run could not bear it, or would do nothing with it:
-// values beyond their bounds.
+// values beyond their bounds, logs that Raft cannot have left, puts that cannot be told apart.
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
@@ -129,6 +129,98 @@ TEST_CASE("dots in strings and comments, and numbers in a list, are no parts of 
                   kHead, dots, dots, dots, dots, dots),
       "f");
   CHECK_MESSAGE(parsed.ok(), (parsed.ok() ? std::string() : parsed.error().message));
+}
+
+std::string preset(const std::string& node, int term, const std::string& terms) {
+  return fmt::format("[[preset]]\nnode = \"{}\"\nterm = {}\nentries_terms = {}\n", node, term,
+                     terms);
+}
+
+TEST_CASE("presets that no run of Raft leaves are refused") {
+  std::string many = "[";
+  for (int i = 0; i <= 100; ++i) many += "1,";
+  check_all({
+      {preset("n0", 3, "[1, 2]") + preset("n1", 3, "[2, 2]"),
+       "f:10:17: [[preset]]: entries_terms: entry 2 of term 2 follows one of term 2 here and one "
+       "of term 1 in a [[preset]] before: expected logs that are equal up to each entry they "
+       "share"},
+      {preset("n0", 3, "[2, 1]"),
+       "f:6:17: [[preset]]: entries_terms: expected rising terms from 1 to the node's own term"},
+      {preset("n0", 2, "[1, 3]"),
+       "f:6:17: [[preset]]: entries_terms: expected rising terms from 1 to the node's own term"},
+      {preset("n0", 2, "[0, 1]"),
+       "f:6:17: [[preset]]: entries_terms: expected rising terms from 1 to the node's own term"},
+      {preset("n0", 2, "3"), "f:6:17: [[preset]]: entries_terms: expected a list of at most 100"},
+      {preset("n0", 2, many + "]"),
+       "f:6:17: [[preset]]: entries_terms: expected a list of at most 100 terms"},
+      {preset("n0", 2, "[1]") + preset("n0", 2, "[1]"),
+       "f:8:8: [[preset]]: node: n0 has a [[preset]] already"},
+      {"[[preset]]\nnode = \"n0\"\nvote = \"n1\"\n",
+       "f:5:8: [[preset]]: vote: nobody votes in term 0"},
+  });
+  CHECK(parse_scenario(kHead + preset("n0", 7, "[1, 1, 4, 4]") + preset("n1", 7, "[1, 1, 4]") +
+                           preset("n2", 7, "[1, 1, 2, 2, 3]"),
+                       "f")
+            .ok());
+}
+
+std::string put(const std::string& node, const std::string& key, const std::string& value) {
+  return step("put", fmt::format("node = {}\nkey = \"{}\"\nvalue = '{}'", node, key, value));
+}
+
+TEST_CASE("puts that a checker could not tell apart are refused") {
+  const std::string one = "expected one node: the same put at several could not be told apart";
+  check_all({
+      {put("'n0'", "k", "1") + put("'n1'", "k", "1"),
+       "f:13:9: [[step]]: value: expected another value: the key \"k\" is given this one before"},
+      {put("['n0', 'n1']", "k", "1"), "f:5:8: [[step]]: node: " + one},
+      {put("'all'", "k", "1"), "f:5:8: [[step]]: node: " + one},
+      {put("'n0'", "progress", "1"),
+       "f:6:7: [[step]]: key: expected another key: \"progress\" is written at each run's end"},
+      {put("'n0'", "k3", "\"c0.1\""),
+       "f:7:9: [[step]]: value: expected a value that no [[clients]] write to this key"},
+      {preset("n0", 1, "[1]") + put("'n0'", "preset1", "\"t1\""),
+       "f:11:9: [[step]]: value: expected another value: the key \"preset1\" is given this one"},
+      {put("'n0'", "", "1"), "f:6:7: [[step]]: key: expected 1 to 4096 bytes"},
+      {put("'n0'", std::string(4097, 'x'), "1"), "f:6:7: [[step]]: key: expected 1 to 4096 bytes"},
+      {step("get", "node = 'n0'\nkey = ''"), "f:6:7: [[step]]: key: expected 1 to 4096 bytes"},
+  });
+  CHECK(parse_scenario(
+            kHead + put("'n0'", "k", "1") + put("'n0'", "k", "2") + put("'n0'", "j", "1"), "f")
+            .ok());
+}
+
+TEST_CASE("what would do nothing is refused") {
+  const std::string rest = "\"rest\" is for groups, from and to only";
+  check_all({
+      {step("crash", "node = 'rest'"), "f:5:8: [[step]]: node: " + rest},
+      {step("pause", "node = ['n0', 'rest']"), "f:5:8: [[step]]: node: " + rest},
+      {step("note", "node = 'rest'"), "f:5:8: [[step]]: node: " + rest},
+      {step("note", "as = 'x'"), "f:5:6: [[step]]: as: needs the key \"node\""},
+      {step("crash", "node = 'follower[5]'"),
+       "f:5:8: [[step]]: node: expected a follower below follower[5]"},
+      {"[[step]]\non_message = { to = \"rest\" }\ndo = \"drop\"\n",
+       "f:4:21: [[step]].on_message: to: expected one node"},
+      {"[[step]]\non_message = { from = \"followers\" }\ndo = \"drop\"\n",
+       "f:4:23: [[step]].on_message: from: expected one node"},
+      {step("link", "from = 'n0'\nto = 'n1'"),
+       "f:3:1: [[step]]: link needs one of the keys delay, drop, duplicate"},
+      {step("disk", "node = 'n0'"), "f:3:1: [[step]]: disk needs the key \"sync\""},
+      {step("link", "from = 'n0'\nto = 'n0'\ndrop = 1.0"),
+       "f:6:6: [[step]]: to: expected another end than from"},
+      {step("link", "from = 'rest'\nto = 'rest'\ndrop = 1.0"),
+       "f:6:6: [[step]]: to: expected another end than from"},
+      {step("partition", "groups = [['n0', 'n1'], ['n1', 'n2']]"),
+       "f:5:10: [[step]]: groups: \"n1\" stands there twice"},
+      {step("partition", "groups = [['n0', 'rest'], ['rest']]"),
+       "f:5:10: [[step]]: groups: \"rest\" stands there twice"},
+      {step("partition", "groups = [['all'], ['n0']]"),
+       "f:5:10: [[step]]: groups: \"all\" leaves nobody for another group"},
+      {"[[link]]\nfrom = \"n0\"\nto = \"n0\"\ndrop = 1.0\n",
+       "f:5:6: [[link]]: to: expected another node than from"},
+      {"[[link]]\nfrom = \"n0\"\nto = \"n1\"\n[[link]]\nfrom = \"n0\"\nto = \"n1\"\n",
+       "f:8:6: [[link]]: to: the link from n0 to n1 has a [[link]] already"},
+  });
 }
 
 TEST_CASE("an empty text is an error of its first line") {
