@@ -28,6 +28,7 @@ enum class Purpose : std::uint32_t {
   kTest = 12,
   kTurnDelay = 13,
   kClientDelay = 14,
+  kMessageDelay = 15,
 };
 
 // Who a draw is for: a node, a link's two ends, a client. Unused parts stay 0.

@@ -98,7 +98,7 @@ enum class Action : std::uint8_t {
   kResume,     // node
   kFailSync,   // node: the next sync of its log fails
   kLink,       // from, to; delay, drop, duplicate: from now on, in this direction
-  kNetwork,    // delay, drop, duplicate: from now on, on every link
+  kNetwork,    // delay, drop, duplicate: from now on, on every link; else as the file says
   kDisk,       // node; sync: from now on
   kPut,        // node, key, value: one request of an operator
   kGet,        // node, key
@@ -106,7 +106,7 @@ enum class Action : std::uint8_t {
   kHold,       // on_message: keeps it back until a release
   kDrop,       // on_message
   kDuplicate,  // on_message
-  kDelay,      // on_message; delay
+  kDelay,      // on_message; delay: drawn anew for each message, beside the link's own
   kRelease,    // delivers what is held
   kCalm,  // ends every fault: heals, resumes, restarts, releases; network and disks as the file
           // says; optional steps that are armed are given up

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "sim/draws.h"
 #include "sim/scenario/world_config.h"
 
 namespace vesper::sim {
@@ -137,16 +138,20 @@ void Script::aim_rules() {
   }
 }
 
-Fate Script::fate_of(const Step& step) const {
-  switch (step.action) {
+Fate Script::fate_of(std::size_t step, std::uint64_t count) const {
+  const Step& decides = scenario_.steps[step];
+  switch (decides.action) {
     case Action::kHold:
       return {.kind = Fate::Kind::kHold, .delay = {}};
     case Action::kDrop:
       return {.kind = Fate::Kind::kDrop, .delay = {}};
     case Action::kDuplicate:
       return {.kind = Fate::Kind::kDuplicate, .delay = {}};
-    case Action::kDelay:
-      return {.kind = Fate::Kind::kDelay, .delay = step.delay->min.value()};
+    case Action::kDelay: {
+      const DrawKey key{.purpose = Purpose::kMessageDelay, .a = step, .b = count};
+      RandomStream draws(Random(scenario_.seed), key);
+      return {.kind = Fate::Kind::kDelay, .delay = draw_delay(delay_of(*decides.delay), draws)};
+    }
     default:
       return {};
   }
@@ -168,7 +173,7 @@ Fate Script::on_frame(const node::Frame& frame) {
       triggered_.push_back({.step = rule.step, .sender = frame.from, .receiver = frame.to});
     }
     rule.spent = rule.seen + 1 >= match.nth + match.count;
-    if (fate.kind == Fate::Kind::kSend) fate = fate_of(step);
+    if (fate.kind == Fate::Kind::kSend) fate = fate_of(rule.step, rule.seen - match.nth);
     holds_messages_ = holds_messages_ || fate.kind == Fate::Kind::kHold;
   }
   return fate;

@@ -65,7 +65,8 @@ class Script : public ConditionContext, public Interceptor {
   void run_triggered();
   LinkConfig link_of(const Step& step, LinkConfig link) const;
   void aim_rules();
-  Fate fate_of(const Step& step) const;
+  // Of the count-th message that the step decides on.
+  Fate fate_of(std::size_t step, std::uint64_t count) const;
   std::vector<NodeId> all() const;
   // Nothing: a selector of one node names nobody.
   std::optional<std::vector<NodeId>> find_all(const std::vector<Selector>& selectors) const;
