@@ -59,6 +59,32 @@ void draw(std::uint64_t seed, std::string_view table, std::uint64_t place, Spec&
   visit_fields(drawer, spec);
 }
 
+// What an override leaves as the default has it becomes what the default has drawn.
+template <class T>
+void inherit(T& own, const T& undrawn, const T& drawn) {
+  if (own == undrawn) own = drawn;
+}
+
+void draw_links(std::uint64_t seed, Scenario& scenario) {
+  const LinkSpec undrawn = scenario.network;
+  draw(seed, "network", 0, scenario.network);
+  for (LinkOverride& link : scenario.links) {
+    inherit(link.link.delay, undrawn.delay, scenario.network.delay);
+    inherit(link.link.drop, undrawn.drop, scenario.network.drop);
+    inherit(link.link.duplicate, undrawn.duplicate, scenario.network.duplicate);
+    draw(seed, "link", link.from * 1000 + link.to, link.link);
+  }
+}
+
+void draw_disks(std::uint64_t seed, Scenario& scenario) {
+  const DiskSpec undrawn = scenario.disk;
+  draw(seed, "disk", 0, scenario.disk);
+  for (auto& [node, disk] : scenario.disks) {
+    inherit(disk.sync, undrawn.sync, scenario.disk.sync);
+    draw(seed, "disk.node", node, disk);
+  }
+}
+
 }  // namespace
 
 Scenario drawn(Scenario scenario, std::uint64_t seed) {
@@ -71,12 +97,8 @@ Scenario drawn(Scenario scenario, std::uint64_t seed) {
       std::max(cluster.election_timeout_min.value(), cluster.heartbeat_interval.value() + tick);
   cluster.election_timeout_max =
       std::max(cluster.election_timeout_max.value(), cluster.election_timeout_min.value() + tick);
-  draw(seed, "network", 0, scenario.network);
-  for (LinkOverride& link : scenario.links) {
-    draw(seed, "link", link.from * 1000 + link.to, link.link);
-  }
-  draw(seed, "disk", 0, scenario.disk);
-  for (auto& [node, disk] : scenario.disks) draw(seed, "disk.node", node, disk);
+  draw_links(seed, scenario);
+  draw_disks(seed, scenario);
   // Each node's clock is its own, also where all are said to be alike.
   for (std::uint32_t node = 0; node < cluster.nodes.value(); ++node) {
     const auto own = scenario.clocks.find(node);

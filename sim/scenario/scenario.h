@@ -42,7 +42,7 @@ struct LinkSpec {
   bool operator==(const LinkSpec&) const = default;
 };
 
-// [[link]]: one direction's own values; what is not said is as [network] says.
+// [[link]]: one direction's own values; what is not said is as [network] says, once that is drawn.
 struct LinkOverride {
   std::uint32_t from = 0;
   std::uint32_t to = 0;

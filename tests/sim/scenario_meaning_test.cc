@@ -1,4 +1,5 @@
-// What a scenario's words do in a run: delays of single messages.
+// What a scenario's words do in a run: delays of single messages, and overrides of
+// what is drawn.
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
@@ -59,6 +60,33 @@ TEST_CASE("a constant delay step delays by just that") {
   const std::string body =
       "[[step]]\non_message = { count = 1000 }\ndo = \"delay\"\ndelay = \"40ms\"\n";
   for (const Duration delay : delays_of(body, 1)) CHECK(delay == Duration::milliseconds(40));
+}
+
+TEST_CASE("what a [[link]] or [disk.n1] does not override is as drawn for all") {
+  const Scenario ranges = scenario_of(
+      "[network]\ndrop = [0.0, 0.5]\nduplicate = [0.0, 0.5]\n"
+      "delay = { distribution = \"exponential\", min = \"1ms\", mean = [\"2ms\", \"9ms\"] }\n"
+      "[[link]]\nfrom = \"n0\"\nto = \"n1\"\nduplicate = [0.0, 0.25]\n"
+      "[disk]\nsync = { distribution = \"constant\", min = [\"1ms\", \"9ms\"] }\n"
+      "[disk.n1]\non_crash = \"tear\"\n"
+      "[disk.n2]\nsync = { distribution = \"constant\", min = [\"1ms\", \"5ms\"] }\n");
+  bool own_differ = false;
+  for (std::uint64_t seed = 1; seed <= 50; ++seed) {
+    CAPTURE(seed);
+
+    const Scenario one = drawn(ranges, seed);
+
+    const LinkSpec& link = one.links[0].link;
+    CHECK(link.drop == one.network.drop);
+    CHECK(link.delay == one.network.delay);
+    CHECK(link.duplicate.value() <= Parts{250'000});
+    CHECK(one.disks.at(1).sync == one.disk.sync);
+    CHECK(one.disks.at(2).sync.min.value() <= Duration::milliseconds(5));
+    own_differ = own_differ || (!(link.duplicate == one.network.duplicate) &&
+                                !(one.disks.at(2).sync == one.disk.sync));
+    CHECK(drawn(one, seed) == one);
+  }
+  CHECK(own_differ);
 }
 
 }  // namespace
