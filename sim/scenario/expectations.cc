@@ -17,6 +17,10 @@ std::string in_words(const Expectation& expect) {
   return text;
 }
 
+bool must_happen(const Expectation& expect) {
+  return expect.kind == Expectation::Kind::kWithin || expect.kind == Expectation::Kind::kEventually;
+}
+
 }  // namespace
 
 Expectations::Expectations(const Scenario& scenario, const Script& script)
@@ -32,8 +36,12 @@ std::optional<std::string> Expectations::check(Instant now) {
 
 std::optional<std::string> Expectations::check_end(Instant now) {
   for (std::size_t i = 0; i < states_.size(); ++i) {
-    auto failed = check_one(scenario_.expectations[i], states_[i], now, true);
+    const Expectation& expect = scenario_.expectations[i];
+    auto failed = check_one(expect, states_[i], now, true);
     if (failed) return failed;
+    if (!must_happen(expect) && !states_[i].examined) {
+      return in_words(expect) + ": never asked, for its time never came";
+    }
   }
   return std::nullopt;
 }
@@ -50,9 +58,7 @@ std::optional<std::string> Expectations::check_one(const Expectation& expect, St
   if (!state.since) {
     state.since = expect.after.empty() ? Instant() : script_.ran_at(expect.after);
     if (!state.since) {
-      const bool must_happen = expect.kind == Expectation::Kind::kWithin ||
-                               expect.kind == Expectation::Kind::kEventually;
-      return is_end && must_happen ? std::optional(in_words(expect)) : std::nullopt;
+      return is_end && must_happen(expect) ? std::optional(in_words(expect)) : std::nullopt;
     }
   }
   const bool ends = is_end || (!expect.until.empty() && script_.ran_at(expect.until).has_value());
@@ -62,6 +68,7 @@ std::optional<std::string> Expectations::check_one(const Expectation& expect, St
     case Expectation::Kind::kNever:
       // The step that closes the window may itself end what was to hold.
       state.closed = ends && !is_end;
+      state.examined = state.examined || !state.closed;
       if (!state.closed && holds != (expect.kind == Expectation::Kind::kAlways)) {
         return in_words(expect);
       }

@@ -19,7 +19,8 @@ class Expectations {
 
   // What failed by now, in words; nothing if all is well. Call it after each event and step.
   std::optional<std::string> check(Instant now);
-  // The same once the run is over: what was expected to happen has happened.
+  // The same once the run is over: what was expected to happen has happened, and what was to hold
+  // for a while was asked at least once.
   std::optional<std::string> check_end(Instant now);
 
  private:
@@ -27,6 +28,7 @@ class Expectations {
     std::optional<Instant> since;
     bool satisfied = false;  // kWithin, kEventually: need not be asked again
     bool closed = false;     // its `until` step has run
+    bool examined = false;   // was asked while it was open
   };
 
   std::optional<std::string> check_one(const Expectation& expect, State& state, Instant now,

@@ -1,5 +1,5 @@
-// What a scenario's words do in a run: delays of single messages, and overrides of
-// what is drawn.
+// What a scenario's words do in a run: delays of single messages, overrides of what is drawn, and
+// expectations whose time never comes.
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
@@ -87,6 +87,43 @@ TEST_CASE("what a [[link]] or [disk.n1] does not override is as drawn for all") 
     CHECK(drawn(one, seed) == one);
   }
   CHECK(own_differ);
+}
+
+constexpr const char* kSteps =
+    "[[step]]\nname = \"first\"\nat = \"1s\"\ndo = \"note\"\n"
+    "[[step]]\nname = \"second\"\nat = \"2s\"\ndo = \"note\"\n"
+    "[[step]]\nname = \"at once\"\nwhen = \"running == 5\"\ndo = \"note\"\n"
+    "[[step]]\nname = \"no time\"\nwhen = \"leaders >= 6\"\ndo = \"note\"\noptional = true\n"
+    "[[expect]]\n";
+
+struct WindowCase {
+  const char* expect;
+  const char* detail;  // empty: the run passes
+};
+
+TEST_CASE("an always or never whose time never comes fails at the end") {
+  const WindowCase cases[] = {
+      {"always = \"running == 5\"\nafter = \"first\"\nuntil = \"second\"\n", ""},
+      {"always = \"running == 5\"\nafter = \"second\"\n", ""},
+      {"always = \"running == 5\"\nuntil = \"no time\"\n", ""},
+      {"always = \"running == 5\"\nafter = \"no time\"\n",
+       "always: running == 5, after no time: never asked, for its time never came"},
+      {"never = \"running == 4\"\nafter = \"no time\"\n",
+       "never: running == 4, after no time: never asked, for its time never came"},
+      {"always = \"running == 5\"\nafter = \"second\"\nuntil = \"first\"\n",
+       "always: running == 5, after second, until first: never asked, for its time never came"},
+      {"always = \"running == 5\"\nafter = \"second\"\nuntil = \"at once\"\n",
+       "always: running == 5, after second, until at once: never asked, for its time never came"},
+  };
+  for (const WindowCase& one : cases) {
+    CAPTURE(one.expect);
+
+    const RunResult result =
+        run_scenario(scenario_of(std::string(kSteps) + one.expect), {.seed = 1, .observers = {}});
+
+    CHECK(result.detail == one.detail);
+    CHECK(result.violation == (*one.detail == '\0' ? "" : "expectation"));
+  }
 }
 
 }  // namespace
