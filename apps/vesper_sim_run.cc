@@ -12,6 +12,7 @@
 
 #include "apps/vesper_sim_commands.h"
 #include "apps/vesper_sim_jobs.h"
+#include "sim/scenario/bounds.h"
 #include "sim/scenario/parser.h"
 #include "sim/scenario/trace.h"
 
@@ -77,6 +78,8 @@ struct Running {
   std::uint64_t seed = 0;
   LastEvent last;
   FileSink* trace = nullptr;
+  bool json = false;
+  double start = wall_seconds();
 };
 Running* running = nullptr;
 
@@ -88,9 +91,31 @@ void report_abort(int /*signal*/) {
   result.at = running->last.at();
   result.event = running->last.event();
   if (running->trace != nullptr) running->trace->flush();
-  std::printf("%s\n%s\n", fail_line(running->scenario, result).c_str(), running->replay.c_str());
+  const double wall = wall_seconds() - running->start;
+  const std::string text = running->json
+                               ? json_line(running->scenario, result, wall)
+                               : fail_line(running->scenario, result) + "\n" + running->replay;
+  std::printf("%s\n", text.c_str());
   std::fflush(stdout);
   _exit(kExitViolation);
+}
+
+void print_result(const Running& run, const sim::RunResult& result) {
+  const double wall = wall_seconds() - run.start;
+  if (run.json) {
+    fmt::print("{}\n", json_line(run.scenario, result, wall));
+  } else if (result.passed) {
+    fmt::print("PASS scenario={} seed={} events={} simulated={}s wall={:.3f}s hash={:016x}\n",
+               run.scenario, result.seed, result.counts.events, seconds_text(result.at), wall,
+               result.hash);
+  } else {
+    fmt::print("{}\n{}\n", fail_line(run.scenario, result), run.replay);
+  }
+}
+
+int cannot_write(const std::string& file) {
+  fmt::print(stderr, "{}: cannot be written\n", file);
+  return kExitBadInput;
 }
 
 int run_one(const std::string& name, const RunCommand& command) {
@@ -100,39 +125,30 @@ int run_one(const std::string& name, const RunCommand& command) {
     return kExitBadInput;
   }
   const sim::Scenario& scenario = loaded.value();
-  const std::string short_name = fs::path(name).stem().string();
   Running now;
-  now.scenario = short_name;
+  now.scenario = fs::path(name).stem().string();
   now.seed = command.seed.value_or(scenario.seed);
   now.replay = fmt::format("replay: vesper-sim run {} --seed {}", name, now.seed);
+  now.json = command.json;
   sim::RunOptions options{.seed = now.seed, .observers = {&now.last}};
   std::unique_ptr<FileSink> sink;
   std::unique_ptr<sim::Trace> trace;
   if (!command.trace_file.empty()) {
     sink = std::make_unique<FileSink>(command.trace_file);
-    if (!sink->ok()) {
-      fmt::print(stderr, "{}: cannot be written\n", command.trace_file);
-      return kExitBadInput;
-    }
+    if (!sink->ok()) return cannot_write(command.trace_file);
     now.trace = sink.get();
     trace = std::make_unique<sim::Trace>(*sink);
     options.observers.push_back(trace.get());
   }
   running = &now;
   signal(SIGABRT, report_abort);
-  const double start = wall_seconds();
   const sim::RunResult result = sim::run_scenario(scenario, options);
-  const double wall = wall_seconds() - start;
   running = nullptr;
   signal(SIGABRT, SIG_DFL);
-  if (command.json) {
-    fmt::print("{}\n", json_line(short_name, result, wall));
-  } else if (result.passed) {
-    fmt::print("PASS scenario={} seed={} events={} simulated={}s wall={:.3f}s hash={:016x}\n",
-               short_name, result.seed, result.counts.events, seconds_text(result.at), wall,
-               result.hash);
-  } else {
-    fmt::print("{}\n{}\n", fail_line(short_name, result), now.replay);
+  print_result(now, result);
+  if (sink != nullptr) {
+    sink->flush();
+    if (!sink->ok()) return cannot_write(command.trace_file);
   }
   return result.passed ? kExitPassed : kExitViolation;
 }
@@ -141,6 +157,9 @@ int run_one(const std::string& name, const RunCommand& command) {
 
 Result<std::string> read_file(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
+  // Looked at first, because inserting an empty buffer counts as a failure.
+  const bool is_empty = in && in.peek() == std::ifstream::traits_type::eof() && !in.bad();
+  if (is_empty) return std::string();
   std::ostringstream text;
   if (!in || !(text << in.rdbuf())) return Error{ErrorCode::kIo, path + ": cannot be read"};
   return text.str();
@@ -163,6 +182,12 @@ Result<sim::Scenario> load_scenario(const std::string& name) {
   if (!fs::is_regular_file(path, error)) path = scenarios_folder() / (name + ".toml");
   if (!fs::is_regular_file(path, error)) {
     return Error{ErrorCode::kInvalid, name + ": neither a file nor a name in the folder scenarios"};
+  }
+  const std::uintmax_t bytes = fs::file_size(path, error);
+  if (!error && bytes > sim::bounds::kTextBytes) {
+    return Error{ErrorCode::kInvalid,
+                 fmt::format("{}:1:1: a text of {} bytes: expected at most {}",
+                             path.lexically_normal().string(), bytes, sim::bounds::kTextBytes)};
   }
   const Result<std::string> text = read_file(path.string());
   if (!text.ok()) return text.error();
@@ -206,6 +231,10 @@ int run_command(const RunCommand& command) {
   if (command.all) names = scenario_files();
   if (names.empty()) {
     fmt::print(stderr, "no scenario: name one, or say --all\n");
+    return kExitBadInput;
+  }
+  if (names.size() > 1 && !command.trace_file.empty()) {
+    fmt::print(stderr, "--trace takes one scenario: each would overwrite the trace before\n");
     return kExitBadInput;
   }
   int status = kExitPassed;
