@@ -87,6 +87,7 @@ struct NodeView {
   Incarnation incarnation;
   std::uint64_t state_hash = 0;
   std::uint64_t keys = 0;
+  std::uint64_t torn_tails = 0;  // of its log, that were cut when it started
 };
 
 // One line of a node's log: state changes, not traffic.

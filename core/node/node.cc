@@ -99,6 +99,7 @@ Status NodeImpl::start_raft() {
                       std::to_string(log.hard_state.term.value());
   for (const std::string& note : log.notes) found += "; " + note;
 
+  torn_tails_ = log.torn_tails;
   wal_.emplace(std::move(log.wal));
   raft_.emplace(raft_config(config_, environment_.random), log.hard_state,
                 raft::Log(std::move(log.entries)), environment_.clock.now());
@@ -328,6 +329,7 @@ NodeView NodeImpl::view() const {
   view.durable = raft_->durable();
   view.state_hash = store_.state_hash();
   view.keys = store_.size();
+  view.torn_tails = torn_tails_;
   return view;
 }
 

@@ -108,6 +108,7 @@ class NodeImpl {
   std::deque<Held> held_;
   WriteId last_write_;
   WriteId durable_write_;
+  std::uint64_t torn_tails_ = 0;  // cut when this life began
   std::uint64_t observed_ticket_ = 0;
   bool has_observed_ticket_ = false;
   Waiters waiters_;

@@ -181,6 +181,7 @@ struct RecoveredLog {
   raft::HardState hard_state;
   std::vector<raft::Entry> entries;  // indexes 1.. without a gap
   Wal wal;
+  std::uint64_t torn_tails = 0;    // cut by recovery
   std::vector<std::string> notes;  // what recovery cut, a line each: file, offset, bytes
 };
 

@@ -279,6 +279,7 @@ void WalRecovery::plan_repair(const Segment& segment) {
   if (end > offset_) {
     note(segment, offset_,
          fmt::format("a torn tail of {} bytes that was never acknowledged is cut", end - offset_));
+    ++recovered_.torn_tails;
     bytes.resize(end - begin);
   }
   if (!bytes.empty()) {

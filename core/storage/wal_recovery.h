@@ -15,7 +15,7 @@ namespace vesper::storage {
 class WalRecovery {
  public:
   WalRecovery(Disk& disk, const Identity& identity, const WalOptions& options)
-      : disk_(disk), identity_(identity), recovered_{{}, {}, Wal(disk, identity, options), {}} {}
+      : disk_(disk), identity_(identity), recovered_{{}, {}, Wal(disk, identity, options), 0, {}} {}
 
   Result<RecoveredLog> run();
 

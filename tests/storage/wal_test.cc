@@ -399,6 +399,7 @@ TEST_CASE("a group of another life behind the last one is cut, not read") {
   REQUIRE(recovered.ok());
   CHECK(last.after.is_in(recovered.value()));
   CHECK(testing::has_torn_tail(recovered.value().notes));
+  CHECK(recovered.value().torn_tails == 1);
 }
 
 TEST_CASE(
