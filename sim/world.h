@@ -41,7 +41,10 @@ struct WorldCounts {
   std::uint64_t successes = 0;  // answered with kSuccess or kAbsent, as the next two
   std::uint64_t put_successes = 0;
   std::uint64_t get_successes = 0;
-  std::uint64_t found = 0;  // gets that were answered with a value
+  std::uint64_t found = 0;      // gets that were answered with a value
+  std::uint64_t redirects = 0;  // answered with kRedirect
+  std::uint64_t unknown = 0;    // answered with kUnknown; not among `answered`
+  std::uint64_t overdue = 0;    // given up by the client while a node had them and lived
 };
 
 // What becomes of a frame that is about to leave.

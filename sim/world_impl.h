@@ -113,7 +113,7 @@ class WorldImpl {
   void answer(RequestId request, const node::Answer& answer);
   void send_answer(std::uint32_t slot);
   void on_answer_arrive(const Event& event);
-  void count_success(node::RequestKind kind, node::Outcome outcome);
+  void count_answer(node::RequestKind kind, node::Outcome outcome);
   void on_give_up(const Event& event);
   void reset_connections(NodeId node);
   bool put_in_inbox(Member& member, Member::Input input);

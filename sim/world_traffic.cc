@@ -180,33 +180,32 @@ void WorldImpl::on_answer_arrive(const Event& event) {
   if (!operation.is_open || operation.generation != event.generation) return;
   ++counts.client_steps;
   const node::Answer answer = std::exchange(operation.answer, {});
-  // Nobody knows what became of it: the client is told no more than if it had given up.
-  const bool is_known = answer.outcome != node::Outcome::kUnknown;
-  if (is_known) {
-    ++counts.answered;
-    const bool is_success =
-        answer.outcome == node::Outcome::kSuccess || answer.outcome == node::Outcome::kAbsent;
-    if (is_success) count_success(operation.kind, answer.outcome);
-  }
+  count_answer(operation.kind, answer.outcome);
   stir(static_cast<std::uint64_t>(answer.outcome) << 32 ^ hash64(answer.value.view()));
   tell([&](WorldObserver& to) { to.on_answer(now, operation.id, answer); });
   crowd.close(event.what, &answer);
 }
 
-void WorldImpl::count_success(node::RequestKind kind, node::Outcome outcome) {
-  ++counts.successes;
-  if (kind == node::RequestKind::kPut) {
-    ++counts.put_successes;
+void WorldImpl::count_answer(node::RequestKind kind, node::Outcome outcome) {
+  // Nobody knows what became of it: the client is told no more than if it had given up.
+  if (outcome == node::Outcome::kUnknown) {
+    ++counts.unknown;
     return;
   }
-  ++counts.get_successes;
-  if (outcome == node::Outcome::kSuccess) ++counts.found;
+  ++counts.answered;
+  if (outcome == node::Outcome::kRedirect) ++counts.redirects;
+  if (outcome != node::Outcome::kSuccess && outcome != node::Outcome::kAbsent) return;
+  ++counts.successes;
+  const bool is_get = kind == node::RequestKind::kGet;
+  ++(is_get ? counts.get_successes : counts.put_successes);
+  if (is_get && outcome == node::Outcome::kSuccess) ++counts.found;
 }
 
 void WorldImpl::on_give_up(const Event& event) {
   OpenOperation& operation = crowd.operation(event.what);
   if (!operation.is_open || operation.generation != event.generation) return;
   ++counts.client_steps;
+  if (operation.is_at_node) ++counts.overdue;
   tell([&](WorldObserver& to) { to.on_give_up(now, operation.id); });
   crowd.close(event.what, nullptr);
 }

@@ -16,7 +16,7 @@ namespace {
 constexpr std::size_t kOpsMax = 32;
 constexpr int kDepthMax = 16;
 
-constexpr std::array<std::pair<const char*, Field>, 11> kFields = {{{"term", Field::kTerm},
+constexpr std::array<std::pair<const char*, Field>, 12> kFields = {{{"term", Field::kTerm},
                                                                     {"commit", Field::kCommit},
                                                                     {"applied", Field::kApplied},
                                                                     {"last", Field::kLast},
@@ -26,13 +26,17 @@ constexpr std::array<std::pair<const char*, Field>, 11> kFields = {{{"term", Fie
                                                                     {"hash", Field::kHash},
                                                                     {"leader", Field::kLeader},
                                                                     {"vote", Field::kVote},
-                                                                    {"up", Field::kUp}}};
-constexpr std::array<std::pair<const char*, Counter>, 5> kCounters = {
+                                                                    {"up", Field::kUp},
+                                                                    {"torn", Field::kTorn}}};
+constexpr std::array<std::pair<const char*, Counter>, 8> kCounters = {
     {{"leaders", Counter::kLeaders},
      {"running", Counter::kRunning},
      {"operations", Counter::kOperations},
      {"successes", Counter::kSuccesses},
-     {"faults", Counter::kFaults}}};
+     {"faults", Counter::kFaults},
+     {"redirects", Counter::kRedirects},
+     {"unknown", Counter::kUnknown},
+     {"overdue", Counter::kOverdue}}};
 constexpr std::array<std::pair<const char*, node::Role>, 4> kRoles = {
     {{"follower", node::Role::kFollower},
      {"pre-candidate", node::Role::kPreCandidate},
@@ -172,6 +176,19 @@ class ConditionParser {
   }
 
   Value value(bool roles) {
+    Value result = known(roles);
+    if (result.kind == Value::Kind::kNumber || !take("at")) return result;
+    if (error_) return result;
+    if (token_.empty() || !is_word_char(token_[0])) {
+      fail("the name of a step");
+      return result;
+    }
+    result.at = token_;
+    advance();
+    return result;
+  }
+
+  Value known(bool roles) {
     Value result;
     if (error_) return result;
     if (token_.empty()) {
@@ -206,7 +223,9 @@ class ConditionParser {
     if (take(".")) {
       const auto field = look_up(kFields, token_);
       if (!field) {
-        fail("a field (term, commit, applied, last, durable, keys, role, hash, leader, vote, up)");
+        fail(
+            "a field (term, commit, applied, last, durable, keys, role, hash, leader, vote, up, "
+            "torn)");
         return result;
       }
       advance();
@@ -258,23 +277,29 @@ Result<Condition> Condition::parse(std::string_view text) {
   return ConditionParser(text).run();
 }
 
-std::optional<std::uint64_t> Condition::evaluate(const Value& value,
-                                                 const ConditionContext& context) {
+std::optional<std::uint64_t> evaluate_now(const ConditionValue& value,
+                                          const ConditionContext& context) {
+  using Kind = ConditionValue::Kind;
   switch (value.kind) {
-    case Value::Kind::kNumber:
+    case Kind::kNumber:
       return value.number;
-    case Value::Kind::kCounter:
+    case Kind::kCounter:
       return context.counter(value.counter);
-    case Value::Kind::kField: {
+    case Kind::kField: {
       const std::optional<NodeId> node = context.find(value.node);
       return node ? context.field(*node, value.field) : std::nullopt;
     }
-    case Value::Kind::kNode: {
+    case Kind::kNode: {
       const std::optional<NodeId> node = context.find(value.node);
       return node ? std::optional<std::uint64_t>(node->value()) : std::nullopt;
     }
   }
   VESPER_UNREACHABLE();
+}
+
+std::optional<std::uint64_t> Condition::evaluate(const Value& value,
+                                                 const ConditionContext& context) {
+  return value.at.empty() ? evaluate_now(value, context) : context.past(value);
 }
 
 bool Condition::compare(const Op& op, const ConditionContext& context) {
@@ -308,7 +333,7 @@ bool Condition::holds(const ConditionContext& context) const {
         stack = stack << 1 | (compare(op, context) ? 1U : 0U);
         break;
       case Op::Kind::kExists:
-        stack = stack << 1 | (context.find(op.left.node) ? 1U : 0U);
+        stack = stack << 1 | (evaluate(op.left, context) ? 1U : 0U);
         break;
       case Op::Kind::kNot:
         stack ^= 1;
@@ -343,6 +368,16 @@ std::optional<std::uint32_t> Condition::highest_node() const {
     }
   }
   return highest;
+}
+
+std::vector<ConditionValue> Condition::past_values() const {
+  std::vector<ConditionValue> values;
+  for (const Op& op : program_) {
+    for (const Value* value : {&op.left, &op.right}) {
+      if (!value->at.empty()) values.push_back(*value);
+    }
+  }
+  return values;
 }
 
 }  // namespace vesper::sim

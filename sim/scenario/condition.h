@@ -4,13 +4,20 @@
 //   conjunct   = unit { "and" unit }
 //   unit       = "not" unit | "(" condition ")" | node "exists" | value compare value
 //   compare    = "==" | "!=" | "<=" | ">=" | "<" | ">"
-//   value      = number | role | counter | node "." field | field "(" node ")" | node
+//   value      = number | role | known [ "at" step ]
+//   known      = counter | node "." field | field "(" node ")" | node
 //   field      = "term" | "commit" | "applied" | "last" | "durable" | "keys" | "role" | "hash"
 //              | "leader" (the node it follows) | "vote" | "up" (1 or 0)
+//              | "torn" (torn tails of its log that were cut when it started)
 //   role       = "follower" | "pre-candidate" | "candidate" | "leader" (on the right of a role)
 //   counter    = "leaders" (nodes up that lead, in whatever term) | "running" (nodes up)
 //              | "operations" (answered) | "successes" | "faults"
+//              | "redirects" (answers that send the client elsewhere)
+//              | "unknown" (puts of which the node could not say in time what becomes of them)
+//              | "overdue" (operations that a running node had still not answered at all when the
+//                client stopped waiting)
 //   node       = "n3" | "leader" | "follower[0]" | a name given by a step's `as`
+//   step       = the name of a step: what was known when it ran, just before its effect
 //
 // What is not there (the term of a leader when there is none, the vote of a node that gave none) is
 // undefined, and a comparison with it is false, whichever it is; a node that is down has neither a
@@ -41,9 +48,32 @@ enum class Field : std::uint8_t {
   kLeader,
   kVote,
   kUp,
+  kTorn,
 };
 
-enum class Counter : std::uint8_t { kLeaders, kRunning, kOperations, kSuccesses, kFaults };
+enum class Counter : std::uint8_t {
+  kLeaders,
+  kRunning,
+  kOperations,
+  kSuccesses,
+  kFaults,
+  kRedirects,
+  kUnknown,
+  kOverdue,
+};
+
+// One side of a comparison.
+struct ConditionValue {
+  enum class Kind : std::uint8_t { kNumber, kCounter, kField, kNode };
+  Kind kind = Kind::kNumber;
+  std::uint64_t number = 0;
+  Counter counter = Counter::kLeaders;
+  Field field = Field::kTerm;
+  Selector node;
+  // The step at which it is meant; empty: now.
+  std::string at;
+  bool operator==(const ConditionValue&) const = default;
+};
 
 // What a condition is asked about.
 class ConditionContext {
@@ -54,7 +84,14 @@ class ConditionContext {
   // Nothing: undefined. Roles count as node::Role does.
   virtual std::optional<std::uint64_t> field(NodeId node, Field field) const = 0;
   virtual std::uint64_t counter(Counter counter) const = 0;
+  // What `value` was at its step. Nothing: the step has not run, or it was undefined then.
+  // Requires: the value has a step.
+  virtual std::optional<std::uint64_t> past(const ConditionValue& value) const = 0;
 };
+
+// What a value is now, whatever step it names.
+std::optional<std::uint64_t> evaluate_now(const ConditionValue& value,
+                                          const ConditionContext& context);
 
 class Condition {
  public:
@@ -70,10 +107,13 @@ class Condition {
   std::vector<std::string> names() const;
   // The highest nN that it asks for.
   std::optional<std::uint32_t> highest_node() const;
+  // The values that it asks of the past.
+  std::vector<ConditionValue> past_values() const;
   bool operator==(const Condition& other) const { return text_ == other.text_; }
 
  private:
   friend class ConditionParser;
+  using Value = ConditionValue;
   enum class Compare : std::uint8_t {
     kEqual,
     kNotEqual,
@@ -81,14 +121,6 @@ class Condition {
     kLessEqual,
     kGreater,
     kGreaterEqual
-  };
-  struct Value {
-    enum class Kind : std::uint8_t { kNumber, kCounter, kField, kNode };
-    Kind kind = Kind::kNumber;
-    std::uint64_t number = 0;
-    Counter counter = Counter::kLeaders;
-    Field field = Field::kTerm;
-    Selector node;
   };
   // In reverse Polish order over a stack of truths.
   struct Op {

@@ -220,6 +220,9 @@ class Parser {
                      Selector{.kind = Selector::Kind::kName, .number = 0, .name = name});
     }
     if (const auto node = condition.highest_node()) check_node(reader, key, *node);
+    for (const ConditionValue& value : condition.past_values()) {
+      check_step_name(reader, key, value.at);
+    }
   }
 
   void step(const toml::table& table) {
@@ -349,8 +352,12 @@ class Parser {
 
   void step_reference(TableReader& reader, std::string_view key, std::string& out) {
     reader.field(key, out);
-    if (out.empty() || step_names_.count(out) != 0) return;
-    reader.problem_at(key, fmt::format("no step has the name \"{}\"", out));
+    if (!out.empty()) check_step_name(reader, key, out);
+  }
+
+  void check_step_name(TableReader& reader, std::string_view key, const std::string& name) {
+    if (step_names_.count(name) != 0) return;
+    reader.problem_at(key, fmt::format("no step has the name \"{}\"", name));
   }
 
   void at_end(const toml::table& table) {

@@ -26,7 +26,14 @@ void add_once(std::vector<NodeId>& nodes, NodeId node) {
 }  // namespace
 
 Script::Script(const Scenario& scenario, World& world)
-    : scenario_(scenario), world_(world), ran_(scenario.steps.size()) {}
+    : scenario_(scenario), world_(world), ran_(scenario.steps.size()) {
+  const auto collect = [&](const Condition& condition) {
+    for (ConditionValue& value : condition.past_values()) pasts_.push_back({std::move(value), {}});
+  };
+  for (const Step& step : scenario.steps) collect(step.when);
+  for (const Expectation& expect : scenario.expectations) collect(expect.that);
+  if (scenario.at_end.that) collect(*scenario.at_end.that);
+}
 
 void Script::start() {
   for (std::size_t i = 0; i < scenario_.steps.size(); ++i) {
@@ -100,7 +107,10 @@ void Script::run_triggered() {
     names_["receiver"] = one.receiver;
     const Step& step = scenario_.steps[one.step];
     // At once, while "sender" means this message's; only if that cannot be, it waits.
-    if (decides_on_messages(step.action) || run(step)) {
+    if (decides_on_messages(step.action)) {
+      remember(step);
+      mark_done(one.step);
+    } else if (run(step)) {
       mark_done(one.step);
     } else {
       polled_.push_back(one.step);
@@ -181,7 +191,16 @@ Fate Script::on_frame(const node::Frame& frame) {
 
 // --- Steps ---
 
+// What conditions ask of the moment at which this step runs; a step that waits remembers again.
+void Script::remember(const Step& step) {
+  if (step.name.empty()) return;
+  for (Past& past : pasts_) {
+    if (past.value.at == step.name) past.then = evaluate_now(past.value, *this);
+  }
+}
+
 bool Script::run(const Step& step) {
+  remember(step);
   if (step.action == Action::kPartition) return run_partition(step);
   if (step.from || step.to) return run_on_link(step);
   switch (step.action) {
@@ -209,6 +228,7 @@ bool Script::run(const Step& step) {
   if (!nodes) return false;
   // Before the step: "leader" means who led when the step began.
   if (!step.as.empty() && !nodes->empty()) names_[step.as] = nodes->front();
+  remember(step);
   return run_on_nodes(step, *nodes);
 }
 
@@ -434,6 +454,8 @@ std::optional<std::uint64_t> Script::field(NodeId node, Field field) const {
       return id(view.leader);
     case Field::kVote:
       return id(view.vote);
+    case Field::kTorn:
+      return view.torn_tails;
     case Field::kUp:
       break;
   }
@@ -449,6 +471,12 @@ std::uint64_t Script::counter(Counter counter) const {
       return counts.successes;
     case Counter::kFaults:
       return counts.faults;
+    case Counter::kRedirects:
+      return counts.redirects;
+    case Counter::kUnknown:
+      return counts.unknown;
+    case Counter::kOverdue:
+      return counts.overdue;
     case Counter::kLeaders:
     case Counter::kRunning:
       break;
@@ -460,6 +488,13 @@ std::uint64_t Script::counter(Counter counter) const {
     if (counter == Counter::kRunning || leads) ++count;
   }
   return count;
+}
+
+std::optional<std::uint64_t> Script::past(const ConditionValue& value) const {
+  const auto asked = std::find_if(pasts_.begin(), pasts_.end(),
+                                  [&](const Past& past) { return past.value == value; });
+  VESPER_CHECK(asked != pasts_.end());
+  return asked->then;
 }
 
 }  // namespace vesper::sim

@@ -40,6 +40,7 @@ class Script : public ConditionContext, public Interceptor {
   std::optional<NodeId> find(const Selector& selector) const override;
   std::optional<std::uint64_t> field(NodeId node, Field field) const override;
   std::uint64_t counter(Counter counter) const override;
+  std::optional<std::uint64_t> past(const ConditionValue& value) const override;
 
   Fate on_frame(const node::Frame& frame) override;
 
@@ -55,6 +56,7 @@ class Script : public ConditionContext, public Interceptor {
 
   void arm(std::size_t step);
   void mark_done(std::size_t step);
+  void remember(const Step& step);
   // False: the step's selectors name nobody yet.
   bool run(const Step& step);
   bool run_on_nodes(const Step& step, const std::vector<NodeId>& nodes);
@@ -89,6 +91,12 @@ class Script : public ConditionContext, public Interceptor {
   std::set<NodeId> disks_disturbed_;
   bool gives_up_optional_ = false;  // a calm has just run
   std::map<std::string, NodeId> names_;
+  // What conditions ask of the past, each as it was at its step.
+  struct Past {
+    ConditionValue value;
+    std::optional<std::uint64_t> then;
+  };
+  std::vector<Past> pasts_;
 };
 
 }  // namespace vesper::sim

@@ -100,10 +100,11 @@ constexpr std::array<const char*, 8> kMessageTypes = {
     "PreVoteRequest", "PreVoteReply", "VoteRequest",      "VoteReply",
     "AppendRequest",  "AppendReply",  "HeartbeatRequest", "HeartbeatReply"};
 // Words of the condition language that a step may not give as a name.
-constexpr std::array<const char*, 22> kReserved = {
-    "follower",   "candidate", "pre-candidate", "and",     "or",      "not",  "exists", "term",
-    "commit",     "applied",   "last",          "durable", "keys",    "role", "hash",   "vote",
-    "operations", "successes", "faults",        "leaders", "running", "none"};
+constexpr std::array<const char*, 27> kReserved = {
+    "follower", "candidate", "pre-candidate", "and",       "or",      "not",     "exists",
+    "term",     "commit",    "applied",       "last",      "durable", "keys",    "role",
+    "hash",     "vote",      "operations",    "successes", "faults",  "leaders", "running",
+    "none",     "redirects", "unknown",       "overdue",   "torn",    "at"};
 
 template <class Enum, std::size_t N>
 const char* name_of(const Names<Enum, N>& names, Enum value) {

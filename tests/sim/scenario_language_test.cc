@@ -85,7 +85,7 @@ constexpr BadCase kBadCases[] = {
      "f:4:22: [[step]].on_message: nth: expected a whole number from 1 to 1000000000"},
     {"[[step]]\nwhen = \"leader.comit >= 3\"\ndo = \"heal\"\n",
      "f:4:8: [[step]]: when: expected a field (term, commit, applied, last, durable, keys, role, "
-     "hash, leader, vote, up), not \"comit\" (column 8 of the condition)"},
+     "hash, leader, vote, up, torn), not \"comit\" (column 8 of the condition)"},
     {"[[step]]\nwhen = \"n9 exists\"\ndo = \"heal\"\n",
      "f:4:8: [[step]]: when: expected a node below n5"},
     {"[[expect]]\nthat = \"leader exists\"\n",
@@ -95,6 +95,8 @@ constexpr BadCase kBadCases[] = {
      "\"10 elections\""},
     {"[[expect]]\nalways = \"leader exists\"\nafter = \"x\"\n",
      "f:5:9: [[expect]]: after: no step has the name \"x\""},
+    {"[[expect]]\neventually = \"leaders > leaders at cut\"\n",
+     "f:4:14: [[expect]]: eventually: no step has the name \"cut\""},
     {"[final]\nvalue = { name = 3 }\n", "f:4:18: [final]: value: expected a string"},
     {"[final]\nlinearisable = true\n", "f:4:1: [final]: unknown key \"linearisable\""},
 };
@@ -132,8 +134,13 @@ struct Cluster : ConditionContext {
   std::uint64_t counter(Counter counter) const override {
     return counter == Counter::kLeaders ? 1 : 7;
   }
+  std::optional<std::uint64_t> past(const ConditionValue& value) const override {
+    const auto found = pasts.find({value.at, value.node.number});
+    return found == pasts.end() ? std::nullopt : std::optional(found->second);
+  }
   std::optional<NodeId> leader;
   std::map<std::pair<std::uint32_t, Field>, std::uint64_t> fields;
+  std::map<std::pair<std::string, std::uint32_t>, std::uint64_t> pasts;  // by step and node
 };
 
 struct ConditionCase {
@@ -146,7 +153,8 @@ TEST_CASE("conditions mean what they say, and what is not there compares false")
   cluster.leader = NodeId(2);
   cluster.fields = {{{2, Field::kCommit}, 20}, {{0, Field::kCommit}, 19}, {{2, Field::kTerm}, 3},
                     {{2, Field::kRole}, 3},    {{0, Field::kRole}, 0},    {{0, Field::kLeader}, 2},
-                    {{4, Field::kUp}, 1}};
+                    {{4, Field::kUp}, 1},      {{0, Field::kTorn}, 2}};
+  cluster.pasts = {{{"cut", 2}, 15}, {{"cut", 0}, 19}};
   const ConditionCase cases[] = {
       {"leader exists", true},
       {"not leader exists", false},
@@ -176,6 +184,16 @@ TEST_CASE("conditions mean what they say, and what is not there compares false")
       {"leaders == 2 and leaders == 2 or leaders == 1", true},
       {"leaders == 2 and (leaders == 2 or leaders == 1)", false},
       {"not (leaders == 2 or leaders == 3) and leaders == 1", true},
+      {"torn(n0) == 2", true},
+      {"n2.torn >= 0", false},
+      {"redirects == 7 and unknown == 7 and overdue == 7", true},
+      {"n2.commit > n2.commit at cut", true},
+      {"n2.commit at cut == 15 and n2 exists", true},
+      {"n0.commit == commit(n0) at cut", true},
+      {"n0.commit > n0.commit at cut", false},
+      {"n2.commit > n2.commit at mended", false},
+      {"n2.commit at mended == n2.commit at mended", false},
+      {"n2 at cut exists and not n2 at mended exists", true},
   };
   for (const ConditionCase& one : cases) {
     CAPTURE(one.text);
@@ -195,6 +213,8 @@ TEST_CASE("bad conditions name the column") {
       {"(leader exists", "expected \")\", not the end (column 15"},
       {"leader exists leader", "expected \"and\", \"or\" or the end, not \"leader\" (column 15"},
       {"commit(rest) > 1", "expected one node (n0, leader, follower[0] or a name"},
+      {"leader.commit at == 3", "expected the name of a step, not \"==\" (column 18"},
+      {"3 at cut == 3", "expected a comparison (== != < <= > >=), not \"at\" (column 3"},
       {"operations > 1x", "expected a whole number, not \"1x\" (column 14"},
       {"((((((((((((((((((leader exists))))))))))))))))))", "expected fewer parentheses"},
   };
