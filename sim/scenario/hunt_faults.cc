@@ -284,6 +284,7 @@ void Chains::slow_disk() {
 
 void Chains::network_burst() {
   Step& burst = first(Action::kNetwork);
+  burst.drop = scenario_.network.drop;
   if (draws_.chance_ppm(600'000)) burst.drop = Parts{draws_.between(100'000, 500'000)};
   if (draws_.chance_ppm(500'000)) burst.duplicate = Parts{draws_.between(100'000, 600'000)};
   if (draws_.chance_ppm(500'000)) {

@@ -60,6 +60,8 @@ class Script : public ConditionContext, public Interceptor {
   // False: the step's selectors name nobody yet.
   bool run(const Step& step);
   bool run_on_nodes(const Step& step, const std::vector<NodeId>& nodes);
+  // script_links.cc: the network
+  void run_network(const Step& step);
   bool run_partition(const Step& step);
   bool run_on_link(const Step& step);
   void run_calm();
@@ -87,6 +89,7 @@ class Script : public ConditionContext, public Interceptor {
   std::vector<Rule> rules_;
   // Disturbances that last.
   bool network_disturbed_ = false;
+  std::set<std::pair<NodeId, NodeId>> disturbed_links_;  // from, to
   bool holds_messages_ = false;
   std::set<NodeId> disks_disturbed_;
   bool gives_up_optional_ = false;  // a calm has just run

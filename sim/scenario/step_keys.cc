@@ -16,7 +16,7 @@ const StepKeys& keys_of(Action action) {
       {Action::kResume, {{"node"}, {"as"}, false}},
       {Action::kFailSync, {{"node"}, {"as"}, false}},
       {Action::kLink, {{"from", "to"}, {"delay", "drop", "duplicate"}, false, true}},
-      {Action::kNetwork, {{}, {"delay", "drop", "duplicate"}, false}},
+      {Action::kNetwork, {{}, {"delay", "drop", "duplicate"}, false, true}},
       {Action::kDisk, {{"node", "sync"}, {"as"}, false}},
       {Action::kPut, {{"node", "key", "value"}, {"as"}, false}},
       {Action::kGet, {{"node", "key"}, {"as"}, false}},

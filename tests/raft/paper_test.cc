@@ -288,10 +288,15 @@ SENTENCE(
     node.time_out();
     const auto beats = node.settle();
     node.receive(1, 1, HeartbeatReply{find<HeartbeatRequest>(beats, 1)->round});
+    // It asks, without the entry again: the follower may only be slow.
     const auto sent = node.settle();
     REQUIRE(find<AppendRequest>(sent, 1) != nullptr);
-    CHECK(find<AppendRequest>(sent, 1)->entries.size() == 1);
+    CHECK(find<AppendRequest>(sent, 1)->previous == at(0, 0));
   }
+  node.receive(1, 1, accepted(0));
+  const auto sent = node.settle();
+  REQUIRE(find<AppendRequest>(sent, 1) != nullptr);
+  CHECK(find<AppendRequest>(sent, 1)->entries.size() == 1);
 }
 
 SENTENCE(

@@ -237,6 +237,14 @@ TEST_CASE("a leader commits only what is on the disks of a majority") {
   CHECK(invariant(two_disks.violations) == "none");
 }
 
+TEST_CASE("a follower too commits only what is on the disks of a majority") {
+  Logs logs;
+  for (std::uint32_t id = 0; id < 2; ++id) logs.write(view_of(id, 1), {entry(1, 1)});
+  logs.sync(0);
+  logs.commit(view_of(1, 1), 1);
+  CHECK(invariant(logs.violations) == "commit-durable");
+}
+
 TEST_CASE("a new leader holds what was committed in earlier terms, not what was in later ones") {
   Logs logs;
   for (std::uint32_t id = 0; id < 2; ++id) {
@@ -254,7 +262,10 @@ TEST_CASE("a new leader holds what was committed in earlier terms, not what was 
 
 TEST_CASE("a commit index goes neither back nor beyond the log, but a restart starts it anew") {
   Logs back;
-  back.write(view_of(0, 1), {entry(1, 1), entry(2, 1)});
+  for (std::uint32_t id = 0; id < 2; ++id) {
+    back.write(view_of(id, 1), {entry(1, 1), entry(2, 1)});
+    back.sync(id);
+  }
   back.commit(view_of(0, 1), 2);
   back.commit(view_of(0, 1), 1);
   CHECK(invariant(back.violations) == "commit-monotonic");
@@ -264,8 +275,10 @@ TEST_CASE("a commit index goes neither back nor beyond the log, but a restart st
   CHECK(invariant(beyond.violations) == "commit-monotonic");
 
   Logs restarted;
-  restarted.write(view_of(0, 1), {entry(1, 1)});
-  restarted.sync(0);
+  for (std::uint32_t id = 0; id < 2; ++id) {
+    restarted.write(view_of(id, 1), {entry(1, 1)});
+    restarted.sync(id);
+  }
   restarted.commit(view_of(0, 1), 1);
   const raft::Log log({entry(1, 1)});
   restarted.checker.on_recovered(view_of(0, 0), &log);

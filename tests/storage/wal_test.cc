@@ -32,9 +32,13 @@ MemoryDisk empty_log() {
   return testing::formatted_disk(testing::formed_identity(), testing::small_segments());
 }
 
+// A log begins with the term of its first entry.
 raft::Ready ready_of(std::uint64_t write, std::vector<raft::Entry> entries) {
   raft::Ready ready;
   ready.write = WriteId(write);
+  if (!entries.empty() && entries.front().index() == Index(1)) {
+    ready.hard_state = raft::HardState{entries.front().term(), {}};
+  }
   ready.entries = std::move(entries);
   return ready;
 }
