@@ -6,8 +6,9 @@
 #include <rapidjson/writer.h>
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
+
+#include "net/ip_list.h"
 
 namespace vesper::ctl {
 
@@ -15,7 +16,6 @@ namespace {
 
 using Writer = rapidjson::Writer<rapidjson::StringBuffer>;
 
-constexpr std::string_view kScheme = "http://";
 constexpr std::chrono::milliseconds kConnectTimeout{500};
 
 rapidjson::SizeType size_of(std::string_view text) {
@@ -54,24 +54,12 @@ bool is_not_sent(httplib::Error error) {
          error == httplib::Error::BindIPAddress;
 }
 
-// Split here: the library takes no letters in an IPv6 address.
-// Requires: is_address(address).
-std::string host_of(std::string_view address) {
-  std::string_view host = address.substr(0, address.rfind(':')).substr(kScheme.size());
-  if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
-    host = host.substr(1, host.size() - 2);
-  }
-  return std::string(host);
-}
-int port_of(const std::string& address) {
-  return std::stoi(address.substr(address.rfind(':') + 1));
-}
-
 }  // namespace
 
 struct Api::Connection {
-  Connection(std::string to, std::chrono::milliseconds answer_timeout)
-      : address(std::move(to)), client(host_of(address), port_of(address)) {
+  // Split already: the library takes no letters in an IPv6 address.
+  Connection(const net::NodeAddress& to, std::chrono::milliseconds answer_timeout)
+      : address(to.line), client(to.host, to.port) {
     client.set_keep_alive(true);
     client.set_tcp_nodelay(true);
     set_answer_timeout(answer_timeout);
@@ -89,14 +77,7 @@ Api::Api(std::chrono::milliseconds answer_timeout) : answer_timeout_(answer_time
 Api::~Api() = default;
 
 bool Api::is_address(std::string_view text) {
-  if (text.substr(0, kScheme.size()) != kScheme) return false;
-  text.remove_prefix(kScheme.size());
-  const std::size_t colon = text.rfind(':');
-  if (colon == std::string_view::npos || colon == 0) return false;
-  const std::string_view port = text.substr(colon + 1);
-  std::uint16_t number = 0;
-  const auto end = std::from_chars(port.data(), port.data() + port.size(), number);
-  return end.ec == std::errc() && end.ptr == port.data() + port.size() && number > 0;
+  return net::parse_address(text).ok();
 }
 
 void Api::set_answer_timeout(std::chrono::milliseconds timeout) {
@@ -106,9 +87,10 @@ void Api::set_answer_timeout(std::chrono::milliseconds timeout) {
 
 Reply Api::send(const std::string& address, const char* method, const char* path,
                 const std::string& body) {
-  if (!is_address(address)) return {};
   if (connection_ == nullptr || connection_->address != address) {
-    connection_ = std::make_unique<Connection>(address, answer_timeout_);
+    const auto to = net::parse_address(address);
+    if (!to.ok()) return {};
+    connection_ = std::make_unique<Connection>(to.value(), answer_timeout_);
   }
   httplib::Request request;
   request.method = method;

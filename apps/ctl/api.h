@@ -37,7 +37,7 @@ class Api {
   // For the next requests.
   void set_answer_timeout(std::chrono::milliseconds timeout);
 
-  // "http://host:port". An address of another form is refused by is_address.
+  // "http://host:port", as an ip list may name a node. Another is kNotSent.
   static bool is_address(std::string_view text);
 
   // The connection is kept while the address stays the same.

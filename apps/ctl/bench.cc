@@ -13,18 +13,16 @@
 #include <vector>
 
 #include "apps/ctl/api.h"
+#include "apps/ctl/history.h"
 #include "apps/ctl/request.h"
 #include "apps/ctl/status.h"
 #include "core/base/random.h"
-#include "sim/check/history.h"
 
 namespace vesper::ctl {
 
 namespace {
 
 using Clock = std::chrono::steady_clock;
-using sim::HistoryOperation;
-using sim::HistoryOutcome;
 
 constexpr std::chrono::milliseconds kAnswerTimeout{3000};
 constexpr std::chrono::milliseconds kPauseAfterFailure{20};
@@ -50,7 +48,7 @@ struct Tally {
   std::atomic<std::uint64_t> done{0};  // for the progress line
   std::array<std::uint64_t, kKindNames.size()> by_kind{};
   std::vector<std::uint32_t> latencies_us;  // of what succeeded
-  sim::History history;
+  History history;
 };
 
 class Worker {
@@ -75,7 +73,7 @@ class Worker {
  private:
   void operate();
   Kind put(const std::string& key);
-  Kind request(const char* method, const std::string& body, HistoryOperation& operation);
+  Kind request(const char* method, const std::string& body, Operation& operation);
   Kind judge(const Reply& reply, bool is_put) const;
   void go_on_after(const Reply& reply, Kind kind);
   std::string key_name(std::uint64_t key) const {
@@ -101,15 +99,14 @@ void Worker::operate() {
     put(key);
     return;
   }
-  HistoryOperation operation;
-  operation.kind = node::RequestKind::kGet;
+  Operation operation;
   operation.key = key;
   request("GET", get_body(key), operation);
 }
 
 Kind Worker::put(const std::string& key) {
-  HistoryOperation operation;
-  operation.kind = node::RequestKind::kPut;
+  Operation operation;
+  operation.is_put = true;
   operation.key = key;
   operation.value = next_value();
   return request("PUT", put_body(key, *operation.value), operation);
@@ -123,8 +120,8 @@ std::string Worker::next_value() {
   return value + '"';
 }
 
-Kind Worker::request(const char* method, const std::string& body, HistoryOperation& operation) {
-  const bool is_put = operation.kind == node::RequestKind::kPut;
+Kind Worker::request(const char* method, const std::string& body, Operation& operation) {
+  const bool is_put = operation.is_put;
   const Clock::time_point start = Clock::now();
   const Reply reply = api_.send(node_, method, "/request", body);
   const Clock::time_point end = Clock::now();
@@ -138,11 +135,11 @@ Kind Worker::request(const char* method, const std::string& body, HistoryOperati
   }
   if (!run_.options.history_file.empty()) {
     operation.client = number_;
-    operation.start = Instant::from_nanoseconds(nanoseconds(start));
-    operation.end = Instant::from_nanoseconds(nanoseconds(end));
-    operation.outcome = kind == Kind::kOk        ? HistoryOutcome::kOk
-                        : kind == Kind::kUnknown ? HistoryOutcome::kUnknown
-                                                 : HistoryOutcome::kFail;
+    operation.start_ns = nanoseconds(start);
+    operation.end_ns = nanoseconds(end);
+    operation.outcome = kind == Kind::kOk        ? Outcome::kOk
+                        : kind == Kind::kUnknown ? Outcome::kUnknown
+                                                 : Outcome::kFail;
     if (!is_put && kind == Kind::kOk) operation.value = string_value_of(reply.body);
     tally_.history.push_back(std::move(operation));
   }
@@ -254,7 +251,7 @@ void print_result(const BenchOptions& options, const Result& result) {
 bool write_history(const std::string& file, const std::vector<Tally>& tallies) {
   std::ofstream out(file, std::ios::trunc);
   for (const Tally& tally : tallies) {
-    for (const HistoryOperation& operation : tally.history) out << sim::history_line(operation);
+    for (const Operation& operation : tally.history) out << history_line(operation);
   }
   out.close();
   return out.good();

@@ -64,6 +64,8 @@ def statuses_tell_success_fail_usage_and_no_node(programs):
             ([], 2), ([at], 2), ([at, "k", "v", "more"], 2), (["put", at, "k"], 2),
             (["127.0.0.1:1", "k"], 2), (["get", "nowhere", "k"], 2), (["dance"], 2),
             (["http://127.0.0.1:99999", "k"], 2), (["http://127.0.0.1:0", "k"], 2),
+            (["http://127.0.0.1/x:5000", "k"], 2), (["http://127.0.0.1 :5000", "k"], 2),
+            (["http://a b:5000", "k"], 2), (["https://127.0.0.1:5000", "k"], 2),
             (["cluster", "--dir", "/nowhere", "--base-port", "65533"], 2),
             (["bench", at, "--op", "dance"], 2), (["--help"], 0),
         ]:
