@@ -1,17 +1,19 @@
-// vesperctl: the client's program. `vesperctl ADDRESS KEY [VALUE]` is the documented form; the rest
-// are subcommands. What an address looks like decides: a first word that begins with http:// is the
-// documented form's.
+// vesperctl: the client's program. `vesperctl ADDRESS KEY [VALUE]` is the documented form
+// (apps/ctl/words.h); the rest are subcommands. What an address looks like decides: a first word
+// that begins with http is the documented form's.
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "apps/ctl/api.h"
 #include "apps/ctl/bench.h"
 #include "apps/ctl/cluster.h"
 #include "apps/ctl/request.h"
 #include "apps/ctl/status.h"
+#include "apps/ctl/words.h"
 
 namespace {
 
@@ -20,39 +22,6 @@ using namespace vesper::ctl;
 std::string check_address(const std::string& text) {
   if (Api::is_address(text)) return {};
   return "'" + text + "' is not an address of the form http://host:port";
-}
-
-void add_timeout(CLI::App& app, std::uint64_t& timeout_ms) {
-  app.add_option("--timeout", timeout_ms,
-                 "Wait and try again for at most this many milliseconds, as through an election")
-      ->capture_default_str();
-}
-
-struct Request {
-  RequestOptions options;
-  std::string value;
-  std::uint64_t timeout_ms = 5000;
-};
-
-// The options of a get or a put, in the order in which the document names them.
-void add_request(CLI::App& app, Request& request, bool is_value_needed) {
-  app.add_option("ADDRESS", request.options.address, "Any node, as http://host:port")
-      ->required()
-      ->check(check_address);
-  app.add_option("KEY", request.options.key, "The key")->required();
-  auto* value = app.add_option("VALUE", request.value, "The value, put as a JSON string");
-  value->required(is_value_needed);
-  add_timeout(app, request.timeout_ms);
-}
-
-int run(const CLI::App& app, Request& request) {
-  request.options.timeout = std::chrono::milliseconds(request.timeout_ms);
-  if (app.count("VALUE") > 0) request.options.value = request.value;
-  if (request.options.key.empty()) {
-    fmt::print(stderr, "vesperctl: the key is empty\n");
-    return kBadUsage;
-  }
-  return run_request(request.options);
 }
 
 void add_bench(CLI::App& app, BenchOptions& bench) {
@@ -103,12 +72,15 @@ int parse(CLI::App& app, int argc, char** argv) {
   }
 }
 
-int run_documented(int argc, char** argv) {
-  CLI::App app("Gets or puts one key of a vesper cluster", "vesperctl");
-  Request request;
-  add_request(app, request, false);
-  if (const int status = parse(app, argc, argv); status != kSuccess) return std::max(status, 0);
-  return run(app, request);
+int run_get_or_put(const std::vector<std::string>& words) {
+  if (is_request_help(words)) {
+    fmt::print("{}", kRequestUsage);
+    return kSuccess;
+  }
+  const auto options = parse_request(words);
+  if (options.ok()) return run_request(options.value());
+  fmt::print(stderr, "vesperctl: {}\n\n{}", options.error().message, kRequestUsage);
+  return kBadUsage;
 }
 
 int run_subcommand(int argc, char** argv) {
@@ -119,16 +91,13 @@ int run_subcommand(int argc, char** argv) {
       "Exit status: 0 success, 1 fail, 2 bad usage, 3 no node could be reached",
       "vesperctl");
   app.require_subcommand(1);
-  Request get_request;
-  Request put_request;
   StatusOptions status_options;
   BenchOptions bench_options;
   ClusterOptions cluster_options;
   cluster_options.program = sibling("vesperd");
-  auto* get = app.add_subcommand("get", "Get one key");
-  add_request(*get, get_request, false);
-  auto* put = app.add_subcommand("put", "Put one key");
-  add_request(*put, put_request, true);
+  // For the list that --help prints: these two never come here.
+  app.add_subcommand("get", "Get one key");
+  app.add_subcommand("put", "Put one key");
   auto* status = app.add_subcommand("status", "Every node's role, term and log, and who leads");
   status->add_option("ADDRESS", status_options.address, "Any node")
       ->required()
@@ -139,12 +108,6 @@ int run_subcommand(int argc, char** argv) {
   add_cluster(*cluster, cluster_options);
   if (const int parsed = parse(app, argc, argv); parsed != kSuccess) return std::max(parsed, 0);
 
-  if (get->parsed() && get->count("VALUE") > 0) {
-    fmt::print(stderr, "vesperctl: get takes no VALUE\n");
-    return kBadUsage;
-  }
-  if (get->parsed()) return run(*get, get_request);
-  if (put->parsed()) return run(*put, put_request);
   if (status->parsed()) return run_status(status_options);
   if (bench->parsed()) return run_bench(bench_options);
   return run_cluster(cluster_options);
@@ -153,6 +116,6 @@ int run_subcommand(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const std::string first = argc > 1 ? argv[1] : "";
-  return first.rfind("http", 0) == 0 ? run_documented(argc, argv) : run_subcommand(argc, argv);
+  const std::vector<std::string> words(argv + 1, argv + argc);
+  return is_request(words) ? run_get_or_put(words) : run_subcommand(argc, argv);
 }

@@ -15,6 +15,9 @@ namespace vesper::ctl {
 namespace {
 
 using Writer = rapidjson::Writer<rapidjson::StringBuffer>;
+using CheckingWriter =
+    rapidjson::Writer<rapidjson::StringBuffer, rapidjson::UTF8<>, rapidjson::UTF8<>,
+                      rapidjson::CrtAllocator, rapidjson::kWriteValidateEncodingFlag>;
 
 constexpr std::chrono::milliseconds kConnectTimeout{500};
 
@@ -128,6 +131,11 @@ std::string json_string(std::string_view text) {
   rapidjson::StringBuffer buffer;
   Writer(buffer).String(text.data(), size_of(text));
   return {buffer.GetString(), buffer.GetSize()};
+}
+
+bool is_utf8(std::string_view text) {
+  rapidjson::StringBuffer buffer;
+  return CheckingWriter(buffer).String(text.data(), size_of(text));
 }
 
 std::optional<std::string> string_value_of(const std::string& body) {

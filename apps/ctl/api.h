@@ -54,8 +54,9 @@ class Api {
 std::string get_body(std::string_view key);
 // `value` is JSON text already.
 std::string put_body(std::string_view key, std::string_view value);
-// A string as JSON text.
+// A string as JSON text. Requires: is_utf8(text).
 std::string json_string(std::string_view text);
+bool is_utf8(std::string_view text);
 
 // The JSON text of payload.value in a get's answer; nothing if there is none, or if it is no
 // string.

@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 
-from harness import Cluster, check, check_equal, free_ports, get, main, run, wait_for
+from harness import Cluster, check, check_equal, free_ports, get, main, put, run, wait_for
 
 
 class Pointing(http.server.BaseHTTPRequestHandler):
@@ -67,7 +67,16 @@ def statuses_tell_success_fail_usage_and_no_node(programs):
             (["http://127.0.0.1/x:5000", "k"], 2), (["http://127.0.0.1 :5000", "k"], 2),
             (["http://a b:5000", "k"], 2), (["https://127.0.0.1:5000", "k"], 2),
             (["cluster", "--dir", "/nowhere", "--base-port", "65533"], 2),
-            (["bench", at, "--op", "dance"], 2), (["--help"], 0),
+            (["bench", at, "--op", "dance"], 2), (["--help"], 0), ([at, "--help"], 0),
+            (["get", "--help"], 0), (["put", "-h"], 0), ([at, "k", "--timeout", "1000"], 0),
+            ([at, "k", "v", "--timeout", "1000"], 0), ([at, "k", "v", "--timeout=1000"], 0),
+            (["get", at, "k", "--timeout=1000"], 0), (["--timeout", "1000", at, "k"], 0),
+            (["put", "--timeout=1000", at, "k", "v"], 0), (["get", at, "k", "v"], 2),
+            (["put", at, "k", "--timeout", "1000"], 2), ([at, "k", "v", "--timeout"], 2),
+            (["--timeout", "1000"], 2), (["--timeout", "1000", "status", at], 2),
+            *[([at, "k", "--timeout", bad], 2)
+              for bad in ("-1", "1e16", "18446744073709551615", "86400001", "", "5 ", "five")],
+            *[([at, *words], 2) for words in (("\udcff",), ("\udcff", "v"), ("k", "\udcc3("))],
         ]:
             done = run([ctl, *command])
             check_equal(done.returncode, status, f"{command}: {done.stdout} {done.stderr}")
@@ -83,13 +92,32 @@ def any_value_goes_as_a_json_string(programs):
     with Cluster(programs, nodes=1) as cluster:
         cluster.start_all()
         at = cluster.addresses[0]
-        for value in ["", "7", "-5", "null", "{}", "Grüße 🙂", 'say "hi"\\\n\t', " a ", "http://a:1"]:
-            done = run([programs.vesperctl, at, "k", value])
-            check_equal(done.returncode, 0, f"PUT {value!r}: {done}")
-            check_equal(get(at, "k").json["payload"]["value"], value, "over HTTP")
+        for value in ["", "7", "-5", "null", "{}", "Grüße 🙂", 'say "hi"\\\n\t', " a ", "http://a:1",
+                      "--", "-h", "--help", "--timeout", "--timeout=5", "-x", "--x", "-.5", "put"]:
+            for command in ([at, "k", value], ["put", at, "k", value],
+                            [at, "k", value, "--timeout", "1000"]):
+                put(at, "k", "before")
+                done = run([programs.vesperctl, *command])
+                check_equal((done.returncode, done.stdout), (0, '{"code":"success"}\n'), f"{command}")
+                check_equal(get(at, "k").json["payload"]["value"], value, f"{command}, over HTTP")
             done = run([programs.vesperctl, at, "k"])
             check_equal(json.loads(done.stdout)["payload"]["value"], value, "by vesperctl")
             check_equal(done.stdout.count("\n"), 1, "on one line")
+
+
+def any_key_is_taken_as_it_stands(programs):
+    with Cluster(programs, nodes=1) as cluster:
+        cluster.start_all()
+        at = cluster.addresses[0]
+        for key in ["-k", "-h", "--", "--help", "--timeout", "--timeout=5", "-.5", "get", " k ", "Grüße"]:
+            done = run([programs.vesperctl, at, key, "of " + key])
+            check_equal((done.returncode, done.stdout), (0, '{"code":"success"}\n'), f"PUT {key!r}")
+            check_equal(get(at, key).json["payload"]["value"], "of " + key, "over HTTP")
+            for command in ([at, key, "--timeout", "1000"], ["get", at, key], [at, key]):
+                if command == [at, "--help"]:
+                    continue  # the one question that has the form of a get
+                found = json.loads(run([programs.vesperctl, *command]).stdout)
+                check_equal(found["payload"], {"key": key, "value": "of " + key}, f"{command}")
 
 
 def it_waits_through_an_election(programs):
@@ -256,6 +284,7 @@ def cluster_says_when_a_node_dies_and_restarts_none(programs):
 main([
     statuses_tell_success_fail_usage_and_no_node,
     any_value_goes_as_a_json_string,
+    any_key_is_taken_as_it_stands,
     it_waits_through_an_election,
     its_patience_has_a_bound,
     two_nodes_that_point_at_each_other_end_it,
