@@ -31,9 +31,10 @@ Next judge(const Reply& reply, bool is_put) {
   // a later one.
   if (reply.delivery == Delivery::kBroken) return is_put ? Next::kDone : Next::kTryAgain;
   if (reply.is_success) return Next::kDone;
-  if (reply.redirect) return Next::kHop;
-  return reply.outcome == "rejected" && reply.status < 600 &&
-                 (reply.status == 200 || reply.status == 503)
+  // So may one whose outcome is unknown, whatever else its reply says.
+  const bool is_harmless = !is_put || reply.outcome == "rejected";
+  if (reply.redirect && reply.status == 200 && is_harmless) return Next::kHop;
+  return reply.outcome == "rejected" && (reply.status == 200 || reply.status == 503)
              ? Next::kTryAgain
              : Next::kDone;
 }

@@ -18,7 +18,7 @@ class Pointing(http.server.BaseHTTPRequestHandler):
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.server.asked += 1
         body = json.dumps(self.server.answer).encode()
-        self.send_response(200)
+        self.send_response(self.server.status)
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Vesper-Outcome", self.server.outcome)
         self.end_headers()
@@ -40,6 +40,7 @@ class Doubles:
         for one in self.servers:
             one.asked = 0
             one.outcome = "rejected"
+            one.status = 200
             one.answer = {"code": "fail"}
             threading.Thread(target=one.serve_forever, args=(0.02,), daemon=True).start()
 
@@ -167,11 +168,22 @@ def two_nodes_that_point_at_each_other_end_it(programs):
 
 
 def a_put_of_unknown_outcome_is_not_repeated(programs):
-    with Doubles(1) as doubles:
-        node = doubles.servers[0]
+    with Doubles(2) as doubles:
+        node, other = doubles.servers
         node.outcome = "unknown"
         done = run([programs.vesperctl, doubles.addresses[0], "k", "v"])
         check_equal((done.returncode, node.asked), (1, 1), f"unknown: {done}")
+        # Nor when the reply names somebody, nor when it says nothing of the outcome.
+        plain = node.answer
+        node.answer = {"code": "fail", "payload": {"key": "k", "message": doubles.addresses[1]}}
+        for outcome, status in (("unknown", 200), ("", 200), ("rejected", 500), ("unknown", 503)):
+            node.asked, node.outcome, node.status = 0, outcome, status
+            done = run([programs.vesperctl, doubles.addresses[0], "k", "v"])
+            check_equal((done.returncode, node.asked, other.asked), (1, 1, 0), f"{outcome}: {done}")
+        node.outcome, node.status, other.answer = "", 200, {"code": "success"}
+        done = run([programs.vesperctl, doubles.addresses[0], "k"])
+        check_equal((done.returncode, other.asked), (0, 1), f"a get goes on: {done}")
+        node.answer = plain
         node.outcome = "rejected"
         node.asked = 0
         run([programs.vesperctl, doubles.addresses[0], "k", "v", "--timeout", "1000"])
