@@ -88,7 +88,7 @@ int run_subcommand(int argc, char** argv) {
       "Talks to a vesper cluster.\n\n"
       "vesperctl ADDRESS KEY          prints the key's value\n"
       "vesperctl ADDRESS KEY VALUE    puts it\n\n"
-      "Exit status: 0 success, 1 fail, 2 bad usage, 3 no node could be reached",
+      "Exit status: 0 success, 1 fail, 2 bad usage, 3 no node could be reached or none answered",
       "vesperctl");
   app.require_subcommand(1);
   StatusOptions status_options;

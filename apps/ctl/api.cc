@@ -76,8 +76,13 @@ struct Api::Connection {
   httplib::Client client;
 };
 
-Api::Api(std::chrono::milliseconds answer_timeout) : answer_timeout_(answer_timeout) {}
+Api::Api(std::chrono::milliseconds answer_timeout)
+    : answer_timeout_(answer_timeout), watchdog_([this] { stop(); }) {}
 Api::~Api() = default;
+
+void Api::stop() {
+  connection_->client.stop();
+}
 
 bool Api::is_address(std::string_view text) {
   return net::parse_address(text).ok();
@@ -100,7 +105,9 @@ Reply Api::send(const std::string& address, const char* method, const char* path
   request.path = path;
   request.body = body;
   if (!body.empty()) request.set_header("Content-Type", "application/json");
+  watchdog_.arm(Watchdog::Clock::now() + answer_timeout_);
   const httplib::Result result = connection_->client.send(request);
+  watchdog_.disarm();
 
   Reply reply;
   if (!result) {

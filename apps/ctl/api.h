@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "apps/ctl/watchdog.h"
+
 namespace vesper::ctl {
 
 enum class Delivery {
@@ -34,7 +36,8 @@ class Api {
   Api(const Api&) = delete;
   Api& operator=(const Api&) = delete;
 
-  // For the next requests.
+  // For the next requests, from their beginning to the last byte of their answers. (Not for a
+  // resolver that hangs.)
   void set_answer_timeout(std::chrono::milliseconds timeout);
 
   // "http://host:port", as an ip list may name a node. Another is kNotSent.
@@ -46,8 +49,11 @@ class Api {
 
  private:
   struct Connection;
+  void stop();
+
   std::chrono::milliseconds answer_timeout_;
-  std::unique_ptr<Connection> connection_;
+  std::unique_ptr<Connection> connection_;  // changes only while the watchdog is disarmed
+  Watchdog watchdog_;
 };
 
 // The documented request bodies.

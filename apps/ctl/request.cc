@@ -58,11 +58,13 @@ class Requester {
  private:
   bool may_wait();
   int report(const Reply& reply) const;
+  int report_silence(const Reply& reply) const;
 
   const RequestOptions& options_;
   Api api_;
   Clock::time_point end_;
   std::string at_;
+  std::string asked_;  // whom the last request went to
   int hops_ = 0;
   std::optional<Reply> last_answer_;
 };
@@ -81,7 +83,8 @@ int Requester::run() {
   while (true) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(end_ - Clock::now());
     api_.set_answer_timeout(std::clamp(left, kPause, kAnswerTimeout));
-    Reply reply = api_.send(at_, is_put ? "PUT" : "GET", "/request", body);
+    asked_ = at_;
+    Reply reply = api_.send(asked_, is_put ? "PUT" : "GET", "/request", body);
     const Next next = judge(reply, is_put);
     if (reply.delivery == Delivery::kAnswered) last_answer_ = reply;
     if (next == Next::kDone) return report(reply);
@@ -97,21 +100,8 @@ int Requester::run() {
 }
 
 int Requester::report(const Reply& reply) const {
-  const bool is_open = reply.delivery == Delivery::kBroken && options_.value;
-  if (is_open) {
-    fmt::print(stderr,
-               "vesperctl: {} took the request and did not answer: the put may have taken "
-               "effect or not\n",
-               at_);
-  }
-  if (!last_answer_ && reply.delivery == Delivery::kNotSent) {
-    fmt::print(stderr, "vesperctl: no node could be reached at {} within {} ms\n", options_.address,
-               options_.timeout.count());
-    return kUnreachable;
-  }
-  // An earlier reply, a redirect say, is not what became of a put that was sent on.
-  fmt::print("{}\n",
-             last_answer_ && !is_open ? one_line(last_answer_->body) : R"({"code":"fail"})");
+  if (reply.delivery != Delivery::kAnswered) return report_silence(reply);
+  fmt::print("{}\n", one_line(reply.body));
   if (reply.is_success) return kSuccess;
   if (reply.outcome == "unknown") {
     fmt::print(stderr, "vesperctl: the put was not committed in time and may yet take effect\n");
@@ -120,6 +110,35 @@ int Requester::report(const Reply& reply) const {
                options_.timeout.count());
   }
   return kFail;
+}
+
+// Whoever was asked last gave no answer.
+int Requester::report_silence(const Reply& reply) const {
+  if (reply.delivery == Delivery::kBroken && options_.value) {
+    fmt::print(R"({{"code":"fail"}})"
+               "\n");
+    fmt::print(stderr,
+               "vesperctl: {} took the request and did not answer: the put may have taken "
+               "effect or not\n",
+               asked_);
+    return kFail;
+  }
+  const bool is_reached = reply.delivery == Delivery::kBroken;
+  if (last_answer_) {
+    // Of somebody else before: a redirect, say. It is no answer of a leader.
+    fmt::print("{}\n", one_line(last_answer_->body));
+    fmt::print(stderr, "vesperctl: {} {} within {} ms; the request has no effect\n", asked_,
+               is_reached ? "did not answer" : "could not be reached", options_.timeout.count());
+    return kFail;
+  }
+  if (is_reached) {
+    fmt::print(stderr, "vesperctl: {} did not answer within {} ms\n", asked_,
+               options_.timeout.count());
+  } else {
+    fmt::print(stderr, "vesperctl: no node could be reached at {} within {} ms\n", options_.address,
+               options_.timeout.count());
+  }
+  return kUnreachable;
 }
 
 }  // namespace

@@ -1,10 +1,12 @@
 """vesperctl: what it prints, its exit statuses, that it waits, that it ends, and the cluster that it runs."""
 
+import contextlib
 import http.server
 import json
 import os
 import re
 import signal
+import socket
 import threading
 import time
 
@@ -51,6 +53,35 @@ class Doubles:
         for one in self.servers:
             one.shutdown()
             one.server_close()
+
+
+class Silent:
+    """A node that takes connections and never finishes an answer: it sends `begin`, and then a byte now and then."""
+
+    def __init__(self, begin=b"", byte=b""):
+        self.begin, self.byte = begin, byte
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.address = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=self.dribble, args=self.socket.accept()[:1], daemon=True).start()
+
+    def dribble(self, connection):
+        with connection, contextlib.suppress(OSError):
+            connection.sendall(self.begin)
+            while self.socket.fileno() >= 0:
+                time.sleep(0.05)
+                connection.sendall(self.byte)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
 
 
 def statuses_tell_success_fail_usage_and_no_node(programs):
@@ -151,6 +182,32 @@ def its_patience_has_a_bound(programs):
                 check_equal(done.returncode, 1, f"without a majority: {done}")
                 check_equal(json.loads(done.stdout)["code"], "fail", "what it prints")
                 check(took < 3, f"a timeout of 2 s took {took:.2f} s")
+
+
+def a_node_that_never_finishes_an_answer_is_told_as_such(programs):
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+    for begin, byte, why in ((b"", b"", "nothing comes"), (head + b"X: ", b"x", "a header comes slowly"),
+                             (head + b"Content-Length: 100000\r\n\r\n", b" ", "a body comes slowly")):
+        with Silent(begin, byte) as node:
+            for words, status, out, said in (
+                ([node.address, "k"], 3, "", f"{node.address} did not answer within 800 ms"),
+                ([node.address, "k", "v"], 1, '{"code":"fail"}\n', "may have taken effect or not"),
+            ):
+                start = time.monotonic()
+                done = run([programs.vesperctl, *words, "--timeout", "800"])
+                took = time.monotonic() - start
+                check_equal((done.returncode, done.stdout), (status, out), f"{why}: {words} {done}")
+                check(said in done.stderr, f"{why}: {words}: {done.stderr}")
+                check(0.7 < took < 2, f"{why}: a timeout of 0.8 s took {took:.2f} s")
+            start = time.monotonic()
+            done = run([programs.vesperctl, "status", node.address])
+            check_equal(done.returncode, 3, f"{why}: status {done}")
+            check(time.monotonic() - start < 3, f"{why}: status ends")
+    with Silent() as node, Doubles(1) as doubles:
+        doubles.servers[0].answer = {"code": "fail", "payload": {"key": "k", "message": node.address}}
+        done = run([programs.vesperctl, doubles.addresses[0], "k", "--timeout", "800"])
+        check_equal(done.returncode, 1, f"a leader that does not answer: {done}")
+        check(f"{node.address} did not answer" in done.stderr, f"it is named: {done}")
 
 
 def two_nodes_that_point_at_each_other_end_it(programs):
@@ -299,6 +356,7 @@ main([
     any_key_is_taken_as_it_stands,
     it_waits_through_an_election,
     its_patience_has_a_bound,
+    a_node_that_never_finishes_an_answer_is_told_as_such,
     two_nodes_that_point_at_each_other_end_it,
     a_put_of_unknown_outcome_is_not_repeated,
     status_shows_every_node_and_who_leads,
