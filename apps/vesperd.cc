@@ -81,12 +81,12 @@ int run(const vesper::VesperdOptions& options, std::size_t descriptors, int sign
   logger.line(LogLevel::kInfo, "vesperd " + std::string(vesper::kVesperVersion) + " at " +
                                    own.line + ", data directory " + options.data_directory +
                                    (options.sync ? "" : ", without fsync (unsafe)"));
-  if (const vesper::Status started = runtime.start(); !started.ok()) {
+  // The port first: whoever must not run on it must not write an identity either, nor vote.
+  vesper::Status started = server.bind(options.bind_host, own.port);
+  if (started.ok()) started = runtime.start();
+  if (started.ok()) started = server.serve();
+  if (!started.ok()) {
     logger.line(LogLevel::kError, "cannot start: " + started.error().message);
-    return 1;
-  }
-  if (const vesper::Status started = server.start(options.bind_host, own.port); !started.ok()) {
-    logger.line(LogLevel::kError, started.error().message);
     return 1;
   }
   const bool by_signal = wait_for_signal(signals, runtime.failure_descriptor());

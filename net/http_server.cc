@@ -18,6 +18,7 @@
 #include "net/file_descriptor.h"
 #include "net/http_connection.h"
 #include "net/json.h"
+#include "net/listener.h"
 
 namespace vesper::net {
 
@@ -115,11 +116,6 @@ class HttpServer::Impl : public httplib::Server {
     set_keep_alive_max_count(1'000'000);
     set_keep_alive_timeout(
         std::chrono::duration_cast<std::chrono::seconds>(limits.idle_time).count());
-    // SO_REUSEADDR only: with SO_REUSEPORT a second process on the same port would succeed.
-    set_socket_options([](socket_t socket) {
-      const int on = 1;
-      ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    });
     // Our own dispatch; the library routes by regular expressions on the decoded path.
     set_pre_routing_handler([this](const httplib::Request& request, httplib::Response& response) {
       answer(request, response);
@@ -129,25 +125,23 @@ class HttpServer::Impl : public httplib::Server {
                              std::exception_ptr) { put(error_reply(500, "internal"), response); });
   }
 
-  Status start(const std::string& host, std::uint16_t port) {
+  // The library has no part in listening: its loop ends for good when the system is out of
+  // descriptors or memory for a moment, and its backlog of 5 drops a burst of connections.
+  Status bind(const std::string& host, std::uint16_t port) {
     if (!stop_.is_open()) return Error{ErrorCode::kIo, "no eventfd"};
-    // The host may have both kinds of address; IPv4 is what everybody reaches it by.
-    if (host == "localhost") set_address_family(AF_INET);
-    errno = 0;
-    const int bound = port == 0 ? bind_to_any_port(host) : bind_to_port(host, port) ? port : -1;
-    if (bound <= 0) {
-      const std::string reason = errno != 0 ? std::strerror(errno) : "the host is unknown";
-      return Error{ErrorCode::kIo,
-                   "cannot listen on " + host + ":" + std::to_string(port) + ": " + reason};
-    }
-    port_ = static_cast<std::uint16_t>(bound);
-    // From here on the library has no part in it: its loop ends for good when the system is out of
-    // descriptors or memory for a moment.
-    listener_ = FileDescriptor(svr_sock_.exchange(INVALID_SOCKET));
-    // The library's backlog of 5 drops a burst of connections.
+    auto bound = bind_socket(host, port);
+    if (!bound.ok()) return bound.error();
+    listener_ = std::move(bound.value());
+    port_ = port_of(listener_);
+    return {};
+  }
+
+  Status serve() {
+    VESPER_CHECK(listener_.is_open());
     if (::listen(listener_.get(), kBacklog) != 0 ||
         ::fcntl(listener_.get(), F_SETFL, O_NONBLOCK) != 0) {
-      return Error{ErrorCode::kIo, std::string("cannot listen: ") + std::strerror(errno)};
+      return Error{ErrorCode::kIo,
+                   "cannot listen on port " + std::to_string(port_) + ": " + std::strerror(errno)};
     }
     acceptor_ = std::thread([this] { accept_connections(); });
     return {};
@@ -289,8 +283,11 @@ HttpServer::~HttpServer() {
   finish_stop();
 }
 
-Status HttpServer::start(const std::string& host, std::uint16_t port) {
-  return impl_->start(host, port);
+Status HttpServer::bind(const std::string& host, std::uint16_t port) {
+  return impl_->bind(host, port);
+}
+Status HttpServer::serve() {
+  return impl_->serve();
 }
 std::uint16_t HttpServer::port() const {
   return impl_->port();

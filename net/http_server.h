@@ -1,7 +1,7 @@
-// The HTTP server: one port, a thread a live connection, bounded. It listens and writes replies by
-// cpp-httplib; the connection loop, the framing of requests and their bounds are ours
-// (net/http_connection.h), because the library's own loop executes parts of bodies as requests and
-// holds up a stop. The library's header is seen by http_server.cc alone.
+// The HTTP server: one port, a thread a live connection, bounded. It writes replies by cpp-httplib;
+// listening, the connection loop, the framing of requests and their bounds are ours
+// (net/listener.h, net/http_connection.h), because the library's own loop executes parts of bodies
+// as requests and holds up a stop. The library's header is seen by http_server.cc alone.
 #pragma once
 
 #include <cstdint>
@@ -22,9 +22,11 @@ class HttpServer {
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
 
-  // Binds, listens and serves from now on. Port 0: one that the system chooses. Call once.
-  // Errors: kIo, naming the address and the reason.
-  Status start(const std::string& host, std::uint16_t port);
+  // Takes the port. Port 0: one that the system chooses. Call once. Until serve, the system refuses
+  // whoever connects. Errors: kIo, naming the address and the reason.
+  Status bind(const std::string& host, std::uint16_t port);
+  // Listens and serves from now on. Requires: bound. Call once. Errors: kIo.
+  Status serve();
   std::uint16_t port() const;
   std::size_t connections() const;
 

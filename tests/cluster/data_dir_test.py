@@ -79,7 +79,9 @@ def a_port_that_is_taken_is_refused(programs):
         cluster.start_all()
         first = cluster.processes[1]
         port = cluster.addresses[1].rsplit(":", 1)[1]
-        start_fails(cluster, 1, port, data_dir=os.path.join(cluster.dir, "fresh"))
+        fresh = os.path.join(cluster.dir, "fresh")
+        start_fails(cluster, 1, port, "in use", data_dir=fresh)
+        check(not os.path.exists(fresh), "a node without a port leaves no data directory")
         cluster.processes[1] = first
         check(first.poll() is None, "the first process goes on")
 

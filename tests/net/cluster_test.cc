@@ -42,7 +42,7 @@ std::vector<net::NodeAddress> free_addresses(std::size_t count) {
   std::vector<net::NodeAddress> addresses;
   for (std::size_t i = 0; i < count; ++i) {
     held.push_back(std::make_unique<net::HttpServer>(net::HttpLimits{}, handler));
-    REQUIRE(held.back()->start("127.0.0.1", 0).ok());
+    REQUIRE(held.back()->bind("127.0.0.1", 0).ok());
     const std::uint16_t port = held.back()->port();
     addresses.push_back({"http://127.0.0.1:" + std::to_string(port), "127.0.0.1", port});
   }
@@ -58,10 +58,11 @@ class TestNode {
         service_({.addresses = addresses, .version = "test"}, runtime),
         server(net::HttpLimits{}, service_) {
     service_.set_connections([this] { return server.connections(); });
+    REQUIRE(server.bind("127.0.0.1", addresses[id].port).ok());
     const Status started = runtime.start();
     CAPTURE(started.ok() ? "" : started.error().message);
     REQUIRE(started.ok());
-    REQUIRE(server.start("127.0.0.1", addresses[id].port).ok());
+    REQUIRE(server.serve().ok());
   }
   ~TestNode() { stop(); }
   void stop() {
@@ -286,7 +287,8 @@ TEST_CASE("a peer that does not read holds up neither its sender's caller nor an
   ::getsockname(deaf.get(), reinterpret_cast<sockaddr*>(&address), &length);
   NullHandler handler;
   net::HttpServer good({}, handler);
-  REQUIRE(good.start("127.0.0.1", 0).ok());
+  REQUIRE(good.bind("127.0.0.1", 0).ok());
+  REQUIRE(good.serve().ok());
 
   net::PeerSender to_deaf({"", "127.0.0.1", ntohs(address.sin_port)});
   net::PeerSender to_good({"", "127.0.0.1", good.port()});

@@ -34,8 +34,8 @@ class EchoHandler : public net::HttpHandler {
 
 struct EchoServer {
   explicit EchoServer(net::HttpLimits limits = {}) : server(limits, handler) {
-    const Status started = server.start("127.0.0.1", 0);
-    REQUIRE(started.ok());
+    REQUIRE(server.bind("127.0.0.1", 0).ok());
+    REQUIRE(server.serve().ok());
   }
   EchoHandler handler;
   net::HttpServer server;

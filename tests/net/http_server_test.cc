@@ -234,12 +234,22 @@ TEST_CASE("the text of an exception does not leak") {
   ++counts().probes;
 }
 
+TEST_CASE("a port that is taken and not served yet refuses whoever connects") {
+  EchoHandler handler;
+  net::HttpServer server({}, handler);
+
+  REQUIRE(server.bind("127.0.0.1", 0).ok());
+  CHECK(!RawClient(server.port()).is_connected());
+  REQUIRE(server.serve().ok());
+  CHECK(RawClient(server.port()).is_connected());
+}
+
 TEST_CASE("the same port twice is refused with its reason") {
   EchoServer test;
   EchoHandler handler;
   net::HttpServer second({}, handler);
 
-  const Status started = second.start("127.0.0.1", test.server.port());
+  const Status started = second.bind("127.0.0.1", test.server.port());
 
   REQUIRE(!started.ok());
   CHECK(started.error().message.find("Address already in use") != std::string::npos);
