@@ -13,7 +13,11 @@ namespace {
 
 Result<Random> seeded_by_the_system() {
   std::uint64_t seed = 0;
-  if (::getrandom(&seed, sizeof seed, 0) != static_cast<ssize_t>(sizeof seed)) {
+  ssize_t count = 0;
+  do {
+    count = ::getrandom(&seed, sizeof seed, 0);  // it waits while the system has no entropy yet
+  } while (count < 0 && errno == EINTR);
+  if (count != static_cast<ssize_t>(sizeof seed)) {
     return Error{ErrorCode::kIo, std::string("no random seed: ") + std::strerror(errno)};
   }
   return Random(seed);
