@@ -8,6 +8,7 @@
 #include <csignal>
 
 #include "apps/vesperd_options.h"
+#include "apps/vesperd_stop.h"
 #include "net/http_server.h"
 #include "net/service.h"
 
@@ -56,8 +57,8 @@ vesper::net::HttpLimits within(std::size_t descriptors, const vesper::VesperdOpt
 }
 
 // False: the node stopped by itself.
-bool wait_for_signal(int signals, int failure) {
-  std::array<pollfd, 2> wait{{{signals, POLLIN, 0}, {failure, POLLIN, 0}}};
+bool wait_for_stop(int requested, int failure) {
+  std::array<pollfd, 2> wait{{{requested, POLLIN, 0}, {failure, POLLIN, 0}}};
   while (::poll(wait.data(), wait.size(), -1) < 0 && errno == EINTR) {
   }
   return wait[0].revents != 0;
@@ -65,6 +66,11 @@ bool wait_for_signal(int signals, int failure) {
 
 int run(const vesper::VesperdOptions& options, std::size_t descriptors, int signals) {
   vesper::net::Logger logger(options.node.id, options.log_level);
+  vesper::StopWatcher stop(signals, logger);
+  if (const vesper::Status watched = stop.start(); !watched.ok()) {
+    logger.line(LogLevel::kError, "cannot start: " + watched.error().message);
+    return 1;
+  }
   vesper::net::Runtime runtime({.node = options.node,
                                 .addresses = options.addresses,
                                 .disk = {options.data_directory, options.sync},
@@ -89,7 +95,7 @@ int run(const vesper::VesperdOptions& options, std::size_t descriptors, int sign
     logger.line(LogLevel::kError, "cannot start: " + started.error().message);
     return 1;
   }
-  const bool by_signal = wait_for_signal(signals, runtime.failure_descriptor());
+  const bool by_signal = wait_for_stop(stop.requested(), runtime.failure_descriptor());
   server.begin_stop();
   runtime.stop();
   server.finish_stop();

@@ -1,10 +1,13 @@
 """Nodes that die, stop and come back under load: a new leader serves soon, nothing acknowledged is lost, nobody
 reads the past. The clients' history is judged by the simulator's own linearizability check."""
 
+import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
+import statistics
 import subprocess
 import time
 
@@ -239,6 +242,80 @@ def sigterm_ends_a_node_within_a_second(programs):
             check_equal(process.wait(timeout=2), 0, "the exit status after SIGINT")
 
 
+# A disk whose syncs take three seconds while a file is there.
+SLOW_DISK = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static int slowly(const char* name, int fd) {
+  if (access(getenv("VESPER_TEST_SLOW_DISK"), F_OK) == 0) sleep(3);
+  return ((int (*)(int))dlsym(RTLD_NEXT, name))(fd);
+}
+int fsync(int fd) { return slowly("fsync", fd); }
+int fdatasync(int fd) { return slowly("fdatasync", fd); }
+"""
+
+
+def slow_disk(cluster):
+    """The environment of a node with such a disk, and the file; nothing without a C compiler."""
+    compiler = next(filter(shutil.which, ("cc", "gcc", "clang")), None)
+    if not compiler:
+        return None
+    source, library, is_slow = (os.path.join(cluster.dir, name) for name in ("slow.c", "slow.so", "slow"))
+    with open(source, "w") as file:
+        file.write(SLOW_DISK)
+    done = run([compiler, "-shared", "-fPIC", "-o", library, source, "-ldl"])
+    check_equal(done.returncode, 0, f"{compiler}: {done.stderr}")
+    return {"LD_PRELOAD": library, "VESPER_TEST_SLOW_DISK": is_slow}, is_slow
+
+
+def touch(file):
+    with open(file, "w"):
+        pass
+
+
+def sigterm_takes_no_longer_on_a_slow_disk(programs):
+    with Cluster(programs, nodes=1) as cluster:
+        found = slow_disk(cluster)
+        if not found:
+            print("     no C compiler: a slow disk was not tried")
+            return
+        environment, is_slow = found
+        took = []
+        for count in range(3):
+            cluster.start(0, environment=environment)
+            cluster.wait_leader()
+            cluster.put_done(f"k{count}", "on disk")
+            touch(is_slow)
+            if count > 0:  # the first time idle; then with a put that waits for its sync
+                with contextlib.suppress(OSError):
+                    put(cluster.addresses[0], f"lost{count}", "not yet", timeout=0.2)
+            took.append(seconds_to_end(cluster, "a node on a slow disk"))
+            cluster.start(0, environment=environment)
+            time.sleep(0.3)
+            check(cluster.processes[0].poll() is None, "a start on a slow disk takes long")
+            took.append(seconds_to_end(cluster, "a start on a slow disk"))
+            os.remove(is_slow)
+        # One sync takes three seconds; the machine may be slow for a moment too.
+        check(statistics.median(took) < 1 and max(took) < 2, f"SIGTERM took {took} s")
+        cluster.start(0)
+        cluster.wait_leader()
+        for count in range(3):
+            value = cluster.get_until_answered(f"k{count}").json["payload"]["value"]
+            check_equal(value, "on disk", "what was acknowledged is there")
+
+
+def seconds_to_end(cluster, what):
+    start = time.monotonic()
+    check_equal(cluster.terminate(0), 0, f"the exit status of {what} after SIGTERM")
+    took = time.monotonic() - start
+    print(f"     SIGTERM ended {what} in {took:.2f} s")
+    check("ended by a signal" in cluster.log(0).splitlines()[-1], f"it says so: {cluster.log(0)}")
+    return took
+
+
 def a_node_that_was_away_catches_up(programs):
     with Cluster(programs) as cluster:
         cluster.start_all()
@@ -268,5 +345,6 @@ main([
     a_stopped_leader_under_load,
     two_of_five_down_then_three,
     sigterm_ends_a_node_within_a_second,
+    sigterm_takes_no_longer_on_a_slow_disk,
     a_node_that_was_away_catches_up,
 ])

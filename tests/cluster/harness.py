@@ -157,11 +157,12 @@ class Cluster:
                 print(f"--- the log of node {node} ends:")
                 print("\n".join(self.log(node).splitlines()[-8:]))
 
-    def start(self, node, *options, ip_list=None, data_dir=None):
+    def start(self, node, *options, ip_list=None, data_dir=None, environment=None):
         command = [self.programs.vesperd, str(node), ip_list or self.ip_list,
                    "--data-dir", data_dir or self.data_dir(node), *options]
         with open(self.log_file(node), "a") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.dir,
+                                       env={**os.environ, **(environment or {})},
                                        stdin=subprocess.DEVNULL, preexec_fn=die_with_parent)
         self.processes[node] = process
         return process
@@ -235,6 +236,17 @@ class Cluster:
 
     def follower_of(self, leader):
         return next(node for node in self.up() if node != leader)
+
+    def put_done(self, key, value, seconds=10.0):
+        """A put by whoever leads now. Only one that can never take effect is repeated: of an election, which a
+        slow machine may bring at any time, or of a place that the leader left."""
+        end = time.monotonic() + seconds
+        while True:
+            reply = put(self.addresses[self.wait_leader()], key, value)
+            if reply.code == "success":
+                return
+            check(reply.outcome == "rejected" and time.monotonic() < end, f"PUT {key}: {reply}")
+            time.sleep(0.02)
 
     def put_until_done(self, key, value, seconds=5.0):
         """For a cluster that just lost its leader: any node that is up, again until it is done."""
