@@ -193,8 +193,8 @@ HttpReply status_reply(const StatusFacts& facts, const std::vector<NodeAddress>&
                  view.keys);
   fmt::format_to(out, R"(,"state_hash":"{:016x}","cluster":"{:016x}","incarnation":"{:016x}")",
                  view.state_hash, view.cluster.value(), view.incarnation.value());
-  fmt::format_to(out, R"(,"version":"{}","uptime":{:.3f},"connections":{},"nodes":[)",
-                 facts.version, facts.uptime_seconds, facts.connections);
+  fmt::format_to(out, R"(,"version":"{}","pid":{},"uptime":{:.3f},"connections":{},"nodes":[)",
+                 facts.version, facts.pid, facts.uptime_seconds, facts.connections);
   for (std::size_t i = 0; i < addresses.size(); ++i) {
     if (i > 0) reply.body += ',';
     append_json_string(addresses[i].line, reply.body);

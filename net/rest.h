@@ -31,6 +31,7 @@ struct StatusFacts {
   std::string version;
   double uptime_seconds = 0;
   std::size_t connections = 0;
+  std::int64_t pid = 0;  // by which who started the node knows that it is the node
 };
 HttpReply status_reply(const StatusFacts& facts, const std::vector<NodeAddress>& addresses);
 

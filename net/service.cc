@@ -1,5 +1,7 @@
 #include "net/service.h"
 
+#include <unistd.h>
+
 #include "core/node/wire.h"
 
 namespace vesper::net {
@@ -52,7 +54,8 @@ HttpReply Service::on_status(const HttpRequest& request) {
   return status_reply({.view = runtime_.view(),
                        .version = options_.version,
                        .uptime_seconds = uptime.count(),
-                       .connections = connections_ ? connections_() : 0},
+                       .connections = connections_ ? connections_() : 0,
+                       .pid = ::getpid()},
                       options_.addresses);
 }
 

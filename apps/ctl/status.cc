@@ -53,6 +53,7 @@ NodeStatus ask_status(const std::string& address, std::chrono::milliseconds time
 
   status.is_reachable = true;
   status.id = number(json, "id");
+  status.pid = number(json, "pid");
   status.phase = text(json, "phase");
   status.role = text(json, "role");
   status.term = number(json, "term");

@@ -14,6 +14,7 @@ struct NodeStatus {
   std::string address;
   bool is_reachable = false;
   std::uint64_t id = 0;
+  std::uint64_t pid = 0;
   std::string phase;
   std::string role;
   std::uint64_t term = 0;

@@ -1,11 +1,8 @@
-"""vesperctl: what it prints, its exit statuses, that it waits, that it ends, and the cluster that it runs."""
+"""vesperctl: what it prints, its exit statuses, that it waits, and that it ends."""
 
 import contextlib
 import http.server
 import json
-import os
-import re
-import signal
 import socket
 import threading
 import time
@@ -282,74 +279,6 @@ def bench_counts_and_measures(programs):
         check(all(word in text for word in ("p50", "p99", "p99.9", "/s")), f"as text: {text}")
 
 
-def end_of_cluster(process, number):
-    process.send_signal(number)
-    start = time.monotonic()
-    process.wait(timeout=10)
-    return time.monotonic() - start
-
-
-def alive(pid):
-    try:
-        with open(f"/proc/{pid}/stat") as stat:
-            return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-class RunCluster:
-    """vesperctl cluster, with what it says."""
-
-    def __init__(self, cluster, folder):
-        self.out = os.path.join(cluster.dir, "said")
-        with open(self.out, "w") as out:
-            self.process = cluster.spawn(
-                [cluster.programs.vesperctl, "cluster", "--nodes", "3", "--dir", folder],
-                stdout=out, stderr=out)
-        wait_for(lambda: "try:" in self.said() or self.process.poll() is not None, 15, "it is up")
-        self.pids = [int(pid) for pid in re.findall(r"pid (\d+)", self.said())]
-        self.addresses = re.findall(r"http://127\.0\.0\.1:\d+", self.said())[:3]
-
-    def said(self):
-        with open(self.out) as file:
-            return file.read()
-
-
-def cluster_runs_until_it_is_told_to_end(programs):
-    with Cluster(programs, nodes=1) as place:
-        folder = os.path.join(place.dir, "local")
-        for count, number in enumerate((signal.SIGINT, signal.SIGTERM)):
-            local = RunCluster(place, folder)
-            check_equal(len(local.pids), 3, f"three nodes: {local.said()}")
-            command = re.search(r'vesperctl (http://\S+) (\S+) "(.*)"', local.said())
-            check(command, f"a first command to try: {local.said()}")
-            done = run([programs.vesperctl, *command.groups()])
-            check_equal(done.returncode, 0, f"the first command: {done}")
-            at = local.addresses[0]
-            if count == 1:
-                done = run([programs.vesperctl, at, "kept"])
-                check_equal(done.returncode, 0, f"the same cluster again: {done}")
-            check_equal(run([programs.vesperctl, at, "kept", "1"]).returncode, 0, "PUT")
-            check(end_of_cluster(local.process, number) < 3, "it ends soon")
-            check_equal(local.process.returncode, 0, "its exit status")
-            check(not any(alive(pid) for pid in local.pids), "no node is left")
-
-
-def cluster_says_when_a_node_dies_and_restarts_none(programs):
-    with Cluster(programs, nodes=1) as place:
-        local = RunCluster(place, os.path.join(place.dir, "local"))
-        os.kill(local.pids[1], signal.SIGKILL)
-        wait_for(lambda: f"pid {local.pids[1]}) was ended by signal 9" in local.said(), 3,
-                 "the death is told")
-        time.sleep(0.5)
-        done = run([programs.vesperctl, "status", local.addresses[0]])
-        check("unreachable" in done.stdout, f"nothing was restarted: {done.stdout}")
-        local.process.kill()
-        local.process.wait()
-        wait_for(lambda: not any(alive(pid) for pid in local.pids), 3,
-                 "the nodes end with a vesperctl that was killed")
-
-
 main([
     statuses_tell_success_fail_usage_and_no_node,
     any_value_goes_as_a_json_string,
@@ -361,6 +290,4 @@ main([
     a_put_of_unknown_outcome_is_not_repeated,
     status_shows_every_node_and_who_leads,
     bench_counts_and_measures,
-    cluster_runs_until_it_is_told_to_end,
-    cluster_says_when_a_node_dies_and_restarts_none,
 ])
