@@ -7,8 +7,11 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <cstdio>
 #include <fstream>
+#include <memory>
+#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -42,6 +45,11 @@ struct Run {
   std::vector<std::string> nodes;
   std::string name;  // of this run: in its keys if it keeps a history, and in its values
   std::atomic<bool> is_over{false};
+
+  std::string key_name(std::uint64_t key) const {
+    return options.history_file.empty() ? fmt::format("bench{}", key)
+                                        : fmt::format("{}-{}", name, key);
+  }
 };
 
 struct Tally {
@@ -51,24 +59,23 @@ struct Tally {
   History history;
 };
 
+// One client, through the whole run.
 class Worker {
  public:
-  Worker(const Run& run, std::uint64_t number, Tally& tally)
+  Worker(Run& run, std::uint64_t number)
       : run_(run),
         number_(number),
-        tally_(tally),
         api_(kAnswerTimeout),
         draws_(Random(hash64(as_bytes(run.name))), {Purpose::kClient, number}),
         node_(run.options.address) {}
 
-  void work() {
+  void work(Tally& tally) {
+    tally_ = &tally;
     while (!run_.is_over.load(std::memory_order_relaxed)) operate();
   }
-  // Puts this client's share of the keys, so that gets find them.
-  void fill() {
-    const std::uint64_t clients = run_.options.clients;
-    for (std::uint64_t key = number_; key < run_.options.keys; key += clients) put(key_name(key));
-  }
+  // Puts this client's share of the keys, each until it is there, so that gets find them. The run
+  // is over when that cannot be done by the end.
+  void fill(Tally& tally, Clock::time_point end);
 
  private:
   void operate();
@@ -76,23 +83,31 @@ class Worker {
   Kind request(const char* method, const std::string& body, Operation& operation);
   Kind judge(const Reply& reply, bool is_put) const;
   void go_on_after(const Reply& reply, Kind kind);
-  std::string key_name(std::uint64_t key) const {
-    return run_.options.history_file.empty() ? fmt::format("bench{}", key)
-                                             : fmt::format("{}-{}", run_.name, key);
-  }
   std::string next_value();
 
-  const Run& run_;
+  Run& run_;
   std::uint64_t number_;
-  Tally& tally_;
+  Tally* tally_ = nullptr;
   Api api_;
   RandomStream draws_;
   std::string node_;  // whom it takes for the leader
   std::uint64_t puts_ = 0;
 };
 
+void Worker::fill(Tally& tally, Clock::time_point end) {
+  tally_ = &tally;
+  for (std::uint64_t key = number_; key < run_.options.keys; key += run_.options.clients) {
+    Kind kind = Kind::kUnreachable;
+    while (kind != Kind::kOk) {
+      if (kind == Kind::kRefused || Clock::now() >= end) run_.is_over = true;
+      if (run_.is_over.load(std::memory_order_relaxed)) return;
+      kind = put(run_.key_name(key));
+    }
+  }
+}
+
 void Worker::operate() {
-  const std::string key = key_name(draws_.below(run_.options.keys));
+  const std::string key = run_.key_name(draws_.below(run_.options.keys));
   const bool is_mixed = run_.options.op == "mixed";
   const bool is_put = is_mixed ? draws_.below(2) == 0 : run_.options.op == "put";
   if (is_put) {
@@ -127,11 +142,11 @@ Kind Worker::request(const char* method, const std::string& body, Operation& ope
   const Clock::time_point end = Clock::now();
 
   const Kind kind = judge(reply, is_put);
-  ++tally_.by_kind[static_cast<std::size_t>(kind)];
-  tally_.done.fetch_add(kind == Kind::kOk ? 1 : 0, std::memory_order_relaxed);
+  ++tally_->by_kind[static_cast<std::size_t>(kind)];
+  tally_->done.fetch_add(kind == Kind::kOk ? 1 : 0, std::memory_order_relaxed);
   if (kind == Kind::kOk) {
     const auto took = std::chrono::duration_cast<std::chrono::microseconds>(end - start).count();
-    tally_.latencies_us.push_back(static_cast<std::uint32_t>(took));
+    tally_->latencies_us.push_back(static_cast<std::uint32_t>(took));
   }
   if (!run_.options.history_file.empty()) {
     operation.client = number_;
@@ -141,7 +156,7 @@ Kind Worker::request(const char* method, const std::string& body, Operation& ope
                         : kind == Kind::kUnknown ? Outcome::kUnknown
                                                  : Outcome::kFail;
     if (!is_put && kind == Kind::kOk) operation.value = string_value_of(reply.body);
-    tally_.history.push_back(std::move(operation));
+    tally_->history.push_back(std::move(operation));
   }
   go_on_after(reply, kind);
   return kind;
@@ -171,34 +186,84 @@ void Worker::go_on_after(const Reply& reply, Kind kind) {
 
 // --- The whole run ---
 
-void show_progress(const std::vector<Tally>& tallies, const Run& run, Clock::time_point start) {
-  if (isatty(STDERR_FILENO) == 0) return;
-  std::uint64_t done = 0;
-  for (const Tally& tally : tallies) done += tally.done.load(std::memory_order_relaxed);
-  const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
-  fmt::print(stderr, "\r{:5.1f} of {:.0f} s: {} operations, {:.0f}/s ", seconds,
-             run.options.seconds, done, static_cast<double>(done) / seconds);
+// The threads of a phase, one a client.
+class Crew {
+ public:
+  template <class Task>
+  Crew(std::uint64_t size, Task task) : busy_(size) {
+    for (std::uint64_t i = 0; i < size; ++i) {
+      threads_.emplace_back([this, task, i] {
+        task(i);
+        leave();
+      });
+    }
+  }
+  ~Crew() {
+    for (std::thread& thread : threads_) thread.join();
+  }
+  // True once all have ended.
+  bool wait_until(Clock::time_point end) {
+    std::unique_lock lock(mutex_);
+    return left_.wait_until(lock, end, [this] { return busy_ == 0; });
+  }
+
+ private:
+  void leave() {
+    const std::lock_guard lock(mutex_);
+    if (--busy_ == 0) left_.notify_one();
+  }
+
+  std::mutex mutex_;
+  std::condition_variable left_;
+  std::uint64_t busy_;  // guarded by mutex_
+  std::vector<std::thread> threads_;
+};
+
+Clock::duration of_seconds(double seconds) {
+  return std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
 }
 
-void run_workers(Run& run, std::vector<Tally>& tallies, bool is_filling) {
-  std::vector<std::thread> threads;
+std::uint64_t done_in(const std::vector<Tally>& tallies) {
+  std::uint64_t done = 0;
+  for (const Tally& tally : tallies) done += tally.done.load(std::memory_order_relaxed);
+  return done;
+}
+
+void show_progress(const std::vector<Tally>& tallies, const std::string& what,
+                   Clock::time_point start) {
+  if (isatty(STDERR_FILENO) == 0) return;
+  const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  const std::uint64_t done = done_in(tallies);
+  fmt::print(stderr, "\r{:5.1f} of {}: {} done, {:.0f}/s ", seconds, what, done,
+             static_cast<double>(done) / seconds);
+}
+
+void clear_progress() {
+  if (isatty(STDERR_FILENO) != 0) fmt::print(stderr, "\r{:70}\r", "");
+}
+
+using Workers = std::vector<std::unique_ptr<Worker>>;
+
+void run_fill(Run& run, Workers& workers, std::vector<Tally>& tallies) {
   const Clock::time_point start = Clock::now();
-  for (std::uint64_t i = 0; i < run.options.clients; ++i) {
-    threads.emplace_back([&run, &tallies, i, is_filling] {
-      Worker worker(run, i, tallies[i]);
-      is_filling ? worker.fill() : worker.work();
-    });
+  const Clock::time_point end = start + of_seconds(run.options.fill_seconds);
+  const std::string what = fmt::format("at most {:.0f} s, putting {} keys first",
+                                       run.options.fill_seconds, run.options.keys);
+  Crew crew(workers.size(), [&](std::uint64_t i) { workers[i]->fill(tallies[i], end); });
+  while (!crew.wait_until(Clock::now() + kProgressInterval)) show_progress(tallies, what, start);
+  clear_progress();
+}
+
+void run_load(Run& run, Workers& workers, std::vector<Tally>& tallies) {
+  const Clock::time_point start = Clock::now();
+  const Clock::time_point end = start + of_seconds(run.options.seconds);
+  const std::string what = fmt::format("{:.0f} s", run.options.seconds);
+  Crew crew(workers.size(), [&](std::uint64_t i) { workers[i]->work(tallies[i]); });
+  while (Clock::now() < end) {
+    crew.wait_until(std::min(end, Clock::now() + kProgressInterval));
+    show_progress(tallies, what, start);
   }
-  if (!is_filling) {
-    const auto end = start + std::chrono::duration_cast<Clock::duration>(
-                                 std::chrono::duration<double>(run.options.seconds));
-    while (Clock::now() < end) {
-      std::this_thread::sleep_until(std::min(end, Clock::now() + kProgressInterval));
-      show_progress(tallies, run, start);
-    }
-    run.is_over = true;
-  }
-  for (std::thread& thread : threads) thread.join();
+  run.is_over = true;
 }
 
 struct Result {
@@ -248,13 +313,26 @@ void print_result(const BenchOptions& options, const Result& result) {
   }
 }
 
-bool write_history(const std::string& file, const std::vector<Tally>& tallies) {
-  std::ofstream out(file, std::ios::trunc);
+void write_history(std::ofstream& out, const std::vector<Tally>& tallies) {
   for (const Tally& tally : tallies) {
     for (const Operation& operation : tally.history) out << history_line(operation);
   }
-  out.close();
-  return out.good();
+}
+
+int fail(const std::string& what) {
+  fmt::print(stderr, "vesperctl: {}\n", what);
+  return kFail;
+}
+
+// Requires: the fill is over before its end.
+std::string why_not_filled(const BenchOptions& options, const std::vector<Tally>& tallies) {
+  const Result result = sum_up(tallies, options.fill_seconds);
+  if (result.by_kind[static_cast<std::size_t>(Kind::kRefused)] > 0) {
+    return "a node refused a put: is --value-size beyond its --max-body?";
+  }
+  return fmt::format(
+      "only {} of {} keys were put within {} s: is there a leader, or are there too many --keys?",
+      result.ok(), options.keys, options.fill_seconds);
 }
 
 }  // namespace
@@ -268,21 +346,32 @@ int run_bench(const BenchOptions& options) {
     fmt::print(stderr, "vesperctl: no node could be reached at {}\n", options.address);
     return kUnreachable;
   }
+  std::ofstream history;
+  if (!options.history_file.empty()) history.open(options.history_file, std::ios::trunc);
+  const std::string unwritten = options.history_file + " could not be written";
+  if (!history.good()) return fail(unwritten);  // now, not after the whole run
+
+  Workers workers;
+  for (std::uint64_t i = 0; i < options.clients; ++i) {
+    workers.push_back(std::make_unique<Worker>(run, i));
+  }
   std::vector<Tally> filled(options.clients);
-  if (options.op == "get") run_workers(run, filled, true);
+  if (options.op == "get") run_fill(run, workers, filled);
+  const bool is_filled = !run.is_over;
 
   std::vector<Tally> tallies(options.clients);
   const Clock::time_point start = Clock::now();
-  run_workers(run, tallies, false);
+  if (is_filled) run_load(run, workers, tallies);
   const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
-  if (isatty(STDERR_FILENO) != 0) fmt::print(stderr, "\r{:60}\r", "");
+  clear_progress();
 
   const Result result = sum_up(tallies, seconds);
-  print_result(options, result);
-  if (!options.history_file.empty() && !write_history(options.history_file, tallies)) {
-    fmt::print(stderr, "vesperctl: {} could not be written\n", options.history_file);
-    return kFail;
-  }
+  if (is_filled) print_result(options, result);
+  write_history(history, filled);
+  write_history(history, tallies);
+  history.flush();
+  if (!history.good()) return fail(unwritten);
+  if (!is_filled) return fail(why_not_filled(options, filled));
   return result.ok() > 0 ? kSuccess : kFail;
 }
 

@@ -15,11 +15,13 @@ struct BenchOptions {
   std::string op = "put";  // put, get or mixed
   std::uint64_t value_bytes = 100;
   std::uint64_t keys = 10'000;
+  double fill_seconds = 60;
   bool json = false;
   std::string history_file;  // empty: none
 };
 
-// The exit status: kSuccess if any operation succeeded, kUnreachable if no node was there.
+// The exit status: kSuccess if any operation succeeded, kUnreachable if no node was there, kFail
+// also if the keys of a get could not be put before, or the history not be written.
 int run_bench(const BenchOptions& options);
 
 }  // namespace vesper::ctl

@@ -3,6 +3,7 @@
 import contextlib
 import http.server
 import json
+import os
 import socket
 import threading
 import time
@@ -279,6 +280,45 @@ def bench_counts_and_measures(programs):
         check(all(word in text for word in ("p50", "p99", "p99.9", "/s")), f"as text: {text}")
 
 
+def bench_get_puts_every_key_first_and_its_history_is_whole(programs):
+    with Cluster(programs, nodes=3) as cluster:
+        cluster.start_all()
+        at = cluster.addresses[cluster.follower_of(cluster.wait_settled())]
+        file = os.path.join(cluster.dir, "history")
+        done = run([programs.vesperctl, "bench", at, "--clients", "4", "--seconds", "1", "--op", "get",
+                    "--keys", "50", "--json", "--history", file])
+        check_equal(done.returncode, 0, f"{done}")
+        with open(file) as lines:
+            history = [json.loads(line) for line in lines]
+        gets = [one for one in history if one["op"] == "get" and one["outcome"] == "ok"]
+        puts = [one for one in history if one["op"] == "put"]
+        check(all(one["op"] == "put" for one in history[:len(puts)]), "the puts come first")
+        check_equal(len({one["key"] for one in puts if one["outcome"] == "ok"}), 50, "keys that are put")
+        check_equal(len(gets), json.loads(done.stdout)["ok"], "gets")
+        check(gets and all(one["value"] for one in gets), "every get finds its key")
+        done = run([programs.vesper_sim, "check", file])
+        check(done.stdout.splitlines()[-1].startswith("PASS"), f"{done}")
+
+
+def bench_get_gives_up_when_it_cannot_put_its_keys(programs):
+    with Cluster(programs, nodes=3) as cluster:
+        leader = cluster.start_all()
+        at = cluster.addresses[leader]
+        bench = [programs.vesperctl, "bench", at, "--seconds", "30", "--op", "get"]
+        done = run([*bench, "--value-size", "1000000", "--keys", "1", "--history", "/nowhere/history"],
+                   timeout=10)
+        check_equal((done.returncode, done.stdout), (1, ""), "a history that cannot be written")
+        check("/nowhere/history could not be written" in done.stderr, f"{done}")
+        for node in range(3):
+            if node != leader:
+                cluster.kill(node)
+        start = time.monotonic()
+        done = run([*bench, "--keys", "100", "--fill-seconds", "1"])
+        check(time.monotonic() - start < 5, "it ends soon")
+        check_equal((done.returncode, done.stdout), (1, ""), f"without a majority: {done}")
+        check("0 of 100 keys were put within 1 s" in done.stderr, f"it says why: {done}")
+
+
 main([
     statuses_tell_success_fail_usage_and_no_node,
     any_value_goes_as_a_json_string,
@@ -290,4 +330,6 @@ main([
     a_put_of_unknown_outcome_is_not_repeated,
     status_shows_every_node_and_who_leads,
     bench_counts_and_measures,
+    bench_get_puts_every_key_first_and_its_history_is_whole,
+    bench_get_gives_up_when_it_cannot_put_its_keys,
 ])
