@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
+#include <csignal>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -41,10 +42,10 @@ void add_bench(CLI::App& app, BenchOptions& bench) {
   app.add_option("--keys", bench.keys, "How many keys they share; get puts each once, first")
       ->check(CLI::Range(1, 100'000'000))
       ->capture_default_str();
-  app.add_flag("--json", bench.json, "Print one JSON object instead of text");
   app.add_option("--fill-seconds", bench.fill_seconds, "How long get may take for these puts")
       ->check(CLI::Range(0.1, 86400.0))
       ->capture_default_str();
+  app.add_flag("--json", bench.json, "Print one JSON object instead of text");
   app.add_option("--history", bench.history_file,
                  "Write every operation to this file, for vesper-sim check");
 }
@@ -119,6 +120,7 @@ int run_subcommand(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);  // a node that ends while it is written to is an error to report
   const std::vector<std::string> words(argv + 1, argv + argc);
   return is_request(words) ? run_get_or_put(words) : run_subcommand(argc, argv);
 }

@@ -28,6 +28,12 @@ def alive(pid):
         return False
 
 
+def ignores(pid, number):
+    with open(f"/proc/{pid}/status") as status:
+        ignored = next(line for line in status if line.startswith("SigIgn:")).split()[1]
+    return int(ignored, 16) >> (number - 1) & 1
+
+
 class RunCluster:
     """vesperctl cluster, with what it says."""
 
@@ -56,6 +62,7 @@ def cluster_runs_until_it_is_told_to_end(programs):
             check(command, f"a first command to try: {local.said()}")
             done = run([programs.vesperctl, *command.groups()])
             check_equal(done.returncode, 0, f"the first command: {done}")
+            check(ignores(local.process.pid, signal.SIGPIPE), "a node that ends must not end it")
             at = local.addresses[0]
             if count == 1:
                 done = run([programs.vesperctl, at, "kept"])
