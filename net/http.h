@@ -47,8 +47,9 @@ struct HttpLimits {
   std::size_t connections = 2048;
   // Beyond these, kept for the other nodes, so that clients who hold all connections do not part a
   // node from its cluster: whoever asks for another path there gets 503 and is closed, and so is
-  // whoever asks for nothing within a second. Beyond these too: 503 at once.
+  // whoever asks for nothing within peer_time. Beyond these too: 503 at once.
   std::size_t peer_connections = 64;
+  std::chrono::milliseconds peer_time{1000};
   // The bodies of all requests of clients under way, and of other nodes, by what has come of them.
   // Beyond it: 503 and closed.
   std::size_t body_bytes = std::size_t{256} * 1024 * 1024;

@@ -27,8 +27,6 @@ namespace {
 constexpr int kBacklog = 1024;
 // Before the next try of an accept for which the system has no descriptor or no memory.
 constexpr int kAcceptPauseMilliseconds = 10;
-// In a place that is kept for the other nodes, a connection says within this time that it is one.
-constexpr std::chrono::milliseconds kPeerTime{1000};
 
 // Of the refusals that the library does not write.
 const char* reason_of(int status) {
@@ -77,7 +75,7 @@ class MemoryStream : public httplib::Stream {
 };
 
 HttpLimits of_kept_places(HttpLimits limits) {
-  limits.idle_time = limits.head_time = std::min(limits.head_time, kPeerTime);
+  limits.idle_time = limits.head_time = std::min(limits.head_time, limits.peer_time);
   return limits;
 }
 

@@ -13,7 +13,7 @@ namespace vesper::net_test {
 
 namespace {
 
-constexpr int kPatienceMs = 5000;
+constexpr int kPatienceMs = 10'000;
 
 bool is_readable_within(int socket, int milliseconds) {
   pollfd wait{socket, POLLIN, 0};

@@ -23,12 +23,12 @@ class RawClient {
   bool is_connected() const { return socket_.is_open(); }
   // False: the server has closed.
   bool send(std::string_view bytes);
-  // The next reply; nothing if the connection ends or five seconds pass. `has_body`: false after a
+  // The next reply; nothing if the connection ends or ten seconds pass. `has_body`: false after a
   // HEAD.
   std::optional<RawReply> reply(bool has_body = true);
   // Whether nothing arrives for this long.
   bool is_quiet_for(std::chrono::milliseconds time);
-  // Whether the server closes within five seconds, without a byte before.
+  // Whether the server closes within ten seconds, without a byte before.
   bool is_closed();
   int socket() const { return socket_.get(); }
 
