@@ -10,6 +10,7 @@ import ctypes
 import http.client
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -22,6 +23,8 @@ import traceback
 PR_SET_PDEATHSIG = 1
 # The documented client gives up after one second, the server before that.
 ANSWER_SECONDS_MAX = 1.0
+FIRST_PORT = 20000
+PORTS = 10000
 LIBC = ctypes.CDLL(None)
 
 
@@ -43,14 +46,19 @@ def die_with_parent():
 
 
 def free_ports(count):
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
+    """Ports that nobody has now, all held until the last is known. Below those that the system gives to connections:
+    such a one could take a node's port while the node is down."""
+    begin = random.randrange(PORTS)
+    with contextlib.ExitStack() as held:
+        ports = []
+        for number in range(PORTS):
+            port = FIRST_PORT + (begin + number) % PORTS
+            with contextlib.suppress(OSError):
+                held.enter_context(socket.socket()).bind(("127.0.0.1", port))
+                ports.append(port)
+            if len(ports) == count:
+                return ports
+    raise Failure("no free ports")
 
 
 def wait_for(condition, seconds, what):

@@ -7,7 +7,7 @@ import signal
 import socket
 import time
 
-from harness import Cluster, check, check_equal, main, run, wait_for
+from harness import Cluster, check, check_equal, free_ports, main, run, wait_for
 
 # A cluster that cannot be is told long before the patience for an election ends.
 AT_ONCE_SECONDS = 5
@@ -100,13 +100,13 @@ def refused(programs, folder, *options):
 
 
 def a_cluster_that_cannot_be_ends_at_once_and_leaves_no_list(programs):
-    with Cluster(programs, nodes=3) as place, socket.create_server(("127.0.0.1", 0)) as taken:
+    port = free_ports(2)[1]
+    with Cluster(programs, nodes=3) as place, socket.create_server(("127.0.0.1", port)):
         folder = os.path.join(place.dir, "local")
         ip_list = os.path.join(folder, "ip_list.txt")
         said = refused(programs, folder, "--vesperd", "/nonexistent")
         check("/nonexistent: No such file" in said, f"the last line of a log: {said}")
         check(not os.path.exists(ip_list), "no list of a cluster that was never formed")
-        port = taken.getsockname()[1]
         said = refused(programs, folder, "--base-port", str(port - 1))
         check(f"127.0.0.1:{port}" in said and "in use" in said, f"the port is named: {said}")
         check(not os.path.exists(ip_list), "no list when a port is taken")
