@@ -4,7 +4,7 @@ import os
 import shutil
 import time
 
-from harness import Cluster, check, check_equal, get, main, put, run, wait_for
+from harness import Cluster, check, check_equal, main, put, run, wait_for
 
 CRASHES = (-6, -8, -11)
 
@@ -24,9 +24,8 @@ def start_fails(cluster, node, *words, **options):
 
 
 def put_some(cluster, count=50):
-    at = cluster.addresses[cluster.wait_leader()]
     for number in range(count):
-        check_equal(put(at, f"k{number}", "x" * 200).code, "success", "PUT")
+        cluster.put_done(f"k{number}", "x" * 200)
 
 
 def the_directory_of_another_node_is_refused(programs):
@@ -55,7 +54,7 @@ def the_directory_of_another_cluster_is_refused(programs):
         cluster.kill(1)
         other.kill(1)
         start_fails(cluster, 1, "another cluster", data_dir=other.data_dir(1))
-        check_equal(get(cluster.addresses[cluster.wait_leader()], "k7").json, {"code": "fail"},
+        check_equal(cluster.get_until_answered("k7").json, {"code": "fail"},
                     "nothing of the other cluster came in")
         cluster.start(1)
         wait_for(lambda: cluster.status(1), 5, "with its own directory it starts")
@@ -108,8 +107,7 @@ def form_makes_a_cluster_without_waiting(programs):
     with Cluster(programs, nodes=3) as cluster:
         cluster.start(0, "--form")
         cluster.start(1)
-        leader = cluster.wait_leader()
-        check_equal(put(cluster.addresses[leader], "k", 1).code, "success", "PUT with two of three")
+        cluster.put_done("k", 1)  # with two of three
         cluster.start(2)
         wait_for(lambda: (cluster.status(2) or {}).get("keys") == 1, 10, "the third catches up")
 

@@ -6,7 +6,7 @@ import os
 import sys
 
 import document_client
-from harness import Cluster, check, check_equal, get, main, put, run, wait_for
+from harness import Cluster, check, check_equal, get, main, run, wait_for
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SUCCESS = {"code": "success"}
@@ -97,12 +97,11 @@ def the_documents_client_prints_what_the_document_shows(programs):
 
 def a_majority_is_enough_and_less_is_not(programs):
     with Cluster(programs) as cluster:
-        leader = cluster.start_all()
-        check_equal(put(cluster.addresses[leader], "k", "1").json, SUCCESS, "PUT with five")
+        cluster.start_all()
+        leader = cluster.put_done("k", "1")  # with five
         for node in [n for n in range(5) if n != leader][:2]:
             cluster.kill(node)
-        leader = cluster.wait_leader()
-        check_equal(put(cluster.addresses[leader], "k", "2").json, SUCCESS, "PUT with three")
+        leader = cluster.put_done("k", "2")  # with three
         cluster.kill(cluster.follower_of(leader))
         for node in cluster.up():
             answer = document_client.put(cluster.addresses[node], "k", "3")

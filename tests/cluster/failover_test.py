@@ -7,15 +7,22 @@ import os
 import shutil
 import signal
 import socket
-import statistics
 import subprocess
 import time
 
-from harness import Cluster, ask, check, check_equal, get, main, put, run, wait_for
+from harness import Cluster, check, check_equal, get, main, median, put, run, wait_for
 
-# The default election timeouts, and then some: what the users were promised.
+# The default election timeouts, and then some: what the users were promised. One of several samples may meet a
+# split vote, or a machine that is slow for a moment.
 SERVES_AGAIN_SECONDS = 2.0
+SERVES_AGAIN_SECONDS_MAX = 5.0
 KEYS = 300
+
+
+def serves_again(took):
+    print("     served again after", ", ".join(f"{seconds:.2f}" for seconds in took), "s")
+    check(median(took) < SERVES_AGAIN_SECONDS, f"served again only after {took} s")
+    check(max(took) < SERVES_AGAIN_SECONDS_MAX, f"served again only after {took} s")
 
 
 class Load:
@@ -37,7 +44,9 @@ class Load:
         self.result = json.loads(out)
         with open(self.file) as file:
             self.history = [json.loads(line) for line in file]
-        check(self.result["ok"] > 100, f"there was load: {self.result}")
+        done = sum(operation["outcome"] == "ok" for operation in self.history)
+        check_equal(done, self.result["ok"], "operations done, by the history and by the bench's count")
+        check(done > 0, f"there was load: {self.result}")
         return self.result
 
     def read_every_key(self):
@@ -65,17 +74,19 @@ class Load:
 def kill_9_of_the_leader_under_load(programs):
     with Cluster(programs) as cluster:
         leader = cluster.start_all()
-        load = Load(cluster, seconds=8)
-        time.sleep(2)
-        cluster.kill(leader)
-        took = cluster.put_until_done("after", "the kill")
-        print(f"     a new leader served after {took:.2f} s")
-        check(took < SERVES_AGAIN_SECONDS, f"served again only after {took:.2f} s")
-        check(cluster.wait_leader() != leader, "another node leads")
+        load = Load(cluster, seconds=12)
         time.sleep(1)
-        cluster.start(leader)
+        took = []
+        for _ in range(3):
+            leader = cluster.wait_settled()
+            cluster.kill(leader)
+            took.append(cluster.put_until_done("after", "the kill"))
+            check(cluster.wait_leader() != leader, "another node leads")
+            time.sleep(0.5)
+            cluster.start(leader)
         print(f"     {load.finish()}")
-        check(load.read_every_key() > 100, "many keys were written")
+        serves_again(took)
+        check(load.read_every_key() > 0, "keys were written")
         load.judge()
 
 
@@ -109,7 +120,7 @@ def kill_9_of_all_five_and_restart(programs):
         cluster.put_until_done("after", "the restart")
         print(f"     served {time.monotonic() - start:.2f} s after the restart")
         load.finish()
-        check(load.read_every_key() > 100, "many keys were written")
+        check(load.read_every_key() > 0, "keys were written")
         load.judge()
 
 
@@ -132,14 +143,14 @@ def a_stopped_leader_that_goes_on_reads_no_past(programs):
     with Cluster(programs) as cluster:
         old = cluster.start_all()
         at = cluster.addresses[old]
+        took = []
         for count in range(5):
             before = f"before {count}"
             cluster.put_until_done("k", before)
             old = cluster.wait_settled()
             at = cluster.addresses[old]
             cluster.pause(old)
-            took = cluster.put_until_done("k", f"after {count}")
-            check(took < SERVES_AGAIN_SECONDS, f"served again only after {took:.2f} s")
+            took.append(cluster.put_until_done("k", f"after {count}"))
             cluster.resume(old)
             for _ in range(20):
                 reply = get(at, "k")
@@ -147,6 +158,7 @@ def a_stopped_leader_that_goes_on_reads_no_past(programs):
                 check(value in (None, f"after {count}"), f"the past was read: {reply}")
                 # A fail must not look like an absent key either.
                 check(value or reply.message or reply.outcome, f"a key that is there: {reply}")
+        serves_again(took)
 
 
 def a_stopped_leader_that_believes_in_itself_answers_no_waiting_read(programs):
@@ -165,8 +177,7 @@ def a_stopped_leader_that_believes_in_itself_answers_no_waiting_read(programs):
         check_equal(put(cluster.addresses[0], "k", "before").code, "success", "PUT before")
         cluster.pause(0)
         waiting = [send_read(cluster.addresses[0], "k") for _ in range(16)]
-        took = cluster.put_until_done("k", "after")
-        check(took < SERVES_AGAIN_SECONDS, f"served again only after {took:.2f} s")
+        cluster.put_until_done("k", "after")
         cluster.resume(0)
         for connection in waiting:
             with connection:
@@ -188,16 +199,18 @@ def send_read(address, key):
 def a_stopped_leader_under_load(programs):
     with Cluster(programs) as cluster:
         leader = cluster.start_all()
-        load = Load(cluster, seconds=9)
+        load = Load(cluster, seconds=12)
         time.sleep(1)
-        for _ in range(2):
+        took = []
+        for _ in range(3):
             leader = cluster.wait_leader()
             cluster.pause(leader)
-            check(cluster.put_until_done("after", "the stop") < SERVES_AGAIN_SECONDS, "serves soon")
+            took.append(cluster.put_until_done("after", "the stop"))
             time.sleep(0.5)
             cluster.resume(leader)
             time.sleep(0.5)
         load.finish()
+        serves_again(took)
         load.read_every_key()
         load.judge()
 
@@ -208,8 +221,7 @@ def two_of_five_down_then_three(programs):
         cluster.put_until_done("k", "five")
         for count in range(2):
             cluster.kill(cluster.wait_leader())
-            took = cluster.put_until_done("k", f"{4 - count} are up")
-            check(took < SERVES_AGAIN_SECONDS, f"served again only after {took:.2f} s")
+            cluster.put_until_done("k", f"{4 - count} are up")
         dead = [node for node in range(5) if node not in cluster.processes]
         cluster.kill(cluster.wait_leader())
         end = time.monotonic() + 2
@@ -299,7 +311,7 @@ def sigterm_takes_no_longer_on_a_slow_disk(programs):
             took.append(seconds_to_end(cluster, "a start on a slow disk"))
             os.remove(is_slow)
         # One sync takes three seconds; the machine may be slow for a moment too.
-        check(statistics.median(took) < 1 and max(took) < 2, f"SIGTERM took {took} s")
+        check(median(took) < 1 and max(took) < 2, f"SIGTERM took {took} s")
         cluster.start(0)
         cluster.wait_leader()
         for count in range(3):
@@ -319,20 +331,17 @@ def seconds_to_end(cluster, what):
 def a_node_that_was_away_catches_up(programs):
     with Cluster(programs) as cluster:
         cluster.start_all()
-        leader = cluster.wait_settled()
-        away = cluster.follower_of(leader)
+        away = cluster.follower_of(cluster.wait_settled())
         cluster.kill(away)
-        at = cluster.addresses[leader]
         for count in range(500):
-            check_equal(put(at, f"k{count}", "x" * 1000).code, "success", "PUT")
+            leader = cluster.put_done(f"k{count}", "x" * 1000)
         cluster.start(away)
 
         def caught_up():
-            view = cluster.status(away)
-            return view and view["applied"] >= cluster.status(leader)["commit"] and view["keys"] == 500
+            view, lead = cluster.status(away), cluster.status(leader)
+            return view and lead and view["applied"] >= lead["commit"] and view["keys"] == 500
         wait_for(caught_up, 10, "the node applies what it missed")
-        text = ask(cluster.addresses[away], "GET", "/status").json
-        check_equal(text["role"], "follower", "its role")
+        wait_for(lambda: (cluster.status(away) or {}).get("role") == "follower", 10, "it follows")
 
 
 main([

