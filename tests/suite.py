@@ -61,14 +61,16 @@ class Build:
         return run(["meson", "setup", self.folder, ROOT, *self.options], f"{self.name}: configure", environment)
 
     def tests_of(self, suites):
-        """The test programs that these suites run, as targets."""
+        """The programs that these suites run, as tests or as what a test runs, as targets."""
         if not self.configure():
             return []
-        listed = subprocess.run(["meson", "introspect", "--tests", self.folder], text=True, stdout=subprocess.PIPE,
-                                check=True)
-        programs = {pathlib.Path(test["cmd"][0]) for test in json.loads(listed.stdout)
-                    if {suite.split(":")[-1] for suite in test["suite"]} & set(suites)}
-        return sorted(str(path.relative_to(self.folder)) for path in programs if self.folder in path.parents)
+        asked = subprocess.run(["meson", "introspect", "--tests", "--targets", self.folder], text=True,
+                               stdout=subprocess.PIPE, check=True)
+        listed = json.loads(asked.stdout)
+        chosen = {target for test in listed["tests"] for target in test["depends"]
+                  if {suite.split(":")[-1] for suite in test["suite"]} & set(suites)}
+        return sorted(str(pathlib.Path(target["filename"][0]).relative_to(self.folder))
+                      for target in listed["targets"] if target["id"] in chosen)
 
     def make(self, targets, jobs):
         return self.configure() and run(["ninja", "-C", self.folder, f"-j{jobs}", *targets], f"{self.name}: build")
