@@ -48,6 +48,9 @@ std::optional<Seeds> parse_seeds(const std::string& text) {
   return Seeds{.first = *low, .last = *high};
 }
 
+// More failed seeds than anyone would replay are counted and not named.
+constexpr std::size_t kFailedSeedsNamed = 100;
+
 struct Totals {
   std::uint64_t seeds = 0;
   std::uint64_t failures = 0;
@@ -56,10 +59,11 @@ struct Totals {
   std::uint64_t operations = 0;
   std::uint64_t hash = 0;  // over the runs' hashes, in the order of the seeds
   double simulated = 0;
+  std::vector<std::uint64_t> failed_seeds;  // the first of them
 
   void add(const sim::RunResult& result) {
     ++seeds;
-    if (!result.passed) ++failures;
+    if (!result.passed && failures++ < kFailedSeedsNamed) failed_seeds.push_back(result.seed);
     events += result.counts.events;
     faults += result.counts.faults;
     operations += result.counts.operations;
@@ -75,11 +79,12 @@ std::string last_line(const Totals& totals, double wall, bool json) {
   const double operations = static_cast<double>(totals.operations) / seeds;
   if (json) {
     return fmt::format(
-        "{{\"seeds\": {}, \"failures\": {}, \"events\": {}, \"events_per_second\": {:.0f}, "
+        "{{\"seeds\": {}, \"failures\": {}, \"failed_seeds\": [{}], \"events\": {}, "
+        "\"events_per_second\": {:.0f}, "
         "\"simulated_mean\": {:.1f}, \"faults_mean\": {:.1f}, \"operations_mean\": {:.1f}, "
         "\"wall\": {:.1f}, \"hash\": \"{:016x}\"}}",
-        totals.seeds, totals.failures, totals.events, rate, totals.simulated / seeds, faults,
-        operations, wall, totals.hash);
+        totals.seeds, totals.failures, fmt::join(totals.failed_seeds, ", "), totals.events, rate,
+        totals.simulated / seeds, faults, operations, wall, totals.hash);
   }
   return fmt::format(
       "seeds={} failures={} events={} events/s={:.0f} wall={:.1f}s mean: simulated={:.1f}s "
