@@ -18,6 +18,10 @@ int check_command(const std::string& history_file) {
     fmt::print(stderr, "{}: {}\n", history_file, history.error().message);
     return kExitBadInput;
   }
+  if (history.value().empty()) {
+    fmt::print(stderr, "{}: no operation: nothing was recorded\n", history_file);
+    return kExitBadInput;
+  }
   const sim::Linearizability judged = sim::check_by_search(history.value());
   if (judged.ok()) {
     fmt::print("PASS history={} operations={}\n", history_file, history.value().size());

@@ -10,8 +10,8 @@
 #include <memory>
 #include <thread>
 
+#include "apps/ctl/ports.h"
 #include "net/http_server.h"
-#include "net/listener.h"
 #include "net/service.h"
 #include "tests/net/counts.h"
 #include "tests/net/raw_client.h"
@@ -36,24 +36,10 @@ class NullHandler : public net::HttpHandler {
   std::atomic<std::size_t> bytes{0};
 };
 
-// Ports that are free now, all held until the last is known. Below those that the system gives to
-// connections: such a one could take a node's port while the node is down.
 std::vector<net::NodeAddress> free_addresses(std::size_t count) {
-  constexpr std::uint16_t kFirst = 20'000;
-  constexpr std::uint16_t kPorts = 10'000;
-  // Elsewhere in another process and in the next test.
-  const auto begin = static_cast<unsigned>(Clock::now().time_since_epoch().count() / 1000);
-  std::vector<net::FileDescriptor> held;
-  std::vector<net::NodeAddress> addresses;
-  for (unsigned i = 0; i < kPorts && addresses.size() < count; ++i) {
-    const auto port = static_cast<std::uint16_t>(kFirst + (begin + i) % kPorts);
-    auto socket = net::bind_socket("127.0.0.1", port);
-    if (!socket.ok()) continue;
-    held.push_back(std::move(socket.value()));
-    addresses.push_back({"http://127.0.0.1:" + std::to_string(port), "127.0.0.1", port});
-  }
-  REQUIRE(addresses.size() == count);
-  return addresses;
+  auto addresses = ctl::choose_addresses(count, 0);
+  REQUIRE(addresses.ok());
+  return std::move(addresses.value());
 }
 
 class TestNode {

@@ -34,6 +34,7 @@ CASES = [
     (["run", "dots.toml"], 2, "dots.toml:4:32: expected a key of at most 16 parts"),
     (["run", "overflow.toml"], 2, "overflow.toml:5:8: [[clients]]: keys: expected a whole number from 1 to"),
     (["check", "brackets.json"], 2, "brackets.json: line 1: column 3000001: Invalid value."),
+    (["check", "empty.toml"], 2, "empty.toml: no operation: nothing was recorded"),
     (["check", "."], 2, ".: cannot be read"),
 ]
 program = None
