@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <iterator>
 #include <map>
 #include <sstream>
 #include <string>
@@ -58,24 +59,14 @@ std::pair<std::size_t, sim::RunResult> decode(const std::string& line) {
   return {item, std::move(r)};
 }
 
-void write_all(int pipe, const std::string& text) {
-  std::size_t done = 0;
-  while (done < text.size()) {
-    const ssize_t count = write(pipe, text.data() + done, text.size() - done);
-    if (count <= 0) _exit(4);
-    done += static_cast<std::size_t>(count);
-  }
-}
-
-// Raised by the run itself, in abort, never inside an allocation that it would need.
+// Called in abort, maybe in the middle of an allocation: makes no string.
 void report_abort(int /*signal*/) {
-  sim::RunResult result;
-  result.violation = "check";
-  result.detail = "a check of the program failed";
-  result.at = worker_last->at();
-  result.event = worker_last->event();
-  result.counts.events = result.event;
-  write_all(worker_pipe, encode(worker_item, result));
+  fmt::memory_buffer line;
+  const std::uint64_t event = worker_last->event();
+  fmt::format_to(std::back_inserter(line),
+                 "{}\t0\t0\t{}\t{}\t{}\t0\t0\t0\t0\tcheck\ta check of the program failed\n",
+                 worker_item, worker_last->at().nanoseconds(), event, event);
+  write_all(worker_pipe, std::string_view(line.data(), line.size()));
   _exit(3);
 }
 
@@ -134,7 +125,7 @@ class Pool {
     for (std::size_t item = first; item < options_.items; item += options_.processes) {
       worker_item = item;
       last.begin();
-      write_all(pipe, encode(item, run_(item, last)));
+      if (!write_all(pipe, encode(item, run_(item, last)))) _exit(4);
     }
     _exit(0);
   }
@@ -225,6 +216,15 @@ class Pool {
 };
 
 }  // namespace
+
+bool write_all(int file, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t count = write(file, text.data(), text.size());
+    if (count <= 0) return false;
+    text.remove_prefix(static_cast<std::size_t>(count));
+  }
+  return true;
+}
 
 void run_jobs(const JobsOptions& options, const RunItem& run, const TakeResult& take) {
   Pool(options, run, take).run();

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <string_view>
 
 #include "sim/scenario/runner.h"
 
@@ -36,6 +37,9 @@ struct JobsOptions {
 using RunItem = std::function<sim::RunResult(std::size_t item, LastEvent& last)>;
 // Called in the parent, by rising item. False: stop.
 using TakeResult = std::function<bool(std::size_t item, const sim::RunResult& result)>;
+
+// All of it, whatever write takes at a time; false where the file takes no more. Allocates nothing.
+bool write_all(int file, std::string_view text);
 
 // A run that aborts gives the violation "check", one that never ends "hang".
 void run_jobs(const JobsOptions& options, const RunItem& run, const TakeResult& take);

@@ -1,12 +1,15 @@
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <memory>
 #include <sstream>
 
@@ -22,18 +25,54 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// Written by itself rather than by a stream, so that a signal handler can flush it whatever the run
+// was doing: nothing here allocates after it was opened.
 class FileSink : public sim::TraceSink {
  public:
-  explicit FileSink(const std::string& path) : out_(path) {}
-  void write(std::string_view line) override {
-    out_.write(line.data(), static_cast<std::streamsize>(line.size()));
+  explicit FileSink(const std::string& path)
+      : file_(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)) {}
+  FileSink(const FileSink&) = delete;
+  FileSink& operator=(const FileSink&) = delete;
+  ~FileSink() override {
+    if (file_ >= 0) close(file_);
   }
-  bool ok() const { return out_.good(); }
-  void flush() { out_.flush(); }
+
+  void write(std::string_view line) override {
+    while (!line.empty()) {
+      if (used_ == buffer_.size()) flush();
+      const std::size_t count = std::min(line.size(), buffer_.size() - used_);
+      std::copy_n(line.data(), count, buffer_.data() + used_);
+      used_ += count;
+      line.remove_prefix(count);
+    }
+  }
+  bool ok() const { return file_ >= 0 && !failed_; }
+  void flush() {
+    failed_ = !write_all(file_, std::string_view(buffer_.data(), used_)) || failed_;
+    used_ = 0;
+  }
 
  private:
-  std::ofstream out_;
+  int file_;
+  bool failed_ = false;
+  std::size_t used_ = 0;
+  std::array<char, 64 * 1024> buffer_;
 };
+
+std::int64_t whole_seconds(Instant at) {
+  return at.nanoseconds() / 1'000'000'000;
+}
+std::int64_t microseconds_of_second(Instant at) {
+  return at.nanoseconds() / 1000 % 1'000'000;
+}
+
+void append_fail_line(fmt::memory_buffer& out, const std::string& scenario,
+                      const sim::RunResult& result) {
+  fmt::format_to(std::back_inserter(out),
+                 "{}: {}\nFAIL scenario={} seed={} violation={} at={}.{:06}s event={}",
+                 result.violation, result.detail, scenario, result.seed, result.violation,
+                 whole_seconds(result.at), microseconds_of_second(result.at), result.event);
+}
 
 double wall_seconds() {
   timespec now{};
@@ -55,62 +94,101 @@ fs::path scenarios_folder() {
   return "scenarios";
 }
 
-std::string seconds_text(Instant at) {
-  return fmt::format("{}.{:06}", at.nanoseconds() / 1'000'000'000,
-                     at.nanoseconds() % 1'000'000'000 / 1000);
-}
+// A run's JSON line without its numbers; a handler of a signal could not make them.
+struct JsonTexts {
+  explicit JsonTexts(const std::string& scenario, const sim::RunResult& result)
+      : name(json_text(scenario)),
+        violation(result.passed ? "null" : json_text(result.violation)),
+        detail(json_text(result.detail)) {}
 
-std::string json_line(const std::string& name, const sim::RunResult& result, double wall) {
-  return fmt::format(
+  std::string name;
+  std::string violation;
+  std::string detail;
+};
+
+void append_json_line(fmt::memory_buffer& out, const JsonTexts& texts, const sim::RunResult& result,
+                      double wall) {
+  const std::int64_t seconds = whole_seconds(result.at);
+  const std::int64_t micros = microseconds_of_second(result.at);
+  fmt::format_to(
+      std::back_inserter(out),
       "{{\"result\": \"{}\", \"scenario\": {}, \"seed\": {}, \"violation\": {}, \"detail\": {}, "
-      "\"at\": {}, \"event\": {}, \"events\": {}, \"faults\": {}, \"operations\": {}, "
-      "\"simulated\": {}, \"wall\": {:.3f}, \"hash\": \"{:016x}\"}}",
-      result.passed ? "PASS" : "FAIL", json_text(name), result.seed,
-      result.passed ? "null" : json_text(result.violation), json_text(result.detail),
-      seconds_text(result.at), result.event, result.counts.events, result.counts.faults,
-      result.counts.operations, seconds_text(result.at), wall, result.hash);
+      "\"at\": {}.{:06}, \"event\": {}, \"events\": {}, \"faults\": {}, \"operations\": {}, "
+      "\"simulated\": {}.{:06}, \"wall\": {:.3f}, \"hash\": \"{:016x}\"}}\n",
+      result.passed ? "PASS" : "FAIL", texts.name, result.seed, texts.violation, texts.detail,
+      seconds, micros, result.event, result.counts.events, result.counts.faults,
+      result.counts.operations, seconds, micros, wall, result.hash);
 }
 
-// What an abort needs to say which run it was.
+void append_fail_lines(fmt::memory_buffer& out, const std::string& scenario,
+                       const std::string& replay, const sim::RunResult& result) {
+  append_fail_line(out, scenario, result);
+  fmt::format_to(std::back_inserter(out), "\n{}\n", replay);
+}
+
+sim::RunResult aborted_result(std::uint64_t seed) {
+  sim::RunResult result;
+  result.seed = seed;
+  result.violation = "check";
+  result.detail = "a check of the program failed";
+  return result;
+}
+
+// What an abort needs to say which run it was, all of it made beforehand: the abort may come in the
+// middle of an allocation.
 struct Running {
+  Running(std::string scenario_name, std::string replay_line, std::uint64_t seed, bool as_json)
+      : scenario(std::move(scenario_name)),
+        replay(std::move(replay_line)),
+        json(as_json),
+        aborted(aborted_result(seed)),
+        texts(scenario, aborted) {
+    constexpr std::size_t kNumbers = 1024;
+    out.reserve(kNumbers + 2 * (scenario.size() + texts.name.size()) + replay.size());
+  }
+
   std::string scenario;
   std::string replay;
-  std::uint64_t seed = 0;
+  bool json;
   LastEvent last;
   FileSink* trace = nullptr;
-  bool json = false;
   double start = wall_seconds();
+
+  sim::RunResult aborted;
+  JsonTexts texts;
+  fmt::memory_buffer out;
 };
 Running* running = nullptr;
 
 void report_abort(int /*signal*/) {
-  sim::RunResult result;
-  result.seed = running->seed;
-  result.violation = "check";
-  result.detail = "a check of the program failed";
+  sim::RunResult& result = running->aborted;
   result.at = running->last.at();
   result.event = running->last.event();
   if (running->trace != nullptr) running->trace->flush();
-  const double wall = wall_seconds() - running->start;
-  const std::string text = running->json
-                               ? json_line(running->scenario, result, wall)
-                               : fail_line(running->scenario, result) + "\n" + running->replay;
-  std::printf("%s\n", text.c_str());
-  std::fflush(stdout);
+  if (running->json) {
+    append_json_line(running->out, running->texts, result, wall_seconds() - running->start);
+  } else {
+    append_fail_lines(running->out, running->scenario, running->replay, result);
+  }
+  write_all(STDOUT_FILENO, std::string_view(running->out.data(), running->out.size()));
   _exit(kExitViolation);
 }
 
 void print_result(const Running& run, const sim::RunResult& result) {
   const double wall = wall_seconds() - run.start;
+  fmt::memory_buffer out;
   if (run.json) {
-    fmt::print("{}\n", json_line(run.scenario, result, wall));
+    append_json_line(out, JsonTexts(run.scenario, result), result, wall);
   } else if (result.passed) {
-    fmt::print("PASS scenario={} seed={} events={} simulated={}s wall={:.3f}s hash={:016x}\n",
-               run.scenario, result.seed, result.counts.events, seconds_text(result.at), wall,
-               result.hash);
+    fmt::format_to(
+        std::back_inserter(out),
+        "PASS scenario={} seed={} events={} simulated={}.{:06}s wall={:.3f}s hash={:016x}\n",
+        run.scenario, result.seed, result.counts.events, whole_seconds(result.at),
+        microseconds_of_second(result.at), wall, result.hash);
   } else {
-    fmt::print("{}\n{}\n", fail_line(run.scenario, result), run.replay);
+    append_fail_lines(out, run.scenario, run.replay, result);
   }
+  std::fwrite(out.data(), 1, out.size(), stdout);
 }
 
 int cannot_write(const std::string& file) {
@@ -125,12 +203,10 @@ int run_one(const std::string& name, const RunCommand& command) {
     return kExitBadInput;
   }
   const sim::Scenario& scenario = loaded.value();
-  Running now;
-  now.scenario = fs::path(name).stem().string();
-  now.seed = command.seed.value_or(scenario.seed);
-  now.replay = fmt::format("replay: vesper-sim run {} --seed {}", name, now.seed);
-  now.json = command.json;
-  sim::RunOptions options{.seed = now.seed, .observers = {&now.last}};
+  const std::uint64_t seed = command.seed.value_or(scenario.seed);
+  Running now(fs::path(name).stem().string(),
+              fmt::format("replay: vesper-sim run {} --seed {}", name, seed), seed, command.json);
+  sim::RunOptions options{.seed = seed, .observers = {&now.last}};
   std::unique_ptr<FileSink> sink;
   std::unique_ptr<sim::Trace> trace;
   if (!command.trace_file.empty()) {
@@ -195,9 +271,9 @@ Result<sim::Scenario> load_scenario(const std::string& name) {
 }
 
 std::string fail_line(const std::string& scenario, const sim::RunResult& result) {
-  return fmt::format("{}: {}\nFAIL scenario={} seed={} violation={} at={}s event={}",
-                     result.violation, result.detail, scenario, result.seed, result.violation,
-                     seconds_text(result.at), result.event);
+  fmt::memory_buffer out;
+  append_fail_line(out, scenario, result);
+  return fmt::to_string(out);
 }
 
 std::string json_text(const std::string& text) {
