@@ -12,6 +12,7 @@
 #include "apps/ctl/api.h"
 #include "apps/ctl/bench.h"
 #include "apps/ctl/cluster.h"
+#include "apps/ctl/move_leader.h"
 #include "apps/ctl/request.h"
 #include "apps/ctl/status.h"
 #include "apps/ctl/words.h"
@@ -61,6 +62,16 @@ void add_cluster(CLI::App& app, ClusterOptions& cluster) {
   app.add_option("--vesperd", cluster.program, "The program of a node")->capture_default_str();
 }
 
+void add_move_leader(CLI::App& app, MoveLeaderOptions& move, std::int64_t& timeout_ms) {
+  app.add_option("ADDRESS", move.address, "Any node")->required()->check(check_address);
+  app.add_option("NODE", move.to,
+                 "The node that is to lead, by its number; none: the leader's choice")
+      ->check(CLI::Range(0, 63));
+  app.add_option("--timeout", timeout_ms, "How long to look for a leader, in ms")
+      ->check(CLI::Range(0, 86'400'000))
+      ->capture_default_str();
+}
+
 std::string sibling(const char* name) {
   std::error_code error;
   const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
@@ -99,6 +110,8 @@ int run_subcommand(int argc, char** argv) {
   BenchOptions bench_options;
   ClusterOptions cluster_options;
   cluster_options.program = sibling("vesperd");
+  MoveLeaderOptions move_options;
+  std::int64_t move_timeout_ms = move_options.timeout.count();
   // For the list that --help prints: these two never come here.
   app.add_subcommand("get", "Get one key");
   app.add_subcommand("put", "Put one key");
@@ -106,6 +119,8 @@ int run_subcommand(int argc, char** argv) {
   status->add_option("ADDRESS", status_options.address, "Any node")
       ->required()
       ->check(check_address);
+  auto* move = app.add_subcommand("move-leader", "Have another node lead, and say which");
+  add_move_leader(*move, move_options, move_timeout_ms);
   auto* bench = app.add_subcommand("bench", "Measure throughput and latency");
   add_bench(*bench, bench_options);
   auto* cluster = app.add_subcommand("cluster", "Run a local cluster until Ctrl-C");
@@ -113,6 +128,8 @@ int run_subcommand(int argc, char** argv) {
   if (const int parsed = parse(app, argc, argv); parsed != kSuccess) return std::max(parsed, 0);
 
   if (status->parsed()) return run_status(status_options);
+  move_options.timeout = std::chrono::milliseconds(move_timeout_ms);
+  if (move->parsed()) return run_move_leader(move_options);
   if (bench->parsed()) return run_bench(bench_options);
   return run_cluster(cluster_options);
 }

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 
 #include "apps/vesperd_options.h"
@@ -15,6 +16,10 @@
 namespace {
 
 using vesper::net::LogLevel;
+
+// Of the time that a signal gives (apps/vesperd_stop.cc), what a transfer of leadership may take:
+// it needs a few round trips and syncs, and without it the others wait for an election timeout.
+constexpr std::chrono::milliseconds kHandOver{500};
 
 // Blocked here, before any thread is made, so that every thread inherits it: the signals are read
 // from a descriptor.
@@ -96,6 +101,7 @@ int run(const vesper::VesperdOptions& options, std::size_t descriptors, int sign
     return 1;
   }
   const bool by_signal = wait_for_stop(stop.requested(), runtime.failure_descriptor());
+  if (by_signal) runtime.hand_over(kHandOver);
   server.begin_stop();
   runtime.stop();
   server.finish_stop();

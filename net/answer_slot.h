@@ -3,6 +3,7 @@
 // thread.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <optional>
@@ -25,6 +26,12 @@ class AnswerSlot {
     std::unique_lock lock(mutex_);
     given_.wait(lock, [this] { return answer_.has_value(); });
     return std::move(*answer_);
+  }
+  // Nothing: none was given within this time. It may still come.
+  std::optional<node::Answer> wait_for(std::chrono::milliseconds at_most) {
+    std::unique_lock lock(mutex_);
+    given_.wait_for(lock, at_most, [this] { return answer_.has_value(); });
+    return answer_;
   }
 
  private:

@@ -33,6 +33,7 @@ LogLevel level_of(node::NodeEvent::Kind kind) {
     case node::NodeEvent::Kind::kFormed:
     case node::NodeEvent::Kind::kRecovered:
     case node::NodeEvent::Kind::kRole:
+    case node::NodeEvent::Kind::kTransfer:
       return LogLevel::kInfo;
     case node::NodeEvent::Kind::kIgnored:
       return LogLevel::kWarning;
@@ -58,6 +59,8 @@ std::string event_text(const node::NodeEvent& event) {
       return "recovered: " + event.detail;
     case node::NodeEvent::Kind::kRole:
       return role_text(event.view);
+    case node::NodeEvent::Kind::kTransfer:
+      return "leadership transfer " + event.detail;
     case node::NodeEvent::Kind::kIgnored:
       return "ignored: " + event.detail;
     case node::NodeEvent::Kind::kStopped:

@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <cstddef>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,7 @@ struct MailRequest {
   node::RequestKind kind = node::RequestKind::kGet;
   std::string key;
   std::string value;
+  std::optional<NodeId> target;  // kTransfer
 };
 
 // What one drain takes out. The drainer keeps it and gives it back, so that its room is used again.

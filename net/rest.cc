@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
 #include <iterator>
 #include <optional>
 
@@ -78,6 +79,13 @@ Status read_request(JsonReader& reader, std::optional<Payload>& payload) {
 
 HttpReply rejected_reply() {
   return {.body = kFail, .headers = {{kOutcomeHeader, kRejected}}};
+}
+
+// It cannot be done as it was asked for.
+HttpReply refused_reply(const node::Answer& answer) {
+  HttpReply reply = error_reply(409, answer.value.text());
+  reply.headers.emplace_back(kOutcomeHeader, kRejected);
+  return reply;
 }
 
 HttpReply redirect_reply(const ApiRequest& request, NodeId leader,
@@ -169,6 +177,64 @@ HttpReply api_reply(const ApiRequest& request, const node::Answer& answer,
       return {.body = kFail, .headers = {{kOutcomeHeader, kUnknown}}};
     case node::Outcome::kOverloaded:
       return overloaded_reply("overloaded");
+    case node::Outcome::kRefused:
+      return refused_reply(answer);
+  }
+  VESPER_UNREACHABLE();
+}
+
+Result<std::optional<NodeId>> parse_move_leader(std::string_view body) {
+  std::optional<NodeId> target;
+  if (body.empty()) return target;
+  JsonReader reader(body);
+  if (reader.peek() != JsonReader::Kind::kObject) return invalid("the body is not a JSON object");
+  reader.begin_object();
+  std::string name;
+  while (reader.next_member(name)) {
+    if (name == "to" && target) {
+      return invalid(fmt::format("a second \"to\" at byte {}", reader.offset()));
+    }
+    const std::size_t at = reader.offset();
+    std::string_view text;
+    reader.value(text);
+    if (name != "to" || !reader.ok()) continue;
+    std::uint32_t id = 0;
+    const auto read = std::from_chars(text.data(), text.data() + text.size(), id);
+    if (read.ec != std::errc() || read.ptr != text.data() + text.size()) {
+      return invalid(fmt::format("\"to\" is not the number of a node at byte {}", at));
+    }
+    target = NodeId(id);
+  }
+  reader.end();
+  if (!reader.ok()) return invalid("not JSON: " + reader.error());
+  return target;
+}
+
+HttpReply move_leader_reply(const node::Answer& answer, const std::vector<NodeAddress>& addresses) {
+  const bool knows_leader = answer.leader && answer.leader->value() < addresses.size();
+  std::string leader;
+  if (knows_leader) append_json_string(addresses[answer.leader->value()].line, leader);
+  switch (answer.outcome) {
+    case node::Outcome::kSuccess:
+      VESPER_CHECK(knows_leader);
+      return {.body = fmt::format(R"({{"code":"success","leader":{},"leader_address":{}}})",
+                                  answer.leader->value(), leader)};
+    case node::Outcome::kRedirect: {
+      HttpReply reply = rejected_reply();
+      if (knows_leader) {
+        reply.body = fmt::format(R"({{"code":"fail","payload":{{"message":{}}}}})", leader);
+      }
+      return reply;
+    }
+    case node::Outcome::kAbsent:
+    case node::Outcome::kRejected:
+      return rejected_reply();
+    case node::Outcome::kUnknown:
+      return {.body = kFail, .headers = {{kOutcomeHeader, kUnknown}}};
+    case node::Outcome::kOverloaded:
+      return overloaded_reply("overloaded");
+    case node::Outcome::kRefused:
+      return refused_reply(answer);
   }
   VESPER_UNREACHABLE();
 }

@@ -2,6 +2,7 @@
 // reply. The table that it implements stands in README.md; pure functions, no socket in sight.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,6 +26,11 @@ Result<ApiRequest> parse_api_request(node::RequestKind kind, std::string_view bo
 
 HttpReply api_reply(const ApiRequest& request, const node::Answer& answer,
                     const std::vector<NodeAddress>& addresses);
+
+// The body of POST /move-leader: nothing, or {"to": ID}. Errors: kInvalid; what, and where.
+Result<std::optional<NodeId>> parse_move_leader(std::string_view body);
+
+HttpReply move_leader_reply(const node::Answer& answer, const std::vector<NodeAddress>& addresses);
 
 struct StatusFacts {
   node::NodeView view;

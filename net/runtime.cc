@@ -11,6 +11,9 @@ namespace vesper::net {
 
 namespace {
 
+// Between two looks at how many requests wait still: beside a stop, nobody notices.
+constexpr std::chrono::milliseconds kWaitingPause{2};
+
 Result<Random> seeded_by_the_system() {
   std::uint64_t seed = 0;
   ssize_t count = 0;
@@ -71,8 +74,35 @@ void Runtime::stop() {
 std::optional<node::Answer> Runtime::request(node::RequestKind kind, std::string key,
                                              std::string value) {
   AnswerSlot slot;
-  if (!mailbox_.put_request({&slot, kind, std::move(key), std::move(value)})) return std::nullopt;
+  if (!mailbox_.put_request({&slot, kind, std::move(key), std::move(value), {}})) {
+    return std::nullopt;
+  }
   return slot.wait();
+}
+
+std::optional<node::Answer> Runtime::transfer(std::optional<NodeId> target) {
+  AnswerSlot slot;
+  if (!mailbox_.put_request({&slot, node::RequestKind::kTransfer, {}, {}, target})) {
+    return std::nullopt;
+  }
+  return slot.wait();
+}
+
+void Runtime::hand_over(std::chrono::milliseconds at_most) {
+  const auto end = std::chrono::steady_clock::now() + at_most;
+  if (view().role != node::Role::kLeader) return;
+  if (!mailbox_.put_request({&handed_over_, node::RequestKind::kTransfer, {}, {}, {}})) return;
+  const auto answer = handed_over_.wait_for(at_most);
+  if (!answer || answer->outcome != node::Outcome::kSuccess) return;
+  // What it had proposed is committed by the new leader, which says so with its next message.
+  while (std::chrono::steady_clock::now() < end && waiting() > 0) {
+    std::this_thread::sleep_for(kWaitingPause);
+  }
+}
+
+std::size_t Runtime::waiting() const {
+  const std::lock_guard lock(published_mutex_);
+  return published_waiting_;
 }
 
 bool Runtime::deliver(SharedBytes frame) {
@@ -124,15 +154,15 @@ void Runtime::take_in(Mail& mail) {
   for (const MailRequest& request : mail.requests) {
     const RequestId id(++last_request_);
     waiting_.emplace(id.value(), Waiting{request.slot, request.kind});
-    node_->on_request(id, {request.kind, request.key, request.value});
+    node_->on_request(id, {request.kind, request.key, request.value, request.target});
   }
 }
 
-// A put that is under way may yet be committed by the others.
+// A put that is under way may yet be committed by the others, and a transfer be completed.
 void Runtime::give_up_waiting() {
   for (const auto& [id, waiting] : std::exchange(waiting_, {})) {
-    const bool is_put = waiting.kind == node::RequestKind::kPut;
-    waiting.slot->give({.outcome = is_put ? node::Outcome::kUnknown : node::Outcome::kRejected});
+    const bool is_get = waiting.kind == node::RequestKind::kGet;
+    waiting.slot->give({.outcome = is_get ? node::Outcome::kRejected : node::Outcome::kUnknown});
   }
 }
 
@@ -140,6 +170,7 @@ void Runtime::publish() {
   const node::NodeView view = node_->view();
   const std::lock_guard lock(published_mutex_);
   published_ = view;
+  published_waiting_ = waiting_.size();
 }
 
 void Runtime::send(NodeId to, ByteView frame) {

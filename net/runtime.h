@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -46,6 +47,11 @@ class Runtime : private node::Network, private node::Clients, private node::Obse
 
   // Waits for the node's answer; nothing if a bound is reached (503).
   std::optional<node::Answer> request(node::RequestKind kind, std::string key, std::string value);
+  // Asks the node, which must lead, to hand leadership over; as request.
+  std::optional<node::Answer> transfer(std::optional<NodeId> target);
+  // Before a stop: if this node leads, hands leadership over and waits until whoever it served is
+  // answered, but not longer than this. Call once.
+  void hand_over(std::chrono::milliseconds at_most);
   // False: the mailbox is full and the frame is lost.
   bool deliver(SharedBytes frame);
 
@@ -60,6 +66,7 @@ class Runtime : private node::Network, private node::Clients, private node::Obse
   void take_in(Mail& mail);
   void give_up_waiting();
   void publish();
+  std::size_t waiting() const;
 
   void send(NodeId to, ByteView frame) override;
   void answer(RequestId request, const node::Answer& answer) override;
@@ -89,9 +96,12 @@ class Runtime : private node::Network, private node::Clients, private node::Obse
       waiting_;  // by request; looked up, never walked in order
   std::uint64_t last_request_ = 0;
 
+  AnswerSlot handed_over_;  // lives longer than the core thread: hand_over may wait no longer
+
   mutable std::mutex published_mutex_;
-  node::NodeView published_;  // guarded by published_mutex_
-  Error failure_;             // guarded by published_mutex_
+  node::NodeView published_;           // guarded by published_mutex_
+  std::size_t published_waiting_ = 0;  // requests that wait; guarded by published_mutex_
+  Error failure_;                      // guarded by published_mutex_
 };
 
 }  // namespace vesper::net

@@ -29,6 +29,7 @@ HttpReply Service::handle(const HttpRequest& request) {
   if (path == "/request") return on_request(request);
   if (path == "/peer") return on_peer(request);
   if (path == "/status") return on_status(request);
+  if (path == "/move-leader") return on_move_leader(request);
   return error_reply(404, "no such path: " + std::string(path));
 }
 
@@ -57,6 +58,15 @@ HttpReply Service::on_status(const HttpRequest& request) {
                        .connections = connections_ ? connections_() : 0,
                        .pid = ::getpid()},
                       options_.addresses);
+}
+
+HttpReply Service::on_move_leader(const HttpRequest& request) {
+  if (request.method != "POST") return method_not_allowed(request.method, "POST");
+  const auto target = parse_move_leader(request.body);
+  if (!target.ok()) return error_reply(400, target.error().message);
+  const auto answer = runtime_.transfer(target.value());
+  if (!answer) return overloaded_reply("overloaded");
+  return move_leader_reply(*answer, options_.addresses);
 }
 
 // The frames share one copy of the body. Their sums are checked by the node that decodes them.

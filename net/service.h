@@ -1,4 +1,5 @@
-// The routes of one node: /request for clients, /peer for other nodes, /status for operators.
+// The routes of one node: /request for clients, /peer for other nodes, /status and
+// /move-leader for operators.
 // Called by the HTTP server on its connections' threads.
 #pragma once
 
@@ -35,6 +36,7 @@ class Service : public HttpHandler {
  private:
   HttpReply on_request(const HttpRequest& request);
   HttpReply on_status(const HttpRequest& request);
+  HttpReply on_move_leader(const HttpRequest& request);
   HttpReply on_peer(const HttpRequest& request);
 
   Options options_;

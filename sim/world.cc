@@ -185,6 +185,13 @@ void World::flip_bit(NodeId node, const std::string& file, std::uint64_t offset,
   impl_->fault(fmt::format("flip bit {} at {} of {} of {}", bit, offset, file, name(node)));
 }
 
+void World::transfer(NodeId node, std::optional<NodeId> target) {
+  Member& member = impl_->member(node);
+  if (member.node == nullptr || member.is_paused || member.has_stopped) return;
+  impl_->fault("transfer from " + name(node) + (target ? " to " + name(*target) : ""));
+  impl_->transfer(member, target);
+}
+
 void World::intercept(Interceptor* interceptor) {
   impl_->interceptor = interceptor;
 }

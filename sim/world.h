@@ -45,6 +45,7 @@ struct WorldCounts {
   std::uint64_t redirects = 0;  // answered with kRedirect
   std::uint64_t unknown = 0;    // answered with kUnknown; not among `answered`
   std::uint64_t overdue = 0;    // given up by the client while a node had them and lived
+  std::uint64_t transfers = 0;  // of leadership, after which another node led
 };
 
 // What becomes of a frame that is about to leave.
@@ -111,6 +112,9 @@ class World {
   void fail_next_sync(NodeId node);
   // Flips one bit of a file at rest. Requires: the node is down, the file is there and that long.
   void flip_bit(NodeId node, const std::string& file, std::uint64_t offset, unsigned bit);
+
+  // An operator asks this node to hand leadership over; it is for a leader that runs.
+  void transfer(NodeId node, std::optional<NodeId> target);
 
   // May be nullptr: none. The interceptor must outlive its use.
   void intercept(Interceptor* interceptor);

@@ -110,6 +110,7 @@ class WorldImpl {
   void on_client_tick(const Event& event);
   OperationId invoke(std::uint32_t slot, Duration timeout);
   void on_request_arrive(const Event& event);
+  void transfer(Member& member, std::optional<NodeId> target);
   void answer(RequestId request, const node::Answer& answer);
   void send_answer(std::uint32_t slot);
   void on_answer_arrive(const Event& event);
@@ -145,6 +146,7 @@ class WorldImpl {
   };
   std::vector<Held> held;
   Interceptor* interceptor = nullptr;
+  std::uint64_t operator_requests = 0;
 };
 
 }  // namespace vesper::sim

@@ -32,27 +32,34 @@ class Network {
   virtual void send(NodeId to, ByteView frame) = 0;
 };
 
-enum class RequestKind : std::uint8_t { kGet, kPut };
+enum class RequestKind : std::uint8_t {
+  kGet,
+  kPut,
+  kTransfer,  // an operator's: the leader is to hand over
+};
 
 struct Request {
   RequestKind kind = RequestKind::kGet;
   std::string_view key;
-  std::string_view value;  // kPut: its JSON text
+  std::string_view value;        // kPut: its JSON text
+  std::optional<NodeId> target;  // kTransfer: to whom; none: the node chooses
 };
 
 enum class Outcome : std::uint8_t {
-  kSuccess,     // put: durable on a majority and applied; get: `value` is the key's value
+  kSuccess,     // put: durable on a majority and applied; get: `value` is the key's value;
+                // transfer: `leader` leads now
   kAbsent,      // get: the key is not there
   kRedirect,    // not the leader; `leader` may know. Never takes effect
   kRejected,    // no leader, or leadership unconfirmed in time. Never takes effect
-  kUnknown,     // put: not known to be committed in time; it may yet be
+  kUnknown,     // put, transfer: not known to be committed, or done, in time; it may yet be
   kOverloaded,  // a bound is reached. Never takes effect
+  kRefused,     // transfer: it cannot be done as asked; `value` says why. Never takes effect
 };
 
 struct Answer {
   Outcome outcome = Outcome::kRejected;
-  std::optional<NodeId> leader;  // kRedirect
-  SharedBytes value;             // kSuccess of a get
+  std::optional<NodeId> leader;  // kRedirect; kSuccess of a transfer
+  SharedBytes value;             // kSuccess of a get; kRefused: why, as text
 };
 
 class Clients {
@@ -97,6 +104,7 @@ struct NodeEvent {
     kFormed,     // detail: how
     kRecovered,  // detail: entries, torn tails that were cut
     kRole,       // role, term, leader changed: see view
+    kTransfer,   // detail: to whom, or that it did not come about
     kIgnored,    // detail: a frame that does not belong here, and why (rate-limited by the node)
     kStopped,    // detail: the error
   };

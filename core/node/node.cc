@@ -138,7 +138,8 @@ void NodeImpl::on_raft_message(const Frame& frame) {
 }
 
 void NodeImpl::on_request(RequestId id, const Request& request) {
-  VESPER_CHECK(!request.key.empty() && request.key.size() <= limits::kKeyBytes);
+  VESPER_CHECK(request.kind == RequestKind::kTransfer || !request.key.empty());
+  VESPER_CHECK(request.key.size() <= limits::kKeyBytes);
   VESPER_CHECK(request.value.size() <= limits::kValueBytes);
   if (!raft_ || stopped()) return waiters_.answer(id, {.outcome = Outcome::kRejected});
   if (!raft_->is_leader()) {
@@ -154,6 +155,8 @@ void NodeImpl::on_request(RequestId id, const Request& request) {
       return put(id, request);
     case RequestKind::kGet:
       return get(id, request);
+    case RequestKind::kTransfer:
+      return transfer(id, request);
   }
   VESPER_UNREACHABLE();
 }
@@ -166,8 +169,14 @@ void NodeImpl::put(RequestId id, const Request& request) {
   scratch_.clear();
   kv::encode_put(as_bytes(request.key), as_bytes(request.value), scratch_);
   const auto position = raft_->propose(scratch_);
-  if (!position.ok()) return waiters_.answer(id, {.outcome = Outcome::kOverloaded});
+  if (!position.ok()) return refuse_proposal(id, position.error());
   waiters_.add_put(id, position.value(), environment_.clock.now() + config_.request_timeout);
+}
+
+// A leader that hands over is as good as none: its client asks again at once, and finds the next.
+void NodeImpl::refuse_proposal(RequestId id, const Error& why) {
+  const bool is_full = why.code == ErrorCode::kLimit;
+  waiters_.answer(id, {.outcome = is_full ? Outcome::kOverloaded : Outcome::kRejected});
 }
 
 void NodeImpl::get(RequestId id, const Request& request) {
@@ -206,6 +215,7 @@ void NodeImpl::run_turn() {
 
 void NodeImpl::run_raft_turn(Instant now) {
   raft_->tick(now);
+  follow_transfer();
   send_held();
   // One Ready a turn: a long backlog of committed entries, as after a restart, is applied between
   // heartbeats and messages (next_deadline says that more is due), or its leader would fall silent.

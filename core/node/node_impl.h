@@ -1,5 +1,5 @@
 // Node's inside, for the .cc files of core/node only: node.cc has the turn of a running node,
-// node_forming.cc what comes before Raft starts.
+// node_forming.cc what comes before Raft starts, node_transfer.cc how a leader hands over.
 #pragma once
 
 #include <deque>
@@ -37,6 +37,7 @@ class NodeImpl {
   Status start_raft();
   void put(RequestId id, const Request& request);
   void get(RequestId id, const Request& request);
+  void refuse_proposal(RequestId id, const Error& why);
   void on_raft_message(const Frame& frame);
   void run_raft_turn(Instant now);
   void carry_out();
@@ -49,6 +50,10 @@ class NodeImpl {
   void report_changes();
   void stop(Error error);
   void emit(NodeEvent::Kind kind, std::string detail);
+
+  // node_transfer.cc: leadership transfer
+  void transfer(RequestId id, const Request& request);
+  void follow_transfer();
 
   // node_forming.cc: before Raft starts, and telling others that it has
   void run_forming_turn(Instant now);

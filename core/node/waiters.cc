@@ -1,6 +1,7 @@
 #include "core/node/waiters.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace vesper::node {
 
@@ -16,6 +17,16 @@ void Waiters::add_put(RequestId request, LogPosition position, Instant deadline)
 
 void Waiters::add_get(RequestId request, std::string_view key, Instant deadline) {
   gets_.push_back({request, std::string(key), deadline});
+}
+
+void Waiters::add_transfer(RequestId request, Instant deadline) {
+  VESPER_CHECK(!transfer_);
+  transfer_ = {request, deadline};
+}
+
+void Waiters::end_transfer(Answer reply) {
+  VESPER_CHECK(transfer_.has_value());
+  answer(std::exchange(transfer_, std::nullopt)->request, std::move(reply));
 }
 
 void Waiters::on_applied(LogPosition position) {
@@ -60,12 +71,14 @@ void Waiters::expire(Instant now) {
   while (!gets_.empty() && gets_.front().deadline <= now) {
     answer_get(gets_.front(), {.outcome = Outcome::kRejected, .leader = {}, .value = {}});
   }
+  if (transfer_ && transfer_->deadline <= now) end_transfer({.outcome = Outcome::kUnknown});
 }
 
 Instant Waiters::next_deadline() const {
   Instant deadline = Instant::never();
   if (!puts_.empty()) deadline = puts_.front().deadline;
   if (!gets_.empty()) deadline = std::min(deadline, gets_.front().deadline);
+  if (transfer_) deadline = std::min(deadline, transfer_->deadline);
   return deadline;
 }
 

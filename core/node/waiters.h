@@ -28,7 +28,7 @@ class Waiters {
   };
   std::vector<Answered>& answers() { return answers_; }
 
-  std::size_t size() const { return puts_.size() + gets_.size(); }
+  std::size_t size() const { return puts_.size() + gets_.size() + (transfer_ ? 1 : 0); }
 
   void answer(RequestId request, Answer answer) {
     answers_.push_back({request, std::move(answer)});
@@ -39,6 +39,12 @@ class Waiters {
   RequestId next_read() const { return RequestId(first_get_ + gets_.size()); }
   // Requires: Raft was asked for next_read().
   void add_get(RequestId request, std::string_view key, Instant deadline);
+
+  // Requires: Raft has begun the transfer, so none waits.
+  void add_transfer(RequestId request, Instant deadline);
+  bool has_transfer() const { return transfer_.has_value(); }
+  // Requires: has_transfer().
+  void end_transfer(Answer answer);
 
   // The entry at this position was applied.
   void on_applied(LogPosition position);
@@ -64,6 +70,10 @@ class Waiters {
     Instant deadline;
     bool answered = false;
   };
+  struct Transfer {
+    RequestId request;
+    Instant deadline;
+  };
   Get* find(RequestId read);
   void answer_get(Get& get, Answer answer);
 
@@ -71,6 +81,7 @@ class Waiters {
   std::deque<Get> gets_;  // by rising deadline; the i-th is Raft's read first_get_ + i
   std::uint64_t first_get_ = 1;
   std::deque<raft::GrantedRead> granted_;  // by rising index
+  std::optional<Transfer> transfer_;
   std::vector<Answered> answers_;
 };
 

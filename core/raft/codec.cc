@@ -17,6 +17,8 @@
 //   6 AppendReply       u8 accepted; accepted: u64 match; else u64 rejected, position hint
 //   7 HeartbeatRequest  u64 commit, u64 round
 //   8 HeartbeatReply    u64 round
+//   9 TimeoutNow        nothing
+//  10 VoteRequest       as 1, by transfer: the kind is the mark
 //
 // A position is u64 term, u64 index: both 0 or neither.
 
@@ -33,8 +35,12 @@ enum class Kind : std::uint8_t {
   kAppendReply = 6,
   kHeartbeatRequest = 7,
   kHeartbeatReply = 8,
+  kTimeoutNow = 9,
+  kVoteRequestByTransfer = 10,
 };
-static_assert(std::variant_size_v<MessageBody> == static_cast<std::size_t>(Kind::kHeartbeatReply));
+// One of the kinds is another's with a mark.
+static_assert(std::variant_size_v<MessageBody> + 1 ==
+              static_cast<std::size_t>(Kind::kVoteRequestByTransfer));
 
 struct Encoder {
   ByteWriter& out;
@@ -59,7 +65,7 @@ struct Encoder {
     boolean(body.granted);
   }
   void operator()(const VoteRequest& body) {
-    begin(Kind::kVoteRequest);
+    begin(body.by_transfer ? Kind::kVoteRequestByTransfer : Kind::kVoteRequest);
     position(body.last_log);
   }
   void operator()(const VoteReply& body) {
@@ -95,6 +101,7 @@ struct Encoder {
     begin(Kind::kHeartbeatReply);
     out.u64(body.round.value());
   }
+  void operator()(const TimeoutNow&) { begin(Kind::kTimeoutNow); }
 };
 
 // Reads on after a fault and keeps the first one: every field is asked for in line, and `fault`
@@ -123,7 +130,9 @@ class Decoder {
       case Kind::kPreVoteReply:
         return PreVoteReply{.granted = boolean()};
       case Kind::kVoteRequest:
-        return VoteRequest{.last_log = position_within_term()};
+        return VoteRequest{.last_log = position_within_term(), .by_transfer = false};
+      case Kind::kVoteRequestByTransfer:
+        return VoteRequest{.last_log = position_within_term(), .by_transfer = true};
       case Kind::kVoteReply:
         return VoteReply{.granted = boolean()};
       case Kind::kAppendRequest:
@@ -136,6 +145,8 @@ class Decoder {
       }
       case Kind::kHeartbeatReply:
         return HeartbeatReply{.round = Round(in_.u64())};
+      case Kind::kTimeoutNow:
+        return TimeoutNow{};
     }
     fail(ErrorCode::kInvalid, "unknown kind");
     return {};

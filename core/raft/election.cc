@@ -16,8 +16,11 @@ bool has(const std::vector<NodeId>& nodes, NodeId node) {
 }  // namespace
 
 // Dissertation section 4.2.3: a server that hears from a live leader disregards requests for votes,
-// and so does that leader. (A leadership transfer will mark its request to pass.)
-bool Raft::must_ignore_vote_request() const {
+// and so does that leader. But a request by transfer has "permission to disrupt the leader: it told
+// me to".
+bool Raft::must_ignore_vote_request(const MessageBody& body) const {
+  const auto* vote = std::get_if<VoteRequest>(&body);
+  if (vote != nullptr && vote->by_transfer) return false;
   if (is_leader()) return true;
   return heard_from_leader_ && now_ - *heard_from_leader_ < config_.election_timeout_min;
 }
@@ -44,13 +47,15 @@ void Raft::start_pre_vote() {
 
 // Paper section 5.2: "a follower increments its current term and transitions to candidate state".
 // Its own vote counts, and its requests leave, once term and vote are durable (see persisted).
-void Raft::start_election() {
+void Raft::start_election(Cause cause) {
   set_hard_state({term().next(), config_.id});
   role_ = Candidate{.pre_vote = false, .granted = {}, .refused = {}};
   heard_from_leader_.reset();
   reset_election_deadline();
   for (const NodeId voter : config_.voters) {
-    if (voter != config_.id) send_after_durable(voter, VoteRequest{log_.last()});
+    if (voter == config_.id) continue;
+    send_after_durable(
+        voter, VoteRequest{.last_log = log_.last(), .by_transfer = cause == Cause::kTransfer});
   }
 }
 
@@ -127,7 +132,7 @@ void Raft::count_vote(NodeId voter, bool granted) {
       return;
     case VoteResult::kWon:
       if (candidate.pre_vote) {
-        start_election();
+        start_election(Cause::kTimeout);
       } else {
         become_leader();
       }

@@ -13,6 +13,7 @@ struct Namer {
   const char* operator()(const AppendReply&) const { return "AppendReply"; }
   const char* operator()(const HeartbeatRequest&) const { return "HeartbeatRequest"; }
   const char* operator()(const HeartbeatReply&) const { return "HeartbeatReply"; }
+  const char* operator()(const TimeoutNow&) const { return "TimeoutNow"; }
 };
 
 }  // namespace

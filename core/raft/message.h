@@ -20,6 +20,9 @@ struct PreVoteReply {
 // Paper figure 2, RequestVote.
 struct VoteRequest {
   LogPosition last_log;
+  // The leader of the term before told this candidate to campaign (TimeoutNow): voters who hear
+  // that leader do not ignore the request (dissertation section 4.2.3).
+  bool by_transfer = false;
 };
 struct VoteReply {
   bool granted = false;
@@ -51,9 +54,13 @@ struct HeartbeatRequest {
 struct HeartbeatReply {
   Round round;
 };
+// Dissertation section 3.10, leadership transfer: the leader, which has brought the receiver up to
+// date, asks it to campaign at once, as if its election timeout had passed.
+struct TimeoutNow {};
 
-using MessageBody = std::variant<PreVoteRequest, PreVoteReply, VoteRequest, VoteReply,
-                                 AppendRequest, AppendReply, HeartbeatRequest, HeartbeatReply>;
+using MessageBody =
+    std::variant<PreVoteRequest, PreVoteReply, VoteRequest, VoteReply, AppendRequest, AppendReply,
+                 HeartbeatRequest, HeartbeatReply, TimeoutNow>;
 
 struct Message {
   NodeId from;

@@ -22,7 +22,7 @@ bool is_vote_request(const MessageBody& body) {
 // Only a leader sends these.
 bool is_from_leader(const MessageBody& body) {
   return std::holds_alternative<AppendRequest>(body) ||
-         std::holds_alternative<HeartbeatRequest>(body);
+         std::holds_alternative<HeartbeatRequest>(body) || std::holds_alternative<TimeoutNow>(body);
 }
 
 // Dissertation section 9.6: a pre-vote asks about a future term and must change nobody's.
@@ -58,6 +58,7 @@ Raft::Raft(RaftConfig config, HardState hard_state, Log log, Instant now)
 void Raft::tick(Instant now) {
   now_ = std::max(now_, now);
   if (auto* leader = std::get_if<Leader>(&role_)) {
+    end_overdue_transfer();
     if (now_ < leader->next_heartbeat) return;
     check_quorum();
     if (is_leader()) send_heartbeats();
@@ -68,7 +69,10 @@ void Raft::tick(Instant now) {
 }
 
 Instant Raft::next_deadline() const {
-  if (const auto* leader = std::get_if<Leader>(&role_)) return leader->next_heartbeat;
+  if (const auto* leader = std::get_if<Leader>(&role_)) {
+    if (leader->transfer) return std::min(leader->next_heartbeat, leader->transfer->ends_at);
+    return leader->next_heartbeat;
+  }
   return election_deadline_;
 }
 
@@ -85,7 +89,7 @@ void Raft::step(Instant now, const Message& message) {
   now_ = std::max(now_, now);
   if (message.to != config_.id || message.from == config_.id || !is_voter(message.from)) return;
   // Dissertation section 4.2.3: while a leader is alive the request is ignored whole, its term too.
-  if (is_vote_request(message.body) && must_ignore_vote_request()) return;
+  if (is_vote_request(message.body) && must_ignore_vote_request(message.body)) return;
 
   // Paper figure 2, "Rules for Servers": the term rules stand here, once, for every role and
   // message.
@@ -108,6 +112,7 @@ void Raft::step_in_term(const Message& message) {
                  [&](const AppendReply& body) { on_append_reply(message, body); },
                  [&](const HeartbeatRequest& body) { on_heartbeat_request(message, body); },
                  [&](const HeartbeatReply& body) { on_heartbeat_reply(message, body); },
+                 [&](const TimeoutNow&) { on_timeout_now(message); },
              },
              message.body);
 }
@@ -220,6 +225,7 @@ bool Raft::collect(Ready& ready) {
   if (is_leader()) {
     if (reads_need_round()) send_heartbeats();
     replicate();
+    continue_transfer();
   }
   collect_write(ready);
   collect_messages(ready);

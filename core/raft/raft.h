@@ -7,6 +7,7 @@
 //   election.cc     pre-vote, votes, leadership, check-quorum (paper 5.2, 5.4.1; diss. 9.6, 6.2)
 //   replication.cc  append, conflict hint, commit (paper 5.3, 5.4.2)
 //   read_index.cc   linearizable reads without a log write (diss. 6.4)
+//   transfer.cc     leadership transfer (diss. 3.10)
 #pragma once
 
 #include <deque>
@@ -47,6 +48,15 @@ struct Leader {
   };
   std::deque<WaitingRead> reads;  // oldest first
   std::size_t uncommitted_bytes = 0;
+  struct Transfer {
+    NodeId target;
+    Instant ends_at;    // from then on this leader serves again
+    Instant next_tell;  // when TimeoutNow may leave again, for it may be lost
+  };
+  std::optional<Transfer> transfer;  // under way
+  // In this term, whatever became of it: its TimeoutNow may still be under way, and lets another
+  // node be elected while this one is heard.
+  bool has_begun_transfer = false;
 };
 using RoleState = std::variant<Follower, Candidate, Leader>;
 
@@ -64,12 +74,17 @@ class Raft {
   // not from another voter, is ignored.
   void step(Instant now, const Message& message);
   // Appends a command to the leader's log.
-  // Errors: kUnavailable (not the leader), kLimit (too many uncommitted bytes, or the payload is
-  // too long).
+  // Errors: kUnavailable (not the leader, or about to hand over), kLimit (too many uncommitted
+  // bytes, or the payload is too long).
   Result<LogPosition> propose(ByteView payload);
   // Asks for a linearizable read: `request` comes back in Ready::reads, or in Ready::lost_reads
   // when leadership is lost. Errors: kUnavailable (not the leader), kLimit (too many reads wait).
   Status read_index(RequestId request);
+  // Begins to hand leadership over to `target`, or to the most caught-up voter that was heard
+  // lately. Until that node leads, but at most for one minimum election timeout, proposals are
+  // refused. Errors: kUnavailable (not the leader, one is under way, nobody to take over), kInvalid
+  // (no such voter, or this node).
+  Status transfer(Instant now, std::optional<NodeId> target);
   // Every write up to `write` is on disk, whatever the term: moves the durable index to what those
   // writes wrote and no later write truncated, counts this node's own vote and own match, lowers
   // the hard-state barrier.
@@ -90,6 +105,10 @@ class Raft {
   const RoleState& role() const { return role_; }
   bool is_leader() const { return std::holds_alternative<Leader>(role_); }
   std::optional<NodeId> leader() const;
+  // Whom this leader is handing over to.
+  std::optional<NodeId> transfer_target() const;
+  // Whether this leader began a transfer in its term, whatever became of it.
+  bool has_begun_transfer() const;
   Term term() const { return hard_state_.term; }
   const HardState& hard_state() const { return hard_state_; }
   Index commit() const { return commit_; }
@@ -116,11 +135,12 @@ class Raft {
   void check_ready(const Ready& ready) const;
 
   // election.cc
-  bool must_ignore_vote_request() const;
+  bool must_ignore_vote_request(const MessageBody& body) const;
   bool is_waiting_for_own_vote() const;
   void campaign();
   void start_pre_vote();
-  void start_election();
+  enum class Cause { kTimeout, kTransfer };
+  void start_election(Cause cause);
   void become_leader();
   void on_pre_vote_request(const Message& message, const PreVoteRequest& request);
   void on_pre_vote_reply(const Message& message, const PreVoteReply& reply);
@@ -149,6 +169,12 @@ class Raft {
   Round confirmed_round() const;
   void grant_confirmed_reads();
   void lose_reads();
+
+  // transfer.cc
+  std::optional<NodeId> choose_target() const;
+  void continue_transfer();
+  void end_overdue_transfer();
+  void on_timeout_now(const Message& message);
 
   // A write that was handed out and is not yet persisted.
   struct PendingWrite {

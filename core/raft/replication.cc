@@ -10,6 +10,8 @@ namespace vesper::raft {
 Result<LogPosition> Raft::propose(ByteView payload) {
   auto* leader = std::get_if<Leader>(&role_);
   if (leader == nullptr) return Error{ErrorCode::kUnavailable, "this node is not the leader"};
+  // Dissertation section 3.10: "the prior leader stops accepting new client requests".
+  if (leader->transfer) return Error{ErrorCode::kUnavailable, "leadership is being handed over"};
   if (payload.size() > limits::kEntryPayloadBytes) {
     return Error{ErrorCode::kLimit, "the command is longer than an entry may be"};
   }

@@ -87,6 +87,7 @@ void AppliedChecker::on_answer(OperationId id, const node::Answer& answer) {
     case node::Outcome::kRedirect:
     case node::Outcome::kRejected:
     case node::Outcome::kOverloaded:
+    case node::Outcome::kRefused:
       put.is_rejected = true;
       if (put.is_applied) {
         violations_.report("rejected-write",

@@ -28,7 +28,7 @@ constexpr std::array<std::pair<const char*, Field>, 12> kFields = {{{"term", Fie
                                                                     {"vote", Field::kVote},
                                                                     {"up", Field::kUp},
                                                                     {"torn", Field::kTorn}}};
-constexpr std::array<std::pair<const char*, Counter>, 8> kCounters = {
+constexpr std::array<std::pair<const char*, Counter>, 9> kCounters = {
     {{"leaders", Counter::kLeaders},
      {"running", Counter::kRunning},
      {"operations", Counter::kOperations},
@@ -36,7 +36,8 @@ constexpr std::array<std::pair<const char*, Counter>, 8> kCounters = {
      {"faults", Counter::kFaults},
      {"redirects", Counter::kRedirects},
      {"unknown", Counter::kUnknown},
-     {"overdue", Counter::kOverdue}}};
+     {"overdue", Counter::kOverdue},
+     {"transfers", Counter::kTransfers}}};
 constexpr std::array<std::pair<const char*, node::Role>, 4> kRoles = {
     {{"follower", node::Role::kFollower},
      {"pre-candidate", node::Role::kPreCandidate},

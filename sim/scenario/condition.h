@@ -14,6 +14,7 @@
 //              | "operations" (answered) | "successes" | "faults"
 //              | "redirects" (answers that send the client elsewhere)
 //              | "unknown" (puts of which the node could not say in time what becomes of them)
+//              | "transfers" (of leadership that another node took over)
 //              | "overdue" (operations that a running node had still not answered at all when the
 //                client stopped waiting)
 //   node       = "n3" | "leader" | "follower[0]" | a name given by a step's `as`
@@ -60,6 +61,7 @@ enum class Counter : std::uint8_t {
   kRedirects,
   kUnknown,
   kOverdue,
+  kTransfers,
 };
 
 // One side of a comparison.

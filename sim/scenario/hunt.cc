@@ -32,6 +32,7 @@ enum Concern : std::uint64_t {
   kClock = 4,
   kClients = 5,
   kFaults = 6,
+  kTransfers = 7,
 };
 
 template <std::size_t N>
@@ -137,7 +138,9 @@ Scenario hunt_scenario(std::uint64_t seed) {
   RandomStream faults = stream(seed, kFaults);
   scenario.duration = ms(faults.between(64'000, 72'000));
   const Duration calm_at = scenario.duration - Duration::seconds(12);
-  draw_hunt_faults(faults, {.from = Duration::seconds(1), .to = calm_at}, scenario);
+  const FaultWindow window{.from = Duration::seconds(1), .to = calm_at};
+  draw_hunt_faults(faults, window, scenario);
+  draw_hunt_transfers(stream(seed, kTransfers), window, scenario);
 
   Step calm;
   calm.time = calm_at;

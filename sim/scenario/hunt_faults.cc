@@ -57,6 +57,12 @@ class Chains {
   void network_burst();
   void fail_sync();
   void churn();
+  void hand_over();
+  void hand_over_often();
+  void hand_over_to_a_laggard();
+  void hand_over_and_crash();
+  void hand_over_late();
+  void hand_over_cut_off();
 
   void at(Duration time) { at_ = time; }
 
@@ -327,7 +333,59 @@ void Chains::churn() {
   then(some_time(), Action::kRestart).nodes = {named(before)};
 }
 
+void Chains::hand_over() {
+  Step& step = first(Action::kTransfer);
+  if (draws_.chance_ppm(500'000)) step.to = node_number(draws_.below(nodes_));
+}
+
+void Chains::hand_over_often() {
+  first(Action::kTransfer);
+  const std::uint64_t times = draws_.between(2, 6);
+  for (std::uint64_t i = 0; i < times; ++i) then(some_time(), Action::kTransfer);
+}
+
+// The target lacks entries when it is named.
+void Chains::hand_over_to_a_laggard() {
+  const Selector target = follower(draws_.below(std::max<std::uint64_t>(nodes_ - 1, 1)));
+  first(Action::kNote);
+  Step& starve = on("AppendRequest", 1, Action::kDrop);
+  starve.message.to = target;
+  starve.message.count = draws_.between(2, 30);
+  then(ms(draws_.between(1, 100)), Action::kTransfer).to = target;
+}
+
+// One of the two ends at the moment at which it is decided. The rule comes first: a leader may tell
+// its target within the very turn in which it is asked to.
+void Chains::hand_over_and_crash() {
+  first(Action::kNote);
+  Step& crash = on("TimeoutNow", 1, Action::kCrash);
+  const char* const who = draws_.chance_ppm(500'000) ? "sender" : "receiver";
+  crash_and_restart(crash, named(who));
+  first(Action::kTransfer);
+}
+
+void Chains::hand_over_late() {
+  first(Action::kNote);
+  on("TimeoutNow", 1, Action::kHold).message.count = draws_.between(1, 12);
+  then(some_time(), Action::kRelease);
+  first(Action::kTransfer);
+}
+
+void Chains::hand_over_cut_off() {
+  Step& note = first(Action::kNote);
+  note.nodes = {kTheLeader};
+  note.as = fresh_name();
+  const std::string old = note.as;
+  then(Duration(), Action::kTransfer);
+  then(Duration::microseconds(static_cast<std::int64_t>(draws_.below(8'000))), Action::kPartition)
+      .groups = {{named(old)}, {kTheRest}};
+  then(some_time(), Action::kHeal);
+}
+
 using Chain = void (Chains::*)();
+constexpr std::array<Chain, 6> kTransferChains = {
+    &Chains::hand_over,           &Chains::hand_over_often, &Chains::hand_over_to_a_laggard,
+    &Chains::hand_over_and_crash, &Chains::hand_over_late,  &Chains::hand_over_cut_off};
 constexpr std::array<Chain, 19> kChains = {&Chains::crash_leader,
                                            &Chains::crash_random,
                                            &Chains::crash_all,
@@ -365,6 +423,17 @@ void draw_hunt_faults(RandomStream& draws, FaultWindow window, Scenario& scenari
        at = at + draws.exponential(gap)) {
     chains.at(at);
     (chains.*kept[draws.below(kept.size())])();
+  }
+}
+
+void draw_hunt_transfers(RandomStream draws, FaultWindow window, Scenario& scenario) {
+  if (!draws.chance_ppm(400'000)) return;
+  Chains chains(draws, scenario);
+  const Duration gap = Duration::milliseconds(static_cast<std::int64_t>(draws.between(2000, 9000)));
+  for (Duration at = window.from + draws.exponential(gap); at < window.to;
+       at = at + draws.exponential(gap)) {
+    chains.at(at);
+    (chains.*kTransferChains[draws.below(kTransferChains.size())])();
   }
 }
 

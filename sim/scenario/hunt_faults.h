@@ -16,5 +16,8 @@ struct FaultWindow {
 
 // Appends the chains of one seed: draws which kinds it keeps, then when and which.
 void draw_hunt_faults(RandomStream& draws, FaultWindow window, Scenario& scenario);
+// Appends transfers of leadership, and faults in the middle of them, in some of the seeds. From
+// draws of their own: what else happens in a seed is the same without them.
+void draw_hunt_transfers(RandomStream draws, FaultWindow window, Scenario& scenario);
 
 }  // namespace vesper::sim

@@ -51,6 +51,14 @@ std::optional<RuleProblem> check_ends(const Step& step) {
   return RuleProblem{"to", "expected another end than from"};
 }
 
+// The leader has nothing to hand over to itself, and can hand over to one node only.
+std::optional<RuleProblem> check_target(const Step& step) {
+  if (!step.to || (step.to->is_one() && step.to->kind != Selector::Kind::kLeader)) {
+    return std::nullopt;
+  }
+  return RuleProblem{"to", "expected one node that is not the leader"};
+}
+
 }  // namespace
 
 std::optional<RuleProblem> Rules::check(const PresetSpec& preset) {
@@ -92,6 +100,8 @@ std::optional<RuleProblem> Rules::check(const Step& step) {
     // The random search cuts and mends between any two ends, which may be one.
     case Action::kLink:
       return check_ends(step);
+    case Action::kTransfer:
+      return check_target(step);
     default:
       return std::nullopt;
   }

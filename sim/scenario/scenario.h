@@ -108,9 +108,10 @@ enum class Action : std::uint8_t {
   kDuplicate,  // on_message
   kDelay,      // on_message; delay: drawn anew for each message, beside the link's own
   kRelease,    // delivers what is held
-  kCalm,  // ends every fault: heals, resumes, restarts, releases; network and disks as the file
-          // says; optional steps that are armed are given up
-  kNote,  // nothing: a point in time with a name, for expectations
+  kCalm,      // ends every fault: heals, resumes, restarts, releases; network and disks as the file
+              // says; optional steps that are armed are given up
+  kNote,      // nothing: a point in time with a name, for expectations
+  kTransfer,  // to: the leader is asked to hand over to it; without it, to whom the leader chooses
 };
 
 enum class Trigger : std::uint8_t { kAt, kAfter, kWhen, kOnMessage };

@@ -208,6 +208,7 @@ void Script::remember(const Step& step) {
 bool Script::run(const Step& step) {
   remember(step);
   if (step.action == Action::kPartition) return run_partition(step);
+  if (step.action == Action::kTransfer) return run_transfer(step);
   if (step.from || step.to) return run_on_link(step);
   switch (step.action) {
     case Action::kHeal:
@@ -235,6 +236,14 @@ bool Script::run(const Step& step) {
   if (!step.as.empty() && !nodes->empty()) names_[step.as] = nodes->front();
   remember(step);
   return run_on_nodes(step, *nodes);
+}
+
+bool Script::run_transfer(const Step& step) {
+  const std::optional<NodeId> leader = world_.leader();
+  const std::optional<NodeId> target = step.to ? find(*step.to) : std::nullopt;
+  if (!leader || step.to.has_value() != target.has_value()) return false;
+  world_.transfer(*leader, target);
+  return true;
 }
 
 void Script::run_calm() {
@@ -412,6 +421,8 @@ std::uint64_t Script::counter(Counter counter) const {
       return counts.unknown;
     case Counter::kOverdue:
       return counts.overdue;
+    case Counter::kTransfers:
+      return counts.transfers;
     case Counter::kLeaders:
     case Counter::kRunning:
       break;

@@ -63,6 +63,7 @@ class Script : public ConditionContext, public Interceptor {
   // script_links.cc: the network
   void run_network(const Step& step);
   bool run_partition(const Step& step);
+  bool run_transfer(const Step& step);
   bool run_on_link(const Step& step);
   void run_calm();
   bool disturbs(const Step& step) const;

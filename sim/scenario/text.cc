@@ -63,7 +63,7 @@ constexpr Names<CrashLoss, 4> kCrashLosses = {{{"keep", CrashLoss::kKeep},
                                                {"lose-all", CrashLoss::kLoseAll},
                                                {"lose-random-unsynced", CrashLoss::kLoseRandom},
                                                {"tear", CrashLoss::kTear}}};
-constexpr Names<Action, 22> kActions = {{{"partition", Action::kPartition},
+constexpr Names<Action, 23> kActions = {{{"partition", Action::kPartition},
                                          {"cut", Action::kCut},
                                          {"mend", Action::kMend},
                                          {"heal", Action::kHeal},
@@ -84,7 +84,8 @@ constexpr Names<Action, 22> kActions = {{{"partition", Action::kPartition},
                                          {"delay", Action::kDelay},
                                          {"release", Action::kRelease},
                                          {"calm", Action::kCalm},
-                                         {"note", Action::kNote}}};
+                                         {"note", Action::kNote},
+                                         {"transfer", Action::kTransfer}}};
 constexpr Names<Expectation::Kind, 4> kExpectations = {
     {{"within", Expectation::Kind::kWithin},
      {"eventually", Expectation::Kind::kEventually},
@@ -96,15 +97,15 @@ constexpr Names<Selector::Kind, 6> kGroupSelectors = {{{"leader", Selector::Kind
                                                        {"down", Selector::Kind::kDown},
                                                        {"followers", Selector::Kind::kFollowers},
                                                        {"rest", Selector::Kind::kRest}}};
-constexpr std::array<const char*, 8> kMessageTypes = {
-    "PreVoteRequest", "PreVoteReply", "VoteRequest",      "VoteReply",
-    "AppendRequest",  "AppendReply",  "HeartbeatRequest", "HeartbeatReply"};
+constexpr std::array<const char*, 9> kMessageTypes = {
+    "PreVoteRequest", "PreVoteReply",     "VoteRequest",    "VoteReply", "AppendRequest",
+    "AppendReply",    "HeartbeatRequest", "HeartbeatReply", "TimeoutNow"};
 // Words of the condition language that a step may not give as a name.
-constexpr std::array<const char*, 27> kReserved = {
+constexpr std::array<const char*, 28> kReserved = {
     "follower", "candidate", "pre-candidate", "and",       "or",      "not",     "exists",
     "term",     "commit",    "applied",       "last",      "durable", "keys",    "role",
     "hash",     "vote",      "operations",    "successes", "faults",  "leaders", "running",
-    "none",     "redirects", "unknown",       "overdue",   "torn",    "at"};
+    "none",     "redirects", "unknown",       "overdue",   "torn",    "at",      "transfers"};
 
 template <class Enum, std::size_t N>
 const char* name_of(const Names<Enum, N>& names, Enum value) {

@@ -24,7 +24,7 @@ struct BodyText {
     return body.granted ? " granted" : " refused";
   }
   std::string operator()(const raft::VoteRequest& body) const {
-    return " last " + text(body.last_log);
+    return " last " + text(body.last_log) + (body.by_transfer ? " by transfer" : "");
   }
   std::string operator()(const raft::VoteReply& body) const {
     return body.granted ? " granted" : " refused";
@@ -43,6 +43,7 @@ struct BodyText {
   std::string operator()(const raft::HeartbeatReply& body) const {
     return fmt::format(" round {}", body.round.value());
   }
+  std::string operator()(const raft::TimeoutNow&) const { return {}; }
 };
 
 const char* outcome_name(node::Outcome outcome) {
@@ -59,6 +60,8 @@ const char* outcome_name(node::Outcome outcome) {
       return "unknown";
     case node::Outcome::kOverloaded:
       return "overloaded";
+    case node::Outcome::kRefused:
+      return "refused";
   }
   VESPER_UNREACHABLE();
 }
@@ -73,6 +76,8 @@ const char* event_name(node::NodeEvent::Kind kind) {
       return "recovered";
     case node::NodeEvent::Kind::kRole:
       return "is";
+    case node::NodeEvent::Kind::kTransfer:
+      return "hands over:";
     case node::NodeEvent::Kind::kIgnored:
       return "ignores";
     case node::NodeEvent::Kind::kStopped:

@@ -163,7 +163,11 @@ TEST_CASE("bytes that break a message's promise are refused") {
     const char* why;
   } const rows[] = {
       {Body(0, 1), false, "kind 0"},
-      {Body(9, 1).u64(0), false, "a kind of a later format"},
+      {Body(11, 1).u64(0), false, "a kind of a later format"},
+      {Body(9, 1), true, "a TimeoutNow"},
+      {Body(9, 1).u8(0), false, "a TimeoutNow with more than its term"},
+      {Body(10, 2).u64(2).u64(5), true, "a vote request by transfer"},
+      {Body(10, 2).u64(3).u64(5), false, "one with a last entry of a term above the candidate's"},
       {Body(4, 1).u8(0), true, "a refused vote"},
       {Body(4, 1).u8(2), false, "a boolean of 2"},
       {Body(2, 1).u8(255), false, "a boolean of 255"},
@@ -222,7 +226,7 @@ TEST_CASE("counts and bytes over the limits are refused, and the limits themselv
 TEST_CASE("any bytes give a message that encodes to them, or an error") {
   CHECK(testing::holds("decode_message is strict", [] {
     auto bytes = *rc::gen::arbitrary<std::vector<std::uint8_t>>();
-    if (!bytes.empty()) bytes[0] = *rc::gen::inRange<std::uint8_t>(0, 10);
+    if (!bytes.empty()) bytes[0] = *rc::gen::inRange<std::uint8_t>(0, 12);
     const ByteView view = std::as_bytes(std::span(bytes));
     const auto decoded = decode(view);
     RC_CLASSIFY(decoded.ok(), "a message");

@@ -62,7 +62,7 @@ inline raft::MessageBody any_body(std::size_t kind, Term term) {
     case 1:
       return raft::PreVoteReply{*rc::gen::arbitrary<bool>()};
     case 2:
-      return raft::VoteRequest{any_position(term)};
+      return raft::VoteRequest{any_position(term), *rc::gen::arbitrary<bool>()};
     case 3:
       return raft::VoteReply{*rc::gen::arbitrary<bool>()};
     case 4:
@@ -72,8 +72,10 @@ inline raft::MessageBody any_body(std::size_t kind, Term term) {
     case 6:
       return raft::HeartbeatRequest{Index(*rc::gen::arbitrary<std::uint64_t>()),
                                     Round(*rc::gen::arbitrary<std::uint64_t>())};
-    default:
+    case 7:
       return raft::HeartbeatReply{Round(*rc::gen::arbitrary<std::uint64_t>())};
+    default:
+      return raft::TimeoutNow{};
   }
 }
 
@@ -97,7 +99,9 @@ struct SameBody {
 
   bool operator()(const raft::PreVoteRequest& a) const { return a.last_log == as(a).last_log; }
   bool operator()(const raft::PreVoteReply& a) const { return a.granted == as(a).granted; }
-  bool operator()(const raft::VoteRequest& a) const { return a.last_log == as(a).last_log; }
+  bool operator()(const raft::VoteRequest& a) const {
+    return a.last_log == as(a).last_log && a.by_transfer == as(a).by_transfer;
+  }
   bool operator()(const raft::VoteReply& a) const { return a.granted == as(a).granted; }
   bool operator()(const raft::AppendRequest& a) const {
     const raft::AppendRequest& b = as(a);
@@ -114,6 +118,7 @@ struct SameBody {
     return a.commit == as(a).commit && a.round == as(a).round;
   }
   bool operator()(const raft::HeartbeatReply& a) const { return a.round == as(a).round; }
+  bool operator()(const raft::TimeoutNow&) const { return true; }
 
   template <class Body>
   const Body& as(const Body&) const {

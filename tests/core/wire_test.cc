@@ -105,7 +105,8 @@ std::vector<std::byte> small_frame(std::size_t kind) {
                                 std::move(append),
                                 AppendReply{false, Index(0), Index(3), last},
                                 HeartbeatRequest{Index(3), Round(7)},
-                                HeartbeatReply{Round(7)}};
+                                HeartbeatReply{Round(7)},
+                                TimeoutNow{}};
   Frame frame{ClusterId(11), Incarnation(12), NodeId(1), NodeId(2), Hello{5, Incarnation(13)}};
   if (kind < std::size(bodies)) {
     frame.body = Message{NodeId(1), NodeId(2), Term(4), bodies[kind]};

@@ -28,6 +28,7 @@ void ClusterModel::check_sent(std::uint32_t id, const Message& message) {
     require(is_old || reply->match.value() <= node.disk.log.size(),
             "an acknowledged entry is on disk", id);
   }
+  check_transfer(id, message);
   std::optional<NodeId> vote;
   if (const auto* reply = std::get_if<VoteReply>(&message.body); reply && reply->granted) {
     vote = message.to;
@@ -37,6 +38,23 @@ void ClusterModel::check_sent(std::uint32_t id, const Message& message) {
   if (!vote) return;
   const auto [at, is_first] = votes_.emplace(std::pair(id, message.term), *vote);
   require(is_first || at->second == *vote, "one vote a term", id);
+}
+
+// Dissertation section 3.10: the target holds the whole log when it is told, and nobody else may
+// campaign in spite of a live leader.
+void ClusterModel::check_transfer(std::uint32_t id, const Message& message) {
+  if (std::holds_alternative<TimeoutNow>(message.body)) {
+    const Node& target = nodes_[message.to.value()];
+    const Index last = nodes_[id].raft->log().last_index();
+    require(target.disk.hard_state.term > message.term || target.disk.log.size() >= last.value(),
+            "a transfer's target holds its leader's log", id);
+    told_[{message.to.value(), message.term}] = last;
+  }
+  const auto* vote = std::get_if<VoteRequest>(&message.body);
+  if (vote == nullptr || !vote->by_transfer) return;
+  require(told_.contains({id, message.term.previous()}),
+          "only whom its leader told campaigns by transfer", id);
+  if (marked_.emplace(message.term, id).second) ++reached_.transfers_heard;
 }
 
 // Log Matching: an index and a term name one content and one predecessor, in every log.
@@ -95,6 +113,8 @@ void ClusterModel::check_new_leader(std::uint32_t id) {
   const std::pair self(id, node.life);
   const auto [at, is_first] = leaders_.emplace(node.raft->term(), self);
   require(is_first || at->second == self, "Election Safety", id);
+  const auto marked = marked_.find(node.raft->term());
+  if (marked != marked_.end() && marked->second == id) ++reached_.transfers_won;
   for (const auto& [index, committed] : committed_) {
     if (committed.by >= node.raft->term()) continue;
     require(node.raft->log().contains(committed.position), "Leader Completeness", id);

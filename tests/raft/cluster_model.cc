@@ -38,6 +38,8 @@ const char* name_of(Move move) {
       return "partition";
     case Move::kHeal:
       return "heal";
+    case Move::kTransfer:
+      return "transfer";
   }
   VESPER_UNREACHABLE();
 }
@@ -118,6 +120,9 @@ void ClusterModel::act(const Action& action) {
     case Move::kHeal:
       partition_ = 0;
       break;
+    case Move::kTransfer:
+      transfer(node, action.n % (nodes_.size() + 1));
+      break;
   }
   for (std::uint32_t i = 0; i < nodes_.size(); ++i) drain(i);
 }
@@ -148,6 +153,7 @@ void ClusterModel::propose(Node& node) {
   if (!node.raft) return;
   const std::string command = "c" + std::to_string(++counter_);
   const auto position = node.raft->propose(as_bytes(command));
+  require(!position.ok() || !node.raft->transfer_target(), "who hands over takes no proposal", 0);
   if (position.ok()) node.proposals[position.value().index] = position.value().term;
 }
 
@@ -161,6 +167,13 @@ void ClusterModel::read(Node& node) {
   } else if (node.raft->read_index(request).ok()) {
     node.reads[request] = acknowledged;
   }
+}
+
+void ClusterModel::transfer(Node& node, std::size_t target) {
+  if (!node.raft) return;
+  std::optional<NodeId> to;
+  if (target > 0) to = NodeId(static_cast<std::uint32_t>(target - 1));
+  if (node.raft->transfer(node.now, to).ok()) ++reached_.transfers;
 }
 
 void ClusterModel::complete_write(std::uint32_t id) {

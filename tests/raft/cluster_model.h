@@ -31,6 +31,7 @@ enum class Move : std::uint8_t {
   kRestart,    // it comes back from its disk
   kPartition,  // nodes part by the bits of `n`
   kHeal,       // and meet again
+  kTransfer,   // the node is asked to hand over to node `n` - 1; 0: to whom it chooses
 };
 
 struct Action {
@@ -61,6 +62,9 @@ struct Reached {
   std::uint64_t writes_lost = 0;
   std::uint64_t step_downs = 0;
   std::uint64_t recoveries = 0;
+  std::uint64_t transfers = 0;        // begun
+  std::uint64_t transfers_heard = 0;  // elections that began by one
+  std::uint64_t transfers_won = 0;    // leaders elected by one
 };
 
 class ClusterModel {
@@ -111,6 +115,7 @@ class ClusterModel {
   void deliver(std::size_t at, bool keep);
   void propose(Node& node);
   void read(Node& node);
+  void transfer(Node& node, std::size_t target);
   void complete_write(std::uint32_t id);
   void write_to(Disk& disk, const Write& write);
   void crash(std::uint32_t id, std::size_t kept);
@@ -121,6 +126,7 @@ class ClusterModel {
   void absorb(std::uint32_t id, const Ready& ready);
   void send(std::uint32_t id, const Message& message);
   void check_sent(std::uint32_t id, const Message& message);
+  void check_transfer(std::uint32_t id, const Message& message);
   void check_entries(const Node& node, const Ready& ready);
   void apply(std::uint32_t id, const Entry& entry);
   void grant(Node& node, const GrantedRead& read);
@@ -144,6 +150,8 @@ class ClusterModel {
 
   std::map<Term, std::pair<std::uint32_t, std::uint64_t>> leaders_;  // node and life
   std::map<std::pair<std::uint32_t, Term>, NodeId> votes_;
+  std::map<std::pair<std::uint32_t, Term>, Index> told_;  // by TimeoutNow; the leader's last entry
+  std::map<Term, std::uint32_t> marked_;                  // who campaigns by transfer
   std::map<LogPosition, Content> contents_;
   struct Committed {
     LogPosition position;

@@ -28,7 +28,8 @@ rc::Gen<Action> any_action() {
                                                     {3, Move::kCrash},
                                                     {5, Move::kRestart},
                                                     {2, Move::kPartition},
-                                                    {3, Move::kHeal}});
+                                                    {3, Move::kHeal},
+                                                    {4, Move::kTransfer}});
   const auto action =
       rc::gen::map(rc::gen::tuple(move, rc::gen::inRange<std::uint8_t>(0, 5),
                                   rc::gen::inRange<std::uint16_t>(0, 64)),
@@ -53,6 +54,9 @@ void add(Reached& sum, const Reached& more) {
   sum.writes_lost += more.writes_lost;
   sum.step_downs += more.step_downs;
   sum.recoveries += more.recoveries;
+  sum.transfers += more.transfers;
+  sum.transfers_heard += more.transfers_heard;
+  sum.transfers_won += more.transfers_won;
 }
 
 void show(const char* cluster, const Reached& r) {
@@ -60,7 +64,9 @@ void show(const char* cluster, const Reached& r) {
             << ", commits " << r.commits << ", acknowledged " << r.acknowledged << ", reads "
             << r.reads << ", truncations " << r.truncations << ", restarts " << r.restarts
             << ", leader crashes " << r.leader_crashes << ", writes lost " << r.writes_lost
-            << ", recoveries " << r.recoveries << "\n";
+            << ", recoveries " << r.recoveries << ", transfers begun " << r.transfers
+            << ", elections by transfer " << r.transfers_heard << ", won " << r.transfers_won
+            << "\n";
 }
 
 enum class End { kStops, kRecovers };
@@ -102,6 +108,9 @@ void keeps_every_invariant(std::uint32_t nodes, const std::string& sentence) {
   CHECK(reached.leader_crashes > 1000);
   CHECK(reached.writes_lost > 1000);
   CHECK(reached.recoveries > 10'000);
+  CHECK(reached.transfers > 500);
+  CHECK(reached.transfers_heard > 100);
+  CHECK(reached.transfers_won > 50);
 }
 
 TEST_CASE("random schedules of three nodes keep every invariant") {

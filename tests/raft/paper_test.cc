@@ -5,15 +5,10 @@
 #include <algorithm>
 
 #include "tests/raft/bench.h"
+#include "tests/raft/sentence.h"
 
 namespace vesper::raft::testing {
 namespace {
-
-// Counts the sentence and runs its test.
-#define SENTENCE(words) TEST_CASE(words* doctest::test_suite("paper"))
-struct Counted {
-  Counted() { vesper::testing::count("paper sentences", 1); }
-};
 
 SENTENCE(
     "5.1: If one server's current term is smaller than the other's, then it updates its "
