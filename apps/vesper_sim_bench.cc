@@ -104,7 +104,7 @@ class Stretches : public sim::WorldObserver {
       : next_(first), length_(length), between_(std::move(between)) {}
 
   void on_applied(Instant /*at*/, const node::NodeView& view, const raft::Entry& entry,
-                  std::uint64_t /*state_hash*/) override {
+                  const node::Applied& /*applied*/) override {
     if (view.id == NodeId(0)) applied_ = entry.index().value();
   }
   void on_event_end(Instant /*at*/, std::uint64_t event) override {

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -15,6 +16,7 @@ struct HttpRequest {
   std::string method;
   std::string target;  // raw, as it was sent
   std::string body;
+  std::optional<std::string> idempotency_key;  // the header, if there was one
 };
 
 struct HttpReply {

@@ -45,7 +45,7 @@ Error invalid(std::string why) {
   return {ErrorCode::kInvalid, std::move(why)};
 }
 
-// Collects the headers that decide where this request ends.
+// Collects the headers that mean something to us: all but one decide where this request ends.
 class Framing {
  public:
   Status header(std::string_view name, std::string_view value) {
@@ -60,6 +60,9 @@ class Framing {
     } else if (equals_ignoring_case(name, "expect")) {
       if (!equals_ignoring_case(value, "100-continue")) return invalid("an unknown expectation");
       expects_continue_ = true;
+    } else if (equals_ignoring_case(name, "idempotency-key")) {
+      if (idempotency_key_) return invalid("two Idempotency-Key headers");
+      idempotency_key_ = value;
     }
     return {};
   }
@@ -73,6 +76,7 @@ class Framing {
     head.content_length = length_.value_or(0);
     head.keep_alive = !close_ && (!head.is_http10 || keep_);
     head.expects_continue = expects_continue_ && !head.is_http10;
+    head.idempotency_key = idempotency_key_;
     return {};
   }
 
@@ -96,6 +100,7 @@ class Framing {
   }
 
   std::optional<std::uint64_t> length_;
+  std::optional<std::string_view> idempotency_key_;
   bool is_chunked_ = false;
   bool has_host_ = false;
   bool close_ = false;

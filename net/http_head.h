@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -18,6 +19,7 @@ struct HttpHead {
   bool is_chunked = false;
   std::uint64_t content_length = 0;  // 0 if the head says nothing
   bool expects_continue = false;
+  std::optional<std::string_view> idempotency_key;
 };
 
 // The length of the head with its empty line; npos while it is not whole. `from` is where an

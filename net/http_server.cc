@@ -25,6 +25,7 @@ namespace vesper::net {
 namespace {
 
 constexpr int kBacklog = 1024;
+constexpr const char* kIdempotencyKey = "Idempotency-Key";
 // Before the next try of an accept for which the system has no descriptor or no memory.
 constexpr int kAcceptPauseMilliseconds = 10;
 
@@ -168,7 +169,9 @@ class HttpServer::Impl : public httplib::Server {
   }
 
   void answer(const httplib::Request& request, httplib::Response& response) {
-    put(handler_.handle({request.method, request.target, request.body}), response);
+    std::optional<std::string> key;
+    if (request.has_header(kIdempotencyKey)) key = request.get_header_value(kIdempotencyKey);
+    put(handler_.handle({request.method, request.target, request.body, std::move(key)}), response);
   }
 
   void accept_connections() {
@@ -255,6 +258,9 @@ class HttpServer::Impl : public httplib::Server {
       if (!is_known) request.method = head.method;
       request.target = head.target;
       request.body = std::move(body);
+      if (head.idempotency_key) {
+        request.set_header(kIdempotencyKey, std::string(*head.idempotency_key));
+      }
     };
     if (!process_request(stream, close, closed, set_up)) return false;
     share.give_back();

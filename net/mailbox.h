@@ -26,6 +26,7 @@ struct MailRequest {
   std::string key;
   std::string value;
   std::optional<NodeId> target;  // kTransfer
+  std::optional<kv::IdempotencyKey> once;
 };
 
 // What one drain takes out. The drainer keeps it and gives it back, so that its room is used again.

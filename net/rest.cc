@@ -82,7 +82,7 @@ HttpReply rejected_reply() {
 }
 
 // It cannot be done as it was asked for.
-HttpReply refused_reply(const node::Answer& answer) {
+HttpReply impossible_reply(const node::Answer& answer) {
   HttpReply reply = error_reply(409, answer.value.text());
   reply.headers.emplace_back(kOutcomeHeader, kRejected);
   return reply;
@@ -91,30 +91,78 @@ HttpReply refused_reply(const node::Answer& answer) {
 HttpReply redirect_reply(const ApiRequest& request, NodeId leader,
                          const std::vector<NodeAddress>& addresses) {
   HttpReply reply = rejected_reply();
-  reply.body = R"({"code":"fail","payload":{"key":)";
-  append_json_string(request.key, reply.body);
-  if (request.kind == node::RequestKind::kPut) {
-    reply.body += R"(,"value":)";
-    reply.body += request.value;
+  reply.body = R"({"code":"fail","payload":{)";
+  if (request.kind != node::RequestKind::kRegister) {
+    reply.body += R"("key":)";
+    append_json_string(request.key, reply.body);
+    reply.body += ',';
   }
-  reply.body += R"(,"message":)";
+  if (request.kind == node::RequestKind::kPut) {
+    reply.body += R"("value":)";
+    reply.body += request.value;
+    reply.body += ',';
+  }
+  reply.body += R"("message":)";
   append_json_string(addresses[leader.value()].line, reply.body);
   reply.body += "}}";
   return reply;
 }
 
-HttpReply success_reply(const ApiRequest& request, const SharedBytes& value) {
+HttpReply success_reply(const ApiRequest& request, const node::Answer& answer) {
   HttpReply reply;
   reply.body = R"({"code":"success")";
   if (request.kind == node::RequestKind::kGet) {
     reply.body += R"(,"payload":{"key":)";
     append_json_string(request.key, reply.body);
     reply.body += R"(,"value":)";
-    reply.body += value.text();
+    reply.body += answer.value.text();
     reply.body += '}';
+  } else if (request.kind == node::RequestKind::kRegister) {
+    reply.body += fmt::format(R"(,"payload":{{"client":{}}})", answer.session.value());
   }
   reply.body += '}';
   return reply;
+}
+
+std::string why_refused(kv::IdempotencyKey once, kv::Verdict verdict) {
+  const std::uint64_t client = once.session.value();
+  const std::uint64_t number = once.number.value();
+  switch (verdict) {
+    case kv::Verdict::kOtherBody:
+      return fmt::format("client {} has put something else under the number {}", client, number);
+    case kv::Verdict::kBelowWindow:
+      return fmt::format(
+          "the number {} of client {} lies too far below its highest: what became "
+          "of it is no longer known",
+          number, client);
+    case kv::Verdict::kExpired:
+      return fmt::format("client {} has expired: what became of its numbers is no longer known",
+                         client);
+    case kv::Verdict::kNeverIssued:
+      return fmt::format("no client {} is registered", client);
+    case kv::Verdict::kNone:
+    case kv::Verdict::kApplied:
+    case kv::Verdict::kRepeated:
+      break;
+  }
+  VESPER_UNREACHABLE();
+}
+
+HttpReply refused_reply(const ApiRequest& request, kv::Verdict verdict) {
+  VESPER_CHECK(request.once.has_value());
+  HttpReply reply = error_reply(409, why_refused(*request.once, verdict));
+  const bool is_unknown = kv::may_have_taken_effect(verdict);
+  reply.headers = {{kOutcomeHeader, is_unknown ? kUnknown : kRejected}};
+  return reply;
+}
+
+// Consumes one of them. Nothing: no number, or one that is 0, begins with 0 or is too large.
+std::optional<std::uint64_t> take_number(std::string_view& text) {
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || text.front() == '0') return std::nullopt;
+  text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+  return number;
 }
 
 const char* phase_name(node::Phase phase) {
@@ -158,14 +206,26 @@ Result<ApiRequest> parse_api_request(node::RequestKind kind, std::string_view bo
     return Error{ErrorCode::kLimit, fmt::format("the value has {} bytes, more than {}",
                                                 value.size(), limits::kValueBytes)};
   }
-  return ApiRequest{kind, std::move(*payload->key), value};
+  return ApiRequest{kind, std::move(*payload->key), value, std::nullopt};
+}
+
+Result<kv::IdempotencyKey> parse_idempotency_key(std::string_view text) {
+  const auto client = take_number(text);
+  const bool is_divided = client && text.starts_with('/');
+  if (is_divided) text.remove_prefix(1);
+  const auto number = is_divided ? take_number(text) : std::nullopt;
+  if (!number || !text.empty()) {
+    return invalid(
+        "the header Idempotency-Key is not <client id>/<number>, two whole numbers from 1 on");
+  }
+  return kv::IdempotencyKey{SessionId(*client), RequestNumber(*number)};
 }
 
 HttpReply api_reply(const ApiRequest& request, const node::Answer& answer,
                     const std::vector<NodeAddress>& addresses) {
   switch (answer.outcome) {
     case node::Outcome::kSuccess:
-      return success_reply(request, answer.value);
+      return success_reply(request, answer);
     case node::Outcome::kAbsent:
       return {.body = kFail};
     case node::Outcome::kRedirect:
@@ -178,7 +238,9 @@ HttpReply api_reply(const ApiRequest& request, const node::Answer& answer,
     case node::Outcome::kOverloaded:
       return overloaded_reply("overloaded");
     case node::Outcome::kRefused:
-      return refused_reply(answer);
+      return refused_reply(request, answer.verdict);
+    case node::Outcome::kImpossible:
+      break;
   }
   VESPER_UNREACHABLE();
 }
@@ -233,8 +295,10 @@ HttpReply move_leader_reply(const node::Answer& answer, const std::vector<NodeAd
       return {.body = kFail, .headers = {{kOutcomeHeader, kUnknown}}};
     case node::Outcome::kOverloaded:
       return overloaded_reply("overloaded");
+    case node::Outcome::kImpossible:
+      return impossible_reply(answer);
     case node::Outcome::kRefused:
-      return refused_reply(answer);
+      break;
   }
   VESPER_UNREACHABLE();
 }
@@ -254,9 +318,9 @@ HttpReply status_reply(const StatusFacts& facts, const std::vector<NodeAddress>&
   } else {
     reply.body += "null";
   }
-  fmt::format_to(out, R"(,"commit":{},"applied":{},"last":{},"durable":{},"keys":{})",
+  fmt::format_to(out, R"(,"commit":{},"applied":{},"last":{},"durable":{},"keys":{},"sessions":{})",
                  view.commit.value(), view.applied.value(), view.last.value(), view.durable.value(),
-                 view.keys);
+                 view.keys, view.sessions);
   fmt::format_to(out, R"(,"state_hash":"{:016x}","cluster":"{:016x}","incarnation":"{:016x}")",
                  view.state_hash, view.cluster.value(), view.incarnation.value());
   fmt::format_to(out, R"(,"version":"{}","pid":{},"uptime":{:.3f},"connections":{},"nodes":[)",

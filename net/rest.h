@@ -17,12 +17,17 @@ struct ApiRequest {
   node::RequestKind kind = node::RequestKind::kGet;
   std::string key;         // decoded
   std::string_view value;  // kPut: its JSON text, a part of the body
+  std::optional<kv::IdempotencyKey> once;
 };
 
 // {"type": ..., "payload": {"key": K, "value": V}}. `type` is optional and the method rules; other
 // members are passed over, a repeated one is an error.
-// Errors: kInvalid (400), kLimit (413); what, and where.
+// Requires: kGet or kPut. Errors: kInvalid (400), kLimit (413); what, and where.
 Result<ApiRequest> parse_api_request(node::RequestKind kind, std::string_view body);
+
+// "<client id>/<number>": two decimal numbers from 1 to 2^64 - 1, without leading zeros.
+// Errors: kInvalid (400).
+Result<kv::IdempotencyKey> parse_idempotency_key(std::string_view text);
 
 HttpReply api_reply(const ApiRequest& request, const node::Answer& answer,
                     const std::vector<NodeAddress>& addresses);

@@ -71,27 +71,17 @@ void Runtime::stop() {
   disk_.reset();
 }
 
-std::optional<node::Answer> Runtime::request(node::RequestKind kind, std::string key,
-                                             std::string value) {
+std::optional<node::Answer> Runtime::request(MailRequest request) {
   AnswerSlot slot;
-  if (!mailbox_.put_request({&slot, kind, std::move(key), std::move(value), {}})) {
-    return std::nullopt;
-  }
-  return slot.wait();
-}
-
-std::optional<node::Answer> Runtime::transfer(std::optional<NodeId> target) {
-  AnswerSlot slot;
-  if (!mailbox_.put_request({&slot, node::RequestKind::kTransfer, {}, {}, target})) {
-    return std::nullopt;
-  }
+  request.slot = &slot;
+  if (!mailbox_.put_request(std::move(request))) return std::nullopt;
   return slot.wait();
 }
 
 void Runtime::hand_over(std::chrono::milliseconds at_most) {
   const auto end = std::chrono::steady_clock::now() + at_most;
   if (view().role != node::Role::kLeader) return;
-  if (!mailbox_.put_request({&handed_over_, node::RequestKind::kTransfer, {}, {}, {}})) return;
+  if (!mailbox_.put_request({.slot = &handed_over_, .kind = node::RequestKind::kTransfer})) return;
   const auto answer = handed_over_.wait_for(at_most);
   if (!answer || answer->outcome != node::Outcome::kSuccess) return;
   // What it had proposed is committed by the new leader, which says so with its next message.
@@ -154,7 +144,7 @@ void Runtime::take_in(Mail& mail) {
   for (const MailRequest& request : mail.requests) {
     const RequestId id(++last_request_);
     waiting_.emplace(id.value(), Waiting{request.slot, request.kind});
-    node_->on_request(id, {request.kind, request.key, request.value, request.target});
+    node_->on_request(id, {request.kind, request.key, request.value, request.once, request.target});
   }
 }
 

@@ -45,10 +45,8 @@ class Runtime : private node::Network, private node::Clients, private node::Obse
   // Answers whoever waits, and ends the threads. Later requests are refused.
   void stop();
 
-  // Waits for the node's answer; nothing if a bound is reached (503).
-  std::optional<node::Answer> request(node::RequestKind kind, std::string key, std::string value);
-  // Asks the node, which must lead, to hand leadership over; as request.
-  std::optional<node::Answer> transfer(std::optional<NodeId> target);
+  // Waits for the node's answer; nothing if a bound is reached (503). The slot is set here.
+  std::optional<node::Answer> request(MailRequest request);
   // Before a stop: if this node leads, hands leadership over and waits until whoever it served is
   // answered, but not longer than this. Call once.
   void hand_over(std::chrono::milliseconds at_most);
@@ -73,7 +71,7 @@ class Runtime : private node::Network, private node::Clients, private node::Obse
   void on_ready(const node::NodeView&, const raft::Ready&) override {}
   void on_send(const node::NodeView&, const raft::Message&) override {}
   void on_log_submitted(const node::NodeView&, std::uint64_t, WriteId) override {}
-  void on_applied(const node::NodeView&, const raft::Entry&, std::uint64_t) override {}
+  void on_applied(const node::NodeView&, const raft::Entry&, const node::Applied&) override {}
   void on_event(const node::NodeEvent& event) override { logger_.event(event); }
 
   struct Waiting {

@@ -27,6 +27,7 @@ std::size_t Service::body_bytes_max(std::string_view target) const {
 HttpReply Service::handle(const HttpRequest& request) {
   const std::string_view path = path_of(request.target);
   if (path == "/request") return on_request(request);
+  if (path == "/session") return on_session(request);
   if (path == "/peer") return on_peer(request);
   if (path == "/status") return on_status(request);
   if (path == "/move-leader") return on_move_leader(request);
@@ -38,13 +39,28 @@ HttpReply Service::on_request(const HttpRequest& request) {
     return method_not_allowed(request.method, "GET, PUT");
   }
   const auto kind = request.method == "GET" ? node::RequestKind::kGet : node::RequestKind::kPut;
-  const auto parsed = parse_api_request(kind, request.body);
+  auto parsed = parse_api_request(kind, request.body);
   if (!parsed.ok()) {
     const int status = parsed.error().code == ErrorCode::kLimit ? 413 : 400;
     return error_reply(status, parsed.error().message);
   }
-  const ApiRequest& api = parsed.value();
-  const auto answer = runtime_.request(kind, api.key, std::string(api.value));
+  // A GET may always be repeated: what a client sends along with all its requests is nothing to it.
+  if (kind == node::RequestKind::kPut && request.idempotency_key) {
+    const auto once = parse_idempotency_key(*request.idempotency_key);
+    if (!once.ok()) return error_reply(400, once.error().message);
+    parsed.value().once = once.value();
+  }
+  return ask_node(std::move(parsed.value()));
+}
+
+HttpReply Service::on_session(const HttpRequest& request) {
+  if (request.method != "POST") return method_not_allowed(request.method, "POST");
+  return ask_node({.kind = node::RequestKind::kRegister});
+}
+
+HttpReply Service::ask_node(ApiRequest api) {
+  const auto answer = runtime_.request(
+      {.kind = api.kind, .key = api.key, .value = std::string(api.value), .once = api.once});
   if (!answer) return overloaded_reply("overloaded");
   return api_reply(api, *answer, options_.addresses);
 }
@@ -64,7 +80,8 @@ HttpReply Service::on_move_leader(const HttpRequest& request) {
   if (request.method != "POST") return method_not_allowed(request.method, "POST");
   const auto target = parse_move_leader(request.body);
   if (!target.ok()) return error_reply(400, target.error().message);
-  const auto answer = runtime_.transfer(target.value());
+  const auto answer =
+      runtime_.request({.kind = node::RequestKind::kTransfer, .target = target.value()});
   if (!answer) return overloaded_reply("overloaded");
   return move_leader_reply(*answer, options_.addresses);
 }

@@ -1,6 +1,5 @@
-// The routes of one node: /request for clients, /peer for other nodes, /status and
-// /move-leader for operators.
-// Called by the HTTP server on its connections' threads.
+// The routes of one node: /request and /session for clients, /peer for other nodes, /status and
+// /move-leader for operators. Called by the HTTP server on its connections' threads.
 #pragma once
 
 #include <chrono>
@@ -35,6 +34,8 @@ class Service : public HttpHandler {
 
  private:
   HttpReply on_request(const HttpRequest& request);
+  HttpReply on_session(const HttpRequest& request);
+  HttpReply ask_node(ApiRequest api);
   HttpReply on_status(const HttpRequest& request);
   HttpReply on_move_leader(const HttpRequest& request);
   HttpReply on_peer(const HttpRequest& request);

@@ -74,6 +74,10 @@ struct ClientsConfig {
   Duration timeout = Duration::seconds(2);
   // How often a client asks a random node instead of the one that it takes for the leader.
   std::uint64_t stray_ppm = 50'000;
+  // Whether they register, and try a put again under its number until they know what became of it.
+  bool sessions = false;
+  // How often such a client sends a try twice at once, to the same node or to any.
+  std::uint64_t twice_ppm = 0;
 };
 
 // What a node's disk holds before its first start, in a cluster that is formed already.

@@ -63,20 +63,85 @@ std::uint32_t Crowd::next_operation(std::uint32_t client_index) {
   VESPER_CHECK(!client.is_waiting);
   client.is_waiting = true;
 
-  const std::uint32_t slot = open_slot(ClientId(client_index));
+  const std::uint32_t slot = open_request(client_index);
   OpenOperation& operation = operations_[slot];
-  operation.drawn_for = client.drawn_for;
-  operation.number = client.operations++;
+  if (crowd.sessions && !client.session.is_registered()) {
+    operation.kind = node::RequestKind::kRegister;
+    return slot;
+  }
+  operation.id = OperationId(next_id_++);
   RandomStream what = draws(operation.drawn_for, operation.number, Concern::kWhat);
   operation.key = fmt::format("k{}", what.below(crowd.keys));
   const bool is_put = what.chance_ppm(crowd.put_ppm);
   operation.kind = is_put ? node::RequestKind::kPut : node::RequestKind::kGet;
   operation.value = is_put ? next_value(client_index) : std::string();
-  operation.node = client.leader;
   if (what.chance_ppm(crowd.stray_ppm)) {
     operation.node = NodeId(static_cast<std::uint32_t>(what.below(nodes_)));
   }
+  if (is_put && crowd.sessions) {
+    client.session.begin(operation.id, operation.key, operation.value);
+    operation.once = client.session.put()->once;
+    client.session.on_try(slot);
+  }
   return slot;
+}
+
+// --- Tries of one put ---
+
+RandomStream Crowd::retry_draws(const Client& client) const {
+  return {random_, {Purpose::kRetry, client.drawn_for, client.operations}};
+}
+
+std::uint32_t Crowd::open_try(std::uint32_t client_index) {
+  const std::uint32_t slot = open_request(client_index);
+  SessionClient& session = clients_[client_index].session;
+  OpenOperation& operation = operations_[slot];
+  operation.id = session.put()->id;
+  operation.kind = node::RequestKind::kPut;
+  operation.key = session.put()->key;
+  operation.value = session.put()->value;
+  operation.once = session.put()->once;
+  session.on_try(slot);
+  return slot;
+}
+
+std::optional<std::uint32_t> Crowd::second_try(std::uint32_t client_index) {
+  const Client& client = clients_[client_index];
+  if (!client.session.put()) return std::nullopt;
+  RandomStream twice = retry_draws(client);
+  if (!twice.chance_ppm(crowds_[client.crowd].twice_ppm)) return std::nullopt;
+  const std::uint32_t slot = open_try(client_index);
+  if (twice.chance_ppm(500'000)) {
+    operations_[slot].node = NodeId(static_cast<std::uint32_t>(twice.below(nodes_)));
+  }
+  return slot;
+}
+
+bool Crowd::is_retry_due(std::uint32_t client, std::uint32_t operation) const {
+  const SessionClient& session = clients_[client].session;
+  return session.may_try_again() &&
+         static_cast<std::uint32_t>(session.put()->id.value()) == operation;
+}
+
+std::uint32_t Crowd::next_try(std::uint32_t client) {
+  --pausing_;
+  return open_try(client);
+}
+
+Crowd::Closed Crowd::close_try(Client& client, std::uint32_t slot, const node::Answer* answer) {
+  SessionClient::Ended ended = client.session.on_end(slot, answer);
+  for (const std::uint32_t abandoned : ended.abandoned) free_slot(abandoned);
+  if (ended.is_over) {
+    client.is_waiting = false;
+    return {.is_over = true, .told = std::move(ended.told), .retry_in = {}};
+  }
+  if (!ended.try_again) return {};
+  ++pausing_;
+  // By a redirect at once, else while an election may go on.
+  const Duration pause_max = Duration::milliseconds(answer != nullptr && answer->leader ? 2 : 200);
+  return {.is_over = false,
+          .told = {},
+          .retry_in = retry_draws(client).between(Duration::microseconds(100), pause_max)};
 }
 
 // A JSON string that no other put of the run carries.
@@ -93,12 +158,23 @@ std::uint32_t Crowd::single_operation(NodeId node, node::RequestKind kind, std::
                                       std::string_view value) {
   const std::uint32_t slot = open_slot(ClientId(next_single_++));
   OpenOperation& operation = operations_[slot];
+  operation.id = OperationId(next_id_++);
   operation.drawn_for = 0;
   operation.number = singles_++;
   operation.node = node;
   operation.kind = kind;
   operation.key = key;
   operation.value = value;
+  return slot;
+}
+
+std::uint32_t Crowd::open_request(std::uint32_t client_index) {
+  Client& client = clients_[client_index];
+  const std::uint32_t slot = open_slot(ClientId(client_index));
+  OpenOperation& operation = operations_[slot];
+  operation.drawn_for = client.drawn_for;
+  operation.number = client.operations++;
+  operation.node = client.leader;
   return slot;
 }
 
@@ -110,12 +186,20 @@ std::uint32_t Crowd::open_slot(ClientId client) {
   const std::uint32_t slot = free_slots_.back();
   free_slots_.pop_back();
   OpenOperation& operation = operations_[slot];
-  operation.id = OperationId(next_id_++);
-  operation.client = client;
-  operation.is_open = true;
-  operation.is_at_node = false;
+  const std::uint32_t generation = operation.generation;
+  operation = {.id = {}, .client = client, .node = {}, .generation = generation, .is_open = true};
   ++open_;
   return slot;
+}
+
+void Crowd::free_slot(std::uint32_t slot) {
+  OpenOperation& operation = operations_[slot];
+  VESPER_CHECK(operation.is_open);
+  operation.is_open = false;
+  operation.is_at_node = false;
+  ++operation.generation;
+  free_slots_.push_back(slot);
+  --open_;
 }
 
 Duration Crowd::timeout_of(const OpenOperation& operation) const {
@@ -124,20 +208,30 @@ Duration Crowd::timeout_of(const OpenOperation& operation) const {
   return crowds_[clients_[client].crowd].timeout;
 }
 
-void Crowd::close(std::uint32_t slot, const node::Answer* answer) {
-  OpenOperation& operation = operations_[slot];
-  VESPER_CHECK(operation.is_open);
-  operation.is_open = false;
-  operation.is_at_node = false;
-  ++operation.generation;
-  free_slots_.push_back(slot);
-  --open_;
-  if (operation.client.value() >= clients_.size()) return;
+Crowd::Closed Crowd::close(std::uint32_t slot, const node::Answer* answer) {
+  free_slot(slot);
+  const OpenOperation& operation = operations_[slot];
+  Closed closed{.is_over = true, .told = {}, .retry_in = {}};
+  if (answer != nullptr) closed.told = *answer;
+  if (operation.client.value() >= clients_.size()) return closed;
 
   Client& client = clients_[operation.client.value()];
+  learn(client, operation, answer);
+  if (operation.once) return close_try(client, slot, answer);
   client.is_waiting = false;
+  if (operation.kind == node::RequestKind::kRegister) {
+    if (answer != nullptr && answer->outcome == node::Outcome::kSuccess) {
+      client.session.on_registered(answer->session);
+    }
+    closed.is_over = false;  // it was no operation
+  }
+  return closed;
+}
+
+void Crowd::learn(Client& client, const OpenOperation& operation, const node::Answer* answer) {
   const bool is_served = answer != nullptr && (answer->outcome == node::Outcome::kSuccess ||
-                                               answer->outcome == node::Outcome::kAbsent);
+                                               answer->outcome == node::Outcome::kAbsent ||
+                                               answer->outcome == node::Outcome::kRefused);
   if (is_served) {
     client.leader = operation.node;
   } else if (answer != nullptr && answer->leader) {

@@ -20,6 +20,7 @@ enum class EventKind : std::uint8_t {
   kAnswerArrive,   // what: an operation
   kGiveUp,         // what: an operation
   kClientTick,     // what: a client
+  kClientRetry,    // what: a client; generation: its operation's number
 };
 
 struct Event {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "core/base/bytes.h"
@@ -19,7 +20,8 @@ namespace vesper::sim {
 using ClientId = StrongId<struct ClientIdTag>;
 using OperationId = StrongId<struct OperationIdTag>;
 
-// One try of one client at one node. A retry is a new operation, for there are no sessions yet.
+// What one client wants, and the node that it tries first. With a session, all tries are one
+// operation; without, a retry is a new one.
 struct Operation {
   OperationId id;
   ClientId client;
@@ -27,6 +29,7 @@ struct Operation {
   node::RequestKind kind = node::RequestKind::kGet;
   std::string_view key;
   std::string_view value;  // kPut
+  std::optional<kv::IdempotencyKey> once;
 };
 
 class WorldObserver {
@@ -54,7 +57,7 @@ class WorldObserver {
   // the node has not been told yet.
   virtual void on_log_durable(Instant /*at*/, NodeId /*node*/, std::uint64_t /*ticket*/) {}
   virtual void on_applied(Instant /*at*/, const node::NodeView& /*view*/,
-                          const raft::Entry& /*entry*/, std::uint64_t /*state_hash*/) {}
+                          const raft::Entry& /*entry*/, const node::Applied& /*applied*/) {}
   virtual void on_node_event(Instant /*at*/, const node::NodeEvent& /*event*/) {}
   // A request was handed to the node, and the node has answered it, whether or not its client still
   // waits. The id is the node's name for it.
@@ -66,6 +69,10 @@ class WorldObserver {
 
   // --- Clients. Each operation is invoked once, then answered once or given up once.
   virtual void on_invoke(Instant /*at*/, const Operation& /*operation*/) {}
+  // Another try of a put that is under way: one before it failed, or is not answered yet.
+  virtual void on_retry(Instant /*at*/, OperationId /*id*/, NodeId /*node*/) {}
+  // The client asks for a session. No operation: nobody can tell what its answer says.
+  virtual void on_register(Instant /*at*/, ClientId /*client*/, NodeId /*node*/) {}
   virtual void on_answer(Instant /*at*/, OperationId /*id*/, const node::Answer& /*answer*/) {}
   // The client stopped waiting: a put may or may not take effect, now or later.
   virtual void on_give_up(Instant /*at*/, OperationId /*id*/) {}

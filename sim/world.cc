@@ -71,6 +71,9 @@ void WorldImpl::step() {
     case EventKind::kClientTick:
       on_client_tick(event);
       break;
+    case EventKind::kClientRetry:
+      on_client_retry(event);
+      break;
   }
   tell([&](WorldObserver& observer) { observer.on_event_end(now, number); });
 }

@@ -46,6 +46,9 @@ struct WorldCounts {
   std::uint64_t unknown = 0;    // answered with kUnknown; not among `answered`
   std::uint64_t overdue = 0;    // given up by the client while a node had them and lived
   std::uint64_t transfers = 0;  // of leadership, after which another node led
+  std::uint64_t retries = 0;    // tries of a put beyond its first
+  std::uint64_t repeated = 0;   // entries that were applied before, under their number
+  std::uint64_t refused = 0;    // entries that their session refused
 };
 
 // What becomes of a frame that is about to leave.

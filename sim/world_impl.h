@@ -37,7 +37,7 @@ class Member final : public node::Network,
   void on_send(const node::NodeView& view, const raft::Message& message) override;
   void on_log_submitted(const node::NodeView& view, std::uint64_t ticket, WriteId last) override;
   void on_applied(const node::NodeView& view, const raft::Entry& entry,
-                  std::uint64_t state_hash) override;
+                  const node::Applied& applied) override;
   void on_event(const node::NodeEvent& event) override;
   void finish_in(storage::DiskLane lane, Duration after) override;
 
@@ -108,13 +108,19 @@ class WorldImpl {
   std::uint32_t hold_frame(NodeId from, SharedBytes bytes);
   void tick_client_in(std::uint32_t client);
   void on_client_tick(const Event& event);
+  void on_client_retry(const Event& event);
   OperationId invoke(std::uint32_t slot, Duration timeout);
+  void send_request(std::uint32_t slot, Duration timeout);
+  void send_retry(std::uint32_t slot);
+  void send_second_try(std::uint32_t client);
+  void end_request(std::uint32_t slot, const node::Answer* answer);
   void on_request_arrive(const Event& event);
   void transfer(Member& member, std::optional<NodeId> target);
   void answer(RequestId request, const node::Answer& answer);
   void send_answer(std::uint32_t slot);
   void on_answer_arrive(const Event& event);
-  void count_answer(node::RequestKind kind, node::Outcome outcome);
+  void count_answer(node::RequestKind kind, const node::Answer& answer);
+  void count_verdict(Index index, kv::Verdict verdict);
   void on_give_up(const Event& event);
   void reset_connections(NodeId node);
   bool put_in_inbox(Member& member, Member::Input input);
@@ -125,6 +131,7 @@ class WorldImpl {
   EventQueue queue;
   std::uint64_t hash;
   WorldCounts counts;
+  Index counted_verdicts;  // of the entries up to this one
   Instant last_fault_at;
   bool is_started = false;
   Links links;

@@ -66,9 +66,10 @@ void Member::on_log_submitted(const node::NodeView& seen, std::uint64_t ticket, 
   world_.tell([&](WorldObserver& to) { to.on_log_submitted(world_.now, seen, ticket, last); });
 }
 void Member::on_applied(const node::NodeView& seen, const raft::Entry& entry,
-                        std::uint64_t state_hash) {
-  world_.stir(state_hash ^ entry.index().value());
-  world_.tell([&](WorldObserver& to) { to.on_applied(world_.now, seen, entry, state_hash); });
+                        const node::Applied& applied) {
+  world_.stir(applied.state_hash ^ entry.index().value());
+  world_.count_verdict(entry.index(), applied.verdict);
+  world_.tell([&](WorldObserver& to) { to.on_applied(world_.now, seen, entry, applied); });
 }
 void Member::on_event(const node::NodeEvent& event) {
   world_.tell([&](WorldObserver& to) { to.on_node_event(world_.now, event); });
@@ -177,8 +178,10 @@ void WorldImpl::feed(Member& member, Member::Input input) {
     operation.is_at_node = true;
     const RequestId id = Crowd::request_id(request.slot, request.generation);
     tell([&](WorldObserver& to) { to.on_request_taken(now, member.id, id); });
-    member.node->on_request(
-        id, {.kind = operation.kind, .key = operation.key, .value = operation.value});
+    member.node->on_request(id, {.kind = operation.kind,
+                                 .key = operation.key,
+                                 .value = operation.value,
+                                 .once = operation.once});
   }
 }
 

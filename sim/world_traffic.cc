@@ -112,7 +112,32 @@ void WorldImpl::on_client_tick(const Event& event) {
   tick_client_in(event.what);
   if (!crowd.is_idle(event.what)) return;
   const std::uint32_t slot = crowd.next_operation(event.what);
-  invoke(slot, crowd.timeout_of(crowd.operation(slot)));
+  const OpenOperation& operation = crowd.operation(slot);
+  const Duration timeout = crowd.timeout_of(operation);
+  if (operation.kind == node::RequestKind::kRegister) {
+    tell([&](WorldObserver& to) { to.on_register(now, operation.client, operation.node); });
+    return send_request(slot, timeout);
+  }
+  invoke(slot, timeout);
+  send_second_try(event.what);
+}
+
+void WorldImpl::on_client_retry(const Event& event) {
+  if (!crowd.is_retry_due(event.what, event.generation)) return;
+  ++counts.client_steps;
+  send_retry(crowd.next_try(event.what));
+  send_second_try(event.what);
+}
+
+void WorldImpl::send_second_try(std::uint32_t client) {
+  if (const auto second = crowd.second_try(client)) send_retry(*second);
+}
+
+void WorldImpl::send_retry(std::uint32_t slot) {
+  ++counts.retries;
+  const OpenOperation& operation = crowd.operation(slot);
+  tell([&](WorldObserver& to) { to.on_retry(now, operation.id, operation.node); });
+  send_request(slot, crowd.timeout_of(operation));
 }
 
 OperationId WorldImpl::invoke(std::uint32_t slot, Duration timeout) {
@@ -123,8 +148,15 @@ OperationId WorldImpl::invoke(std::uint32_t slot, Duration timeout) {
                        .node = operation.node,
                        .kind = operation.kind,
                        .key = operation.key,
-                       .value = operation.value};
+                       .value = operation.value,
+                       .once = operation.once};
   tell([&](WorldObserver& to) { to.on_invoke(now, told); });
+  send_request(slot, timeout);
+  return told.id;
+}
+
+void WorldImpl::send_request(std::uint32_t slot, Duration timeout) {
+  const OpenOperation& operation = crowd.operation(slot);
   queue.push({.at = now + crowd.way(operation, Crowd::Way::kThere),
               .what = slot,
               .generation = operation.generation,
@@ -135,7 +167,6 @@ OperationId WorldImpl::invoke(std::uint32_t slot, Duration timeout) {
               .generation = operation.generation,
               .who = operation.node.value(),
               .kind = EventKind::kGiveUp});
-  return operation.id;
 }
 
 void WorldImpl::on_request_arrive(const Event& event) {
@@ -196,15 +227,43 @@ void WorldImpl::on_answer_arrive(const Event& event) {
   if (!operation.is_open || operation.generation != event.generation) return;
   ++counts.client_steps;
   const node::Answer answer = std::exchange(operation.answer, {});
-  count_answer(operation.kind, answer.outcome);
   stir(static_cast<std::uint64_t>(answer.outcome) << 32 ^ hash64(answer.value.view()));
-  tell([&](WorldObserver& to) { to.on_answer(now, operation.id, answer); });
-  crowd.close(event.what, &answer);
+  end_request(event.what, &answer);
 }
 
-void WorldImpl::count_answer(node::RequestKind kind, node::Outcome outcome) {
+// An operation ends with it, or one try of it.
+void WorldImpl::end_request(std::uint32_t slot, const node::Answer* answer) {
+  const OpenOperation& operation = crowd.operation(slot);
+  const Crowd::Closed closed = crowd.close(slot, answer);
+  if (closed.retry_in) {
+    queue.push({.at = now + *closed.retry_in,
+                .what = static_cast<std::uint32_t>(operation.client.value()),
+                .generation = static_cast<std::uint32_t>(operation.id.value()),
+                .who = 0,
+                .kind = EventKind::kClientRetry});
+  }
+  if (!closed.is_over) return;
+  if (!closed.told) {
+    tell([&](WorldObserver& to) { to.on_give_up(now, operation.id); });
+    return;
+  }
+  count_answer(operation.kind, *closed.told);
+  tell([&](WorldObserver& to) { to.on_answer(now, operation.id, *closed.told); });
+}
+
+void WorldImpl::count_verdict(Index index, kv::Verdict verdict) {
+  // Every node and every life applies it; the first one counts.
+  if (index <= counted_verdicts) return;
+  counted_verdicts = index;
+  if (verdict == kv::Verdict::kRepeated) ++counts.repeated;
+  if (kv::is_refusal(verdict)) ++counts.refused;
+}
+
+void WorldImpl::count_answer(node::RequestKind kind, const node::Answer& answer) {
+  const node::Outcome outcome = answer.outcome;
   // Nobody knows what became of it: the client is told no more than if it had given up.
-  if (outcome == node::Outcome::kUnknown) {
+  if (outcome == node::Outcome::kUnknown ||
+      (outcome == node::Outcome::kRefused && kv::may_have_taken_effect(answer.verdict))) {
     ++counts.unknown;
     return;
   }
@@ -222,8 +281,7 @@ void WorldImpl::on_give_up(const Event& event) {
   if (!operation.is_open || operation.generation != event.generation) return;
   ++counts.client_steps;
   if (operation.is_at_node) ++counts.overdue;
-  tell([&](WorldObserver& to) { to.on_give_up(now, operation.id); });
-  crowd.close(event.what, nullptr);
+  end_request(event.what, nullptr);
 }
 
 // The node's process is gone, and its connections with it: whoever waits for an answer learns so.

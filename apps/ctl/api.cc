@@ -37,6 +37,17 @@ const rapidjson::Value* member(const rapidjson::Value& object, const char* name)
   return found == object.MemberEnd() ? nullptr : &found->value;
 }
 
+// A string, or a number's digits, in the payload.
+std::optional<std::string> payload_text(const std::string& body, const char* name) {
+  rapidjson::Document document;
+  parse(body, document);
+  if (document.HasParseError()) return std::nullopt;
+  const auto* payload = member(document, "payload");
+  const auto* value = payload == nullptr ? nullptr : member(*payload, name);
+  if (value == nullptr || !value->IsString()) return std::nullopt;
+  return std::string(value->GetString(), value->GetStringLength());
+}
+
 // What a client acts on.
 void read_body(Reply& reply) {
   rapidjson::Document document;
@@ -94,7 +105,7 @@ void Api::set_answer_timeout(std::chrono::milliseconds timeout) {
 }
 
 Reply Api::send(const std::string& address, const char* method, const char* path,
-                const std::string& body) {
+                const std::string& body, const std::string& idempotency_key) {
   if (connection_ == nullptr || connection_->address != address) {
     const auto to = net::parse_address(address);
     if (!to.ok()) return {};
@@ -105,6 +116,7 @@ Reply Api::send(const std::string& address, const char* method, const char* path
   request.path = path;
   request.body = body;
   if (!body.empty()) request.set_header("Content-Type", "application/json");
+  if (!idempotency_key.empty()) request.set_header("Idempotency-Key", idempotency_key);
   watchdog_.arm(Watchdog::Clock::now() + answer_timeout_);
   const httplib::Result result = connection_->client.send(request);
   watchdog_.disarm();
@@ -146,13 +158,15 @@ bool is_utf8(std::string_view text) {
 }
 
 std::optional<std::string> string_value_of(const std::string& body) {
-  rapidjson::Document document;
-  parse(body, document);
-  if (document.HasParseError()) return std::nullopt;
-  const auto* payload = member(document, "payload");
-  const auto* value = payload == nullptr ? nullptr : member(*payload, "value");
-  if (value == nullptr || !value->IsString()) return std::nullopt;
-  return json_string({value->GetString(), value->GetStringLength()});
+  const auto value = payload_text(body, "value");
+  return value ? std::optional(json_string(*value)) : std::nullopt;
+}
+
+std::optional<std::string> client_of(const std::string& body) {
+  auto client = payload_text(body, "client");
+  const bool is_number =
+      client && !client->empty() && client->find_first_not_of("0123456789") == std::string::npos;
+  return is_number ? std::move(client) : std::nullopt;
 }
 
 }  // namespace vesper::ctl

@@ -43,9 +43,10 @@ class Api {
   // "http://host:port", as an ip list may name a node. Another is kNotSent.
   static bool is_address(std::string_view text);
 
-  // The connection is kept while the address stays the same.
+  // The connection is kept while the address stays the same. `idempotency_key`: the header's value;
+  // empty: none.
   Reply send(const std::string& address, const char* method, const char* path,
-             const std::string& body);
+             const std::string& body, const std::string& idempotency_key = {});
 
  private:
   struct Connection;
@@ -67,5 +68,7 @@ bool is_utf8(std::string_view text);
 // The JSON text of payload.value in a get's answer; nothing if there is none, or if it is no
 // string.
 std::optional<std::string> string_value_of(const std::string& body);
+// payload.client of a registration's answer, in digits; nothing if there is none.
+std::optional<std::string> client_of(const std::string& body);
 
 }  // namespace vesper::ctl

@@ -1,6 +1,9 @@
 // One GET or PUT of a person or a script: finds the leader, waits through an election within a
-// bound, prints the reply, and says by its exit status what became of it. It never repeats a put
-// that may have taken effect, and never loops between two nodes that point at each other.
+// bound, prints the reply, and says by its exit status what became of it. A put first registers a
+// session, so that it may be repeated whatever became of a try: a session that was opened later
+// could say nothing of the first one. Without a session, of a server that has none, it never
+// repeats a put that may have taken effect. It never loops between two nodes that point at each
+// other.
 #pragma once
 
 #include <chrono>

@@ -39,6 +39,13 @@ inline constexpr std::size_t kBarredMessages = 1024;
 // Committed entries handed out in one Ready. Full: the rest comes with the next.
 inline constexpr std::size_t kCommittedEntries = 4096;
 
+// Client sessions in the replicated state, equal on all nodes. Full: a registration expires the one
+// that was used longest ago.
+inline constexpr std::size_t kSessions = 4096;
+// Numbers of one session whose answers are kept: the highest applied one and those less than this
+// below it. A number below is refused as unknown (409).
+inline constexpr std::size_t kSessionNumbers = 64;
+
 // A message's term. Above: the decoder refuses it, so that the count of terms never meets the end
 // of its numbers; elections reach it after 146,000 years of one a microsecond. A peer that lies
 // within it can still end all elections: peers are trusted.

@@ -29,6 +29,7 @@ enum class Purpose : std::uint32_t {
   kTurnDelay = 13,
   kClientDelay = 14,
   kMessageDelay = 15,
+  kRetry = 16,
 };
 
 // Who a draw is for: a node, a link's two ends, a client. Unused parts stay 0.

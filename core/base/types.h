@@ -33,6 +33,11 @@ using Index = StrongId<struct IndexTag>;
 using WriteId = StrongId<struct WriteIdTag>;
 // Names one client request inside one node's life.
 using RequestId = StrongId<struct RequestIdTag>;
+// Names one client's session: the index of the entry that registered it, so that no id is issued
+// twice.
+using SessionId = StrongId<struct SessionIdTag>;
+// Names one request within its client's session, counted by the client from 1.
+using RequestNumber = StrongId<struct RequestNumberTag>;
 // Names one heartbeat round of one leader's term (ReadIndex counts replies by it).
 using Round = StrongId<struct RoundTag>;
 // Drawn at random when a cluster is formed. 0 is "not formed yet".

@@ -1,19 +1,8 @@
 #include "core/kv/store.h"
 
-#include "core/base/hash.h"
 #include "core/kv/command.h"
 
 namespace vesper::kv {
-
-namespace {
-
-// The key's length is the first seed, so that no byte can move between key and value and keep the
-// sum.
-std::uint64_t pair_hash(ByteView key, ByteView value) {
-  return hash64(value, hash64(key, key.size()));
-}
-
-}  // namespace
 
 Status Store::apply(const SharedBytes& payload) {
   const auto command = decode_put(payload.view());

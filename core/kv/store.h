@@ -1,6 +1,5 @@
-// The replicated state machine: an ordered map from key to value. Deterministic: the same commands
-// in the same order give the same contents and the same hash on every node. Node owns it and
-// applies committed entries.
+// The replicated store: an ordered map from key to value. Deterministic: the same commands in the
+// same order give the same contents and the same hash on every node. StateMachine owns it.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +14,9 @@ namespace vesper::kv {
 
 class Store {
  public:
-  // Applies one committed command. Bytes that are no command change nothing and are an error: every
-  // node sees the same bytes, so every node refuses the same.
+  // Applies one put; whether a session's put takes effect is decided before. Bytes that are no put
+  // change nothing and are an error: every node sees the same bytes, so every node refuses the
+  // same.
   Status apply(const SharedBytes& payload);
 
   // The value, sharing the bytes of the entry that wrote it; nullptr if the key is absent.

@@ -12,6 +12,7 @@
 #include "core/base/random.h"
 #include "core/base/time.h"
 #include "core/base/types.h"
+#include "core/kv/sessions.h"
 #include "core/raft/ready.h"
 #include "core/storage/disk.h"
 
@@ -36,30 +37,37 @@ enum class RequestKind : std::uint8_t {
   kGet,
   kPut,
   kTransfer,  // an operator's: the leader is to hand over
+  kRegister,  // a client session (core/kv/sessions.h)
 };
 
 struct Request {
   RequestKind kind = RequestKind::kGet;
-  std::string_view key;
-  std::string_view value;        // kPut: its JSON text
-  std::optional<NodeId> target;  // kTransfer: to whom; none: the node chooses
+  std::string_view key;                    // kGet, kPut
+  std::string_view value;                  // kPut: its JSON text
+  std::optional<kv::IdempotencyKey> once;  // kPut: a try of this request of this session
+  std::optional<NodeId> target;            // kTransfer: to whom; none: the node chooses
 };
 
+// "Never takes effect" is said of this try: of a session's put, another try may have.
 enum class Outcome : std::uint8_t {
-  kSuccess,     // put: durable on a majority and applied; get: `value` is the key's value;
+  kSuccess,     // put: durable on a majority and applied, by this try or, of a session, by one
+                // before; get: `value` is the key's value; register: `session` is the new one's id;
                 // transfer: `leader` leads now
   kAbsent,      // get: the key is not there
   kRedirect,    // not the leader; `leader` may know. Never takes effect
   kRejected,    // no leader, or leadership unconfirmed in time. Never takes effect
   kUnknown,     // put, transfer: not known to be committed, or done, in time; it may yet be
   kOverloaded,  // a bound is reached. Never takes effect
-  kRefused,     // transfer: it cannot be done as asked; `value` says why. Never takes effect
+  kRefused,     // put of a session, committed: not applied, for the reason that `verdict` tells
+  kImpossible,  // transfer: it cannot be done as asked; `value` says why. Never takes effect
 };
 
 struct Answer {
   Outcome outcome = Outcome::kRejected;
-  std::optional<NodeId> leader;  // kRedirect; kSuccess of a transfer
-  SharedBytes value;             // kSuccess of a get; kRefused: why, as text
+  std::optional<NodeId> leader;              // kRedirect; kSuccess of a transfer
+  SharedBytes value;                         // kSuccess of a get; kImpossible: why, as text
+  SessionId session;                         // kSuccess of a registration
+  kv::Verdict verdict = kv::Verdict::kNone;  // kRefused
 };
 
 class Clients {
@@ -94,6 +102,7 @@ struct NodeView {
   Incarnation incarnation;
   std::uint64_t state_hash = 0;
   std::uint64_t keys = 0;
+  std::uint64_t sessions = 0;
   std::uint64_t torn_tails = 0;  // of its log, that were cut when it started
 };
 
@@ -113,6 +122,12 @@ struct NodeEvent {
   std::string detail;
 };
 
+// What applying one entry came to.
+struct Applied {
+  kv::Verdict verdict = kv::Verdict::kNone;
+  std::uint64_t state_hash = 0;  // of store and sessions, after it
+};
+
 // Watches a node from outside: the simulator's checkers and traces, the real runtime's log lines.
 // Calls come from inside run_turn in the order in which things happen; on_event also from inside
 // open and from inputs.
@@ -125,9 +140,9 @@ class Observer {
   virtual void on_send(const NodeView& view, const raft::Message& message) = 0;
   // The log batch `ticket` of the disk's log lane was submitted; it ends with the write `last`.
   virtual void on_log_submitted(const NodeView& view, std::uint64_t ticket, WriteId last) = 0;
-  // An entry was applied; `state_hash` is the store's hash after it.
+  // An entry was applied.
   virtual void on_applied(const NodeView& view, const raft::Entry& entry,
-                          std::uint64_t state_hash) = 0;
+                          const Applied& applied) = 0;
   virtual void on_event(const NodeEvent& event) = 0;
 };
 

@@ -86,7 +86,10 @@ const raft::Log* Node::log() const {
 // --- Start ---
 
 NodeImpl::NodeImpl(NodeConfig config, Environment environment)
-    : config_(std::move(config)), environment_(environment), other_clusters_(config_.cluster_size) {
+    : config_(std::move(config)),
+      environment_(environment),
+      other_clusters_(config_.cluster_size),
+      machine_(config_.sessions) {
   VESPER_CHECK(config_.cluster_size > 0 && config_.cluster_size <= limits::kNodes);
   VESPER_CHECK(config_.id.value() < config_.cluster_size);
 }
@@ -138,7 +141,8 @@ void NodeImpl::on_raft_message(const Frame& frame) {
 }
 
 void NodeImpl::on_request(RequestId id, const Request& request) {
-  VESPER_CHECK(request.kind == RequestKind::kTransfer || !request.key.empty());
+  const bool has_key = request.kind == RequestKind::kGet || request.kind == RequestKind::kPut;
+  VESPER_CHECK(request.key.empty() != has_key);
   VESPER_CHECK(request.key.size() <= limits::kKeyBytes);
   VESPER_CHECK(request.value.size() <= limits::kValueBytes);
   if (!raft_ || stopped()) return waiters_.answer(id, {.outcome = Outcome::kRejected});
@@ -152,7 +156,8 @@ void NodeImpl::on_request(RequestId id, const Request& request) {
   }
   switch (request.kind) {
     case RequestKind::kPut:
-      return put(id, request);
+    case RequestKind::kRegister:
+      return propose(id, request);
     case RequestKind::kGet:
       return get(id, request);
     case RequestKind::kTransfer:
@@ -161,16 +166,22 @@ void NodeImpl::on_request(RequestId id, const Request& request) {
   VESPER_UNREACHABLE();
 }
 
-void NodeImpl::put(RequestId id, const Request& request) {
+void NodeImpl::propose(RequestId id, const Request& request) {
   // The others may commit without this node's disk, so Raft's own bound does not hold here.
   if (wal_->pending_bytes() > config_.unwritten_bytes_max) {
     return waiters_.answer(id, {.outcome = Outcome::kOverloaded});
   }
   scratch_.clear();
-  kv::encode_put(as_bytes(request.key), as_bytes(request.value), scratch_);
+  if (request.kind == RequestKind::kRegister) {
+    kv::encode_register(scratch_);
+  } else if (request.once) {
+    kv::encode_put_once(*request.once, as_bytes(request.key), as_bytes(request.value), scratch_);
+  } else {
+    kv::encode_put(as_bytes(request.key), as_bytes(request.value), scratch_);
+  }
   const auto position = raft_->propose(scratch_);
   if (!position.ok()) return refuse_proposal(id, position.error());
-  waiters_.add_put(id, position.value(), environment_.clock.now() + config_.request_timeout);
+  waiters_.add_proposal(id, position.value(), environment_.clock.now() + config_.request_timeout);
 }
 
 // A leader that hands over is as good as none: its client asks again at once, and finds the next.
@@ -221,7 +232,7 @@ void NodeImpl::run_raft_turn(Instant now) {
   // heartbeats and messages (next_deadline says that more is due), or its leader would fall silent.
   if (raft_->collect(ready_)) carry_out();
   flush_log();
-  waiters_.serve_reads(applied_, store_);
+  waiters_.serve_reads(applied_, machine_.store());
   waiters_.expire(now);
   for (const NodeId peer : std::exchange(tell_formed_, {})) tell_formed(peer);
   report_changes();
@@ -283,20 +294,24 @@ void NodeImpl::flush_log() {
 
 void NodeImpl::apply(const raft::Entry& entry) {
   VESPER_CHECK(entry.index() == applied_.next());
+  kv::Verdict verdict = kv::Verdict::kNone;
   switch (entry.kind()) {
     case raft::EntryKind::kNoop:
       break;
     case raft::EntryKind::kCommand:
       // Bytes that are no command change nothing, on every node alike. Only a peer that is not one
       // of us could have proposed them.
-      if (const Status applied = store_.apply(entry.shared_payload()); !applied.ok()) {
+      if (const auto applied = machine_.apply(entry.index(), entry.shared_payload());
+          applied.ok()) {
+        verdict = applied.value();
+      } else {
         ignore("entry " + std::to_string(entry.index().value()) + ": " + applied.error().message);
       }
       break;
   }
   applied_ = entry.index();
-  environment_.observer.on_applied(view(), entry, store_.state_hash());
-  waiters_.on_applied(entry.position());
+  environment_.observer.on_applied(view(), entry, {verdict, machine_.state_hash()});
+  waiters_.on_applied(entry.position(), verdict);
 }
 
 void NodeImpl::give_answers() {
@@ -337,8 +352,9 @@ NodeView NodeImpl::view() const {
   view.applied = applied_;
   view.last = raft_->log().last_index();
   view.durable = raft_->durable();
-  view.state_hash = store_.state_hash();
-  view.keys = store_.size();
+  view.state_hash = machine_.state_hash();
+  view.keys = machine_.store().size();
+  view.sessions = machine_.sessions().size();
   view.torn_tails = torn_tails_;
   return view;
 }

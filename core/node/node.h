@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "core/base/result.h"
+#include "core/kv/sessions.h"
 #include "core/node/environment.h"
 #include "core/raft/config.h"
 #include "core/raft/log.h"
@@ -26,6 +27,8 @@ struct NodeConfig {
   Duration request_timeout = Duration::milliseconds(800);
   std::size_t waiting_requests_max = limits::kWaitingRequests;
   std::size_t unwritten_bytes_max = limits::kUnwrittenBytes;
+  // The same on all nodes, always.
+  kv::SessionBounds sessions;
   // How often an empty node says Hello.
   Duration hello_interval = Duration::milliseconds(100);
   // Form the cluster alone, without waiting for all to be up and empty (vesperd --form; its help
@@ -49,7 +52,8 @@ class Node {
 
   // One frame from a peer, from the network as it came: any bytes. Entries keep sharing them.
   void on_message(const SharedBytes& frame);
-  // Requires: the id is new in this life. The key is not empty; key and value are within limits.h.
+  // Requires: the id is new in this life. The key of a get or a put is not empty; key and value are
+  // within limits.h; of `once`, neither session nor number is 0.
   void on_request(RequestId id, const Request& request);
   void on_disk_done(storage::DiskDone done);
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "core/kv/store.h"
+#include "core/kv/state_machine.h"
 #include "core/node/formation.h"
 #include "core/node/node.h"
 #include "core/node/waiters.h"
@@ -29,13 +29,13 @@ class NodeImpl {
   NodeView view() const;
   bool stopped() const { return phase_ == Phase::kStopped; }
   const Error& stop_reason() const { return stop_reason_; }
-  const SharedBytes* peek(std::string_view key) const { return store_.get(key); }
+  const SharedBytes* peek(std::string_view key) const { return machine_.store().get(key); }
   const raft::Log* log() const { return raft_ ? &raft_->log() : nullptr; }
 
  private:
   // node.cc: a running node
   Status start_raft();
-  void put(RequestId id, const Request& request);
+  void propose(RequestId id, const Request& request);
   void get(RequestId id, const Request& request);
   void refuse_proposal(RequestId id, const Error& why);
   void on_raft_message(const Frame& frame);
@@ -107,7 +107,7 @@ class NodeImpl {
   // Running.
   std::optional<storage::Wal> wal_;
   std::optional<raft::Raft> raft_;
-  kv::Store store_;
+  kv::StateMachine machine_;
   Index applied_;
   raft::Ready ready_;
   std::deque<Held> held_;

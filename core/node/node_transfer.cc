@@ -19,7 +19,7 @@ void NodeImpl::transfer(RequestId id, const Request& request) {
     waiters_.end_transfer({.outcome = Outcome::kUnknown});
   }
   if (const Status begun = raft_->transfer(now, request.target); !begun.ok()) {
-    return waiters_.answer(id, {.outcome = Outcome::kRefused,
+    return waiters_.answer(id, {.outcome = Outcome::kImpossible,
                                 .leader = {},
                                 .value = SharedBytes::copy_of(as_bytes(begun.error().message))});
   }

@@ -5,14 +5,24 @@
 
 namespace vesper::node {
 
-void Waiters::add_put(RequestId request, LogPosition position, Instant deadline) {
-  // This node led before, lost its tail and leads again: an older put at this index may live on in
-  // another node's log, so nobody here can say what becomes of it.
-  while (!puts_.empty() && puts_.back().position.index >= position.index) {
-    answer(puts_.back().request, {.outcome = Outcome::kUnknown, .leader = {}, .value = {}});
-    puts_.pop_back();
+namespace {
+
+// Of a session's id only a client that registered is told.
+Answer answer_of(LogPosition position, kv::Verdict verdict) {
+  if (kv::is_refusal(verdict)) return {.outcome = Outcome::kRefused, .verdict = verdict};
+  return {.outcome = Outcome::kSuccess, .session = SessionId(position.index.value())};
+}
+
+}  // namespace
+
+void Waiters::add_proposal(RequestId request, LogPosition position, Instant deadline) {
+  // This node led before, lost its tail and leads again: an older proposal at this index may live
+  // on in another node's log, so nobody here can say what becomes of it.
+  while (!proposals_.empty() && proposals_.back().position.index >= position.index) {
+    answer(proposals_.back().request, {.outcome = Outcome::kUnknown, .leader = {}, .value = {}});
+    proposals_.pop_back();
   }
-  puts_.push_back({request, position, deadline});
+  proposals_.push_back({request, position, deadline});
 }
 
 void Waiters::add_get(RequestId request, std::string_view key, Instant deadline) {
@@ -29,15 +39,13 @@ void Waiters::end_transfer(Answer reply) {
   answer(std::exchange(transfer_, std::nullopt)->request, std::move(reply));
 }
 
-void Waiters::on_applied(LogPosition position) {
-  while (!puts_.empty() && puts_.front().position.index <= position.index) {
-    const Put& put = puts_.front();
+void Waiters::on_applied(LogPosition position, kv::Verdict verdict) {
+  while (!proposals_.empty() && proposals_.front().position.index <= position.index) {
+    const Proposal& proposal = proposals_.front();
     // Another leader's entry is committed where this one stood: it can never take effect.
-    const bool is_this = put.position == position;
-    answer(
-        put.request,
-        {.outcome = is_this ? Outcome::kSuccess : Outcome::kRejected, .leader = {}, .value = {}});
-    puts_.pop_front();
+    answer(proposal.request, proposal.position == position ? answer_of(position, verdict)
+                                                           : Answer{.outcome = Outcome::kRejected});
+    proposals_.pop_front();
   }
 }
 
@@ -64,9 +72,9 @@ void Waiters::serve_reads(Index applied, const kv::Store& store) {
 }
 
 void Waiters::expire(Instant now) {
-  while (!puts_.empty() && puts_.front().deadline <= now) {
-    answer(puts_.front().request, {.outcome = Outcome::kUnknown, .leader = {}, .value = {}});
-    puts_.pop_front();
+  while (!proposals_.empty() && proposals_.front().deadline <= now) {
+    answer(proposals_.front().request, {.outcome = Outcome::kUnknown, .leader = {}, .value = {}});
+    proposals_.pop_front();
   }
   while (!gets_.empty() && gets_.front().deadline <= now) {
     answer_get(gets_.front(), {.outcome = Outcome::kRejected, .leader = {}, .value = {}});
@@ -76,7 +84,7 @@ void Waiters::expire(Instant now) {
 
 Instant Waiters::next_deadline() const {
   Instant deadline = Instant::never();
-  if (!puts_.empty()) deadline = puts_.front().deadline;
+  if (!proposals_.empty()) deadline = proposals_.front().deadline;
   if (!gets_.empty()) deadline = std::min(deadline, gets_.front().deadline);
   if (transfer_) deadline = std::min(deadline, transfer_->deadline);
   return deadline;

@@ -1,8 +1,8 @@
-// The requests that wait for an answer inside one node. A put waits for the entry at exactly its
-// (term, index) to be applied; a get waits for its round of heartbeats and then for the store to
-// reach its read index. All requests have the same time limit, so the oldest expires first and one
-// look at the front tells when. Node owns it; every request that went in comes out as exactly one
-// answer.
+// The requests that wait for an answer inside one node. A put or a registration waits for the entry
+// at exactly its (term, index) to be applied; a get waits for its round of heartbeats and then for
+// the store to reach its read index. All requests have the same time limit, so the oldest expires
+// first and one look at the front tells when. Node owns it; every request that went in comes out as
+// exactly one answer.
 #pragma once
 
 #include <deque>
@@ -28,13 +28,14 @@ class Waiters {
   };
   std::vector<Answered>& answers() { return answers_; }
 
-  std::size_t size() const { return puts_.size() + gets_.size() + (transfer_ ? 1 : 0); }
+  std::size_t size() const { return proposals_.size() + gets_.size() + (transfer_ ? 1 : 0); }
 
   void answer(RequestId request, Answer answer) {
     answers_.push_back({request, std::move(answer)});
   }
 
-  void add_put(RequestId request, LogPosition position, Instant deadline);
+  // A put or a registration.
+  void add_proposal(RequestId request, LogPosition position, Instant deadline);
   // The name under which Raft is asked for the read.
   RequestId next_read() const { return RequestId(first_get_ + gets_.size()); }
   // Requires: Raft was asked for next_read().
@@ -47,7 +48,7 @@ class Waiters {
   void end_transfer(Answer answer);
 
   // The entry at this position was applied.
-  void on_applied(LogPosition position);
+  void on_applied(LogPosition position, kv::Verdict verdict);
   void on_read_granted(raft::GrantedRead read);
   void on_read_lost(RequestId read);
   // Answers the reads whose index the store has reached.
@@ -59,7 +60,7 @@ class Waiters {
   void fail_all();
 
  private:
-  struct Put {
+  struct Proposal {
     RequestId request;
     LogPosition position;
     Instant deadline;
@@ -77,8 +78,8 @@ class Waiters {
   Get* find(RequestId read);
   void answer_get(Get& get, Answer answer);
 
-  std::deque<Put> puts_;  // by rising index, which is also by rising deadline
-  std::deque<Get> gets_;  // by rising deadline; the i-th is Raft's read first_get_ + i
+  std::deque<Proposal> proposals_;  // by rising index, which is also by rising deadline
+  std::deque<Get> gets_;            // by rising deadline; the i-th is Raft's read first_get_ + i
   std::uint64_t first_get_ = 1;
   std::deque<raft::GrantedRead> granted_;  // by rising index
   std::optional<Transfer> transfer_;

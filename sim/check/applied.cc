@@ -2,21 +2,21 @@
 
 #include <fmt/format.h>
 
-#include "core/base/hash.h"
-#include "core/kv/command.h"
-
 namespace vesper::sim {
 
 void AppliedChecker::on_recovered(NodeId node, std::uint64_t life, const raft::Log* log) {
   applied_by_[node.value()] = Index();
   if (life != 1 || log == nullptr) return;
   for (Index index(1); index <= log->last_index(); index = index.next()) {
-    puts_.add(name_of(log->at(index).payload()));
+    const auto put = kv::decode_put(log->at(index).payload());
+    if (!put.ok()) continue;
+    const ByteView value = log->at(index).payload().subspan(put.value().value_offset);
+    puts_.add(name_of(put.value().key, value));
   }
 }
 
 void AppliedChecker::on_applied(const node::NodeView& view, const raft::Entry& entry,
-                                std::uint64_t state_hash) {
+                                const node::Applied& applied) {
   Index& last = applied_by_[view.id.value()];
   if (entry.index() != last.next()) {
     violations_.report("state-machine-safety",
@@ -26,13 +26,14 @@ void AppliedChecker::on_applied(const node::NodeView& view, const raft::Entry& e
   }
   last = entry.index();
   if (entry.index() > Index(applied_.size())) {
-    applied_.push_back({entry.term(), entry.checksum(), state_hash, entry.shared_payload()});
-    if (entry.kind() == raft::EntryKind::kCommand) on_first_applied(view, entry);
+    applied_.push_back({entry.term(), entry.checksum(), applied.state_hash, applied.verdict,
+                        entry.shared_payload()});
+    if (entry.kind() == raft::EntryKind::kCommand) on_first_applied(view, entry, applied.verdict);
     return;
   }
   const Applied& first = applied_[entry.index().value() - 1];
   if (first.term == entry.term() && first.checksum == entry.checksum() &&
-      first.state_hash == state_hash) {
+      first.state_hash == applied.state_hash && first.verdict == applied.verdict) {
     return;
   }
   violations_.report(
@@ -40,17 +41,36 @@ void AppliedChecker::on_applied(const node::NodeView& view, const raft::Entry& e
       fmt::format("n{} applies entry {} of term {} where another node applied {} of term {}{}",
                   view.id.value(), entry.index().value(), entry.term().value(),
                   entry.index().value(), first.term.value(),
-                  first.checksum == entry.checksum() ? ": the stores differ" : ""));
+                  first.checksum == entry.checksum() ? ": the states differ" : ""));
 }
 
-void AppliedChecker::on_first_applied(const node::NodeView& view, const raft::Entry& entry) {
-  PutTable::Put* const put = puts_.find(name_of(entry.payload()));
-  if (put == nullptr) {
+void AppliedChecker::on_first_applied(const node::NodeView& view, const raft::Entry& entry,
+                                      kv::Verdict verdict) {
+  if (!kv::is_register(entry.payload())) return on_first_put(view, entry, verdict);
+  sessions_.on_opened(entry.index());
+  if (++registrations_applied_ <= registrations_asked_) return;
+  violations_.report("only-client-commands",
+                     fmt::format("n{} applies entry {}, a registration, and clients asked for {}",
+                                 view.id.value(), entry.index().value(), registrations_asked_));
+}
+
+void AppliedChecker::on_first_put(const node::NodeView& view, const raft::Entry& entry,
+                                  kv::Verdict verdict) {
+  const auto command = kv::decode_put(entry.payload());
+  PutTable::Put* put = nullptr;
+  std::uint64_t name = 0;
+  if (command.ok()) {
+    name = name_of(command.value().key, entry.payload().subspan(command.value().value_offset));
+    put = puts_.find(name);
+  }
+  if (put == nullptr || put->once != command.value().once) {
     violations_.report("only-client-commands",
                        fmt::format("n{} applies entry {}, which no client sent", view.id.value(),
                                    entry.index().value()));
     return;
   }
+  if (put->once) sessions_.on_judged(entry.index(), *put->once, name, verdict);
+  if (verdict != kv::Verdict::kApplied) return;
   put->is_applied = true;
   if (put->is_rejected) {
     violations_.report("rejected-write",
@@ -66,10 +86,17 @@ void AppliedChecker::on_invoke(const Operation& operation) {
     put_of_.push_back(0);
     return;
   }
-  scratch_.clear();
-  kv::encode_put(as_bytes(operation.key), as_bytes(operation.value), scratch_);
-  put_of_.push_back(name_of(scratch_));
-  puts_.add(put_of_.back());
+  put_of_.push_back(name_of(as_bytes(operation.key), as_bytes(operation.value)));
+  puts_.add(put_of_.back()).once = operation.once;
+}
+
+void AppliedChecker::reject(OperationId id, PutTable::Put& put) {
+  put.is_rejected = true;
+  if (!put.is_applied) return;
+  violations_.report("rejected-write",
+                     fmt::format("operation {} was told that its put can never take effect; it is "
+                                 "applied",
+                                 id.value()));
 }
 
 void AppliedChecker::on_answer(OperationId id, const node::Answer& answer) {
@@ -87,14 +114,14 @@ void AppliedChecker::on_answer(OperationId id, const node::Answer& answer) {
     case node::Outcome::kRedirect:
     case node::Outcome::kRejected:
     case node::Outcome::kOverloaded:
+      return reject(id, put);
+    case node::Outcome::kImpossible:
+      violations_.report("lost-write",
+                         fmt::format("operation {}, a put, got a transfer's answer", id.value()));
+      return;
     case node::Outcome::kRefused:
-      put.is_rejected = true;
-      if (put.is_applied) {
-        violations_.report("rejected-write",
-                           fmt::format("operation {} was told that its put can never take effect; "
-                                       "it is applied",
-                                       id.value()));
-      }
+      sessions_.on_told(answer.verdict);
+      if (!kv::may_have_taken_effect(answer.verdict)) reject(id, put);
       return;
     case node::Outcome::kAbsent:
       violations_.report("lost-write",
@@ -109,9 +136,10 @@ void AppliedChecker::on_answer(OperationId id, const node::Answer& answer) {
 std::vector<AppliedChecker::AppliedPut> AppliedChecker::order() const {
   std::vector<AppliedPut> order;
   for (const Applied& applied : applied_) {
-    if (applied.payload.empty()) continue;  // a no-op
+    if (applied.verdict != kv::Verdict::kApplied)
+      continue;  // a no-op; or a try that changes nothing
     const auto put = kv::decode_put(applied.payload.view());
-    if (!put.ok()) continue;
+    if (!put.ok()) continue;  // a registration
     order.push_back(
         {as_text(put.value().key), applied.payload.text().substr(put.value().value_offset)});
   }

@@ -170,8 +170,11 @@ void HistorySink::on_answer(Instant at, OperationId id, const node::Answer& answ
     case node::Outcome::kRedirect:
     case node::Outcome::kRejected:
     case node::Outcome::kOverloaded:
-    case node::Outcome::kRefused:
+    case node::Outcome::kImpossible:
       operation.outcome = HistoryOutcome::kFail;
+      return;
+    case node::Outcome::kRefused:
+      if (!kv::may_have_taken_effect(answer.verdict)) operation.outcome = HistoryOutcome::kFail;
       return;
     case node::Outcome::kUnknown:
       return;

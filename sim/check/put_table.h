@@ -1,12 +1,14 @@
-// What is known of every put of a run, by the hash of its payload: a flat table, so that looking
-// one up costs the same after a million puts as after ten. AppliedChecker owns it. Nothing ever
-// asks for its order.
+// What is known of every put of a run, by the hash of its key and value: a flat table, so that
+// looking one up costs the same after a million puts as after ten. AppliedChecker owns it. Nothing
+// ever asks for its order.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "core/base/check.h"
+#include "core/kv/command.h"
 
 namespace vesper::sim {
 
@@ -16,6 +18,7 @@ class PutTable {
     std::uint64_t name = 0;  // 0: an empty place
     bool is_applied = false;
     bool is_rejected = false;
+    std::optional<kv::IdempotencyKey> once;
   };
 
   PutTable() : places_(kFirstPlaces) {}

@@ -47,9 +47,9 @@ void SafetyChecker::on_log_durable(Instant /*at*/, NodeId node, std::uint64_t ti
 }
 
 void SafetyChecker::on_applied(Instant at, const node::NodeView& view, const raft::Entry& entry,
-                               std::uint64_t state_hash) {
+                               const node::Applied& applied) {
   violations_.set_now(at);
-  applied_.on_applied(view, entry, state_hash);
+  applied_.on_applied(view, entry, applied);
 }
 
 void SafetyChecker::on_node_event(Instant at, const node::NodeEvent& event) {
@@ -60,6 +60,10 @@ void SafetyChecker::on_node_event(Instant at, const node::NodeEvent& event) {
 void SafetyChecker::on_invoke(Instant at, const Operation& operation) {
   violations_.set_now(at);
   applied_.on_invoke(operation);
+}
+
+void SafetyChecker::on_register(Instant /*at*/, ClientId /*client*/, NodeId /*node*/) {
+  applied_.on_register();
 }
 
 void SafetyChecker::on_answer(Instant at, OperationId id, const node::Answer& answer) {

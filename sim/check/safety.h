@@ -32,9 +32,10 @@ class SafetyChecker final : public WorldObserver {
                         WriteId last) override;
   void on_log_durable(Instant at, NodeId node, std::uint64_t ticket) override;
   void on_applied(Instant at, const node::NodeView& view, const raft::Entry& entry,
-                  std::uint64_t state_hash) override;
+                  const node::Applied& applied) override;
   void on_node_event(Instant at, const node::NodeEvent& event) override;
   void on_invoke(Instant at, const Operation& operation) override;
+  void on_register(Instant at, ClientId client, NodeId node) override;
   void on_answer(Instant at, OperationId id, const node::Answer& answer) override;
   void on_event_end(Instant at, std::uint64_t event) override;
 

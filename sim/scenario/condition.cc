@@ -16,19 +16,21 @@ namespace {
 constexpr std::size_t kOpsMax = 32;
 constexpr int kDepthMax = 16;
 
-constexpr std::array<std::pair<const char*, Field>, 12> kFields = {{{"term", Field::kTerm},
-                                                                    {"commit", Field::kCommit},
-                                                                    {"applied", Field::kApplied},
-                                                                    {"last", Field::kLast},
-                                                                    {"durable", Field::kDurable},
-                                                                    {"keys", Field::kKeys},
-                                                                    {"role", Field::kRole},
-                                                                    {"hash", Field::kHash},
-                                                                    {"leader", Field::kLeader},
-                                                                    {"vote", Field::kVote},
-                                                                    {"up", Field::kUp},
-                                                                    {"torn", Field::kTorn}}};
-constexpr std::array<std::pair<const char*, Counter>, 9> kCounters = {
+constexpr std::array<std::pair<const char*, Field>, 13> kFields = {
+    {{"term", Field::kTerm},
+     {"commit", Field::kCommit},
+     {"applied", Field::kApplied},
+     {"last", Field::kLast},
+     {"durable", Field::kDurable},
+     {"keys", Field::kKeys},
+     {"role", Field::kRole},
+     {"hash", Field::kHash},
+     {"leader", Field::kLeader},
+     {"vote", Field::kVote},
+     {"up", Field::kUp},
+     {"torn", Field::kTorn},
+     {"sessions", Field::kSessions}}};
+constexpr std::array<std::pair<const char*, Counter>, 12> kCounters = {
     {{"leaders", Counter::kLeaders},
      {"running", Counter::kRunning},
      {"operations", Counter::kOperations},
@@ -37,7 +39,10 @@ constexpr std::array<std::pair<const char*, Counter>, 9> kCounters = {
      {"redirects", Counter::kRedirects},
      {"unknown", Counter::kUnknown},
      {"overdue", Counter::kOverdue},
-     {"transfers", Counter::kTransfers}}};
+     {"transfers", Counter::kTransfers},
+     {"retries", Counter::kRetries},
+     {"repeated", Counter::kRepeated},
+     {"refused", Counter::kRefused}}};
 constexpr std::array<std::pair<const char*, node::Role>, 4> kRoles = {
     {{"follower", node::Role::kFollower},
      {"pre-candidate", node::Role::kPreCandidate},

@@ -9,12 +9,16 @@
 //   field      = "term" | "commit" | "applied" | "last" | "durable" | "keys" | "role" | "hash"
 //              | "leader" (the node it follows) | "vote" | "up" (1 or 0)
 //              | "torn" (torn tails of its log that were cut when it started)
+//              | "sessions" (client sessions that it keeps)
 //   role       = "follower" | "pre-candidate" | "candidate" | "leader" (on the right of a role)
 //   counter    = "leaders" (nodes up that lead, in whatever term) | "running" (nodes up)
 //              | "operations" (answered) | "successes" | "faults"
 //              | "redirects" (answers that send the client elsewhere)
 //              | "unknown" (puts of which the node could not say in time what becomes of them)
 //              | "transfers" (of leadership that another node took over)
+//              | "retries" (tries of a put beyond its first, by clients with sessions)
+//              | "repeated" (committed tries of a put that had taken effect before)
+//              | "refused" (committed tries that their session refused)
 //              | "overdue" (operations that a running node had still not answered at all when the
 //                client stopped waiting)
 //   node       = "n3" | "leader" | "follower[0]" | a name given by a step's `as`
@@ -50,6 +54,7 @@ enum class Field : std::uint8_t {
   kVote,
   kUp,
   kTorn,
+  kSessions,
 };
 
 enum class Counter : std::uint8_t {
@@ -62,6 +67,9 @@ enum class Counter : std::uint8_t {
   kUnknown,
   kOverdue,
   kTransfers,
+  kRetries,
+  kRepeated,
+  kRefused,
 };
 
 // One side of a comparison.

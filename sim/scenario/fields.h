@@ -18,6 +18,8 @@ void visit_fields(Visitor& visitor, ClusterSpec& cluster) {
   visitor.field("inflight_appends_max", cluster.inflight_appends_max);
   visitor.field("uncommitted_bytes_max", cluster.uncommitted_bytes_max);
   visitor.field("segment_bytes", cluster.segment_bytes);
+  visitor.field("sessions_max", cluster.sessions_max);
+  visitor.field("session_numbers_max", cluster.session_numbers_max);
   visitor.field("turn_delay_max", cluster.turn_delay_max);
   visitor.field("preformed", cluster.preformed);
 }
@@ -58,6 +60,8 @@ void visit_fields(Visitor& visitor, ClientsSpec& clients) {
   visitor.field("value_bytes", clients.value_bytes);
   visitor.field("timeout", clients.timeout);
   visitor.field("stray", clients.stray);
+  visitor.field("sessions", clients.sessions);
+  visitor.field("twice", clients.twice);
 }
 
 // The keys of a step that belong to its action; which action takes which is in step_keys.

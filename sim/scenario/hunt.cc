@@ -33,6 +33,7 @@ enum Concern : std::uint64_t {
   kClients = 5,
   kFaults = 6,
   kTransfers = 7,
+  kSessions = 8,
 };
 
 template <std::size_t N>
@@ -122,6 +123,20 @@ ClientsSpec draw_clients(RandomStream draws) {
   return clients;
 }
 
+// Half of the seeds have clients that try again, often with so few sessions or numbers kept that
+// these run out.
+void draw_sessions(RandomStream draws, Scenario& scenario) {
+  if (!draws.chance_ppm(500'000)) return;
+  ClientsSpec& clients = scenario.clients.front();
+  clients.sessions = true;
+  clients.twice = Parts{one_of(draws, std::array<std::uint64_t, 3>{0, 50'000, 300'000})};
+  const std::uint64_t count = clients.count.value();
+  if (draws.chance_ppm(400'000)) {
+    scenario.cluster.sessions_max = draws.between(std::max<std::uint64_t>(count / 2, 1), count);
+  }
+  if (draws.chance_ppm(400'000)) scenario.cluster.session_numbers_max = draws.between(1, 4);
+}
+
 }  // namespace
 
 Scenario hunt_scenario(std::uint64_t seed) {
@@ -135,6 +150,7 @@ Scenario hunt_scenario(std::uint64_t seed) {
   scenario.disk = draw_disk(stream(seed, kDisk));
   draw_clocks(stream(seed, kClock), scenario);
   scenario.clients.push_back(draw_clients(stream(seed, kClients)));
+  draw_sessions(stream(seed, kSessions), scenario);
   RandomStream faults = stream(seed, kFaults);
   scenario.duration = ms(faults.between(64'000, 72'000));
   const Duration calm_at = scenario.duration - Duration::seconds(12);

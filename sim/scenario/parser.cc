@@ -110,6 +110,9 @@ class Parser {
     ClientsSpec& clients = scenario_.clients.emplace_back();
     visit_fields(reader, clients);
     reader.finish();
+    if (!clients.sessions && clients.twice.high.per_million > 0) {
+      reader.problem_at("twice", "needs sessions = true: a put without one is never tried again");
+    }
     clients_ += clients.count.high;
     rate_ += clients.rate.high.per_kilosecond;
     if (clients_ > bounds::kClients) {

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "core/base/limits.h"
 #include "sim/scenario/condition.h"
 #include "sim/scenario/values.h"
 
@@ -25,6 +26,9 @@ struct ClusterSpec {
   Range<std::uint64_t> inflight_appends_max = 64;
   Range<std::uint64_t> uncommitted_bytes_max = 32 * 1024 * 1024;
   Range<std::uint64_t> segment_bytes = 1024 * 1024;
+  // The client sessions that are kept, and the numbers of each.
+  Range<std::uint64_t> sessions_max = limits::kSessions;
+  Range<std::uint64_t> session_numbers_max = limits::kSessionNumbers;
   // How long inputs may gather before a node takes its turn.
   Range<Duration> turn_delay_max;
   // Formed before it starts; otherwise the nodes form the cluster themselves.
@@ -75,6 +79,10 @@ struct ClientsSpec {
   Range<Duration> timeout = Duration::seconds(2);
   // How often a client asks a random node instead of the one that it takes for the leader.
   Range<Parts> stray = Parts{50'000};
+  // Whether each registers, and tries a put again under its number until it knows the outcome.
+  bool sessions = false;
+  // How often such a client sends a try twice at once.
+  Range<Parts> twice;
   bool operator==(const ClientsSpec&) const = default;
 };
 

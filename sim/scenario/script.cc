@@ -400,6 +400,8 @@ std::optional<std::uint64_t> Script::field(NodeId node, Field field) const {
       return id(view.vote);
     case Field::kTorn:
       return view.torn_tails;
+    case Field::kSessions:
+      return view.sessions;
     case Field::kUp:
       break;
   }
@@ -423,6 +425,12 @@ std::uint64_t Script::counter(Counter counter) const {
       return counts.overdue;
     case Counter::kTransfers:
       return counts.transfers;
+    case Counter::kRetries:
+      return counts.retries;
+    case Counter::kRepeated:
+      return counts.repeated;
+    case Counter::kRefused:
+      return counts.refused;
     case Counter::kLeaders:
     case Counter::kRunning:
       break;

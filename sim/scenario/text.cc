@@ -101,11 +101,12 @@ constexpr std::array<const char*, 9> kMessageTypes = {
     "PreVoteRequest", "PreVoteReply",     "VoteRequest",    "VoteReply", "AppendRequest",
     "AppendReply",    "HeartbeatRequest", "HeartbeatReply", "TimeoutNow"};
 // Words of the condition language that a step may not give as a name.
-constexpr std::array<const char*, 28> kReserved = {
+constexpr std::array<const char*, 32> kReserved = {
     "follower", "candidate", "pre-candidate", "and",       "or",      "not",     "exists",
     "term",     "commit",    "applied",       "last",      "durable", "keys",    "role",
     "hash",     "vote",      "operations",    "successes", "faults",  "leaders", "running",
-    "none",     "redirects", "unknown",       "overdue",   "torn",    "at",      "transfers"};
+    "none",     "redirects", "unknown",       "overdue",   "torn",    "at",      "transfers",
+    "sessions", "retries",   "repeated",      "refused"};
 
 template <class Enum, std::size_t N>
 const char* name_of(const Names<Enum, N>& names, Enum value) {

@@ -12,6 +12,10 @@ std::string name(NodeId node) {
 std::string name(const std::optional<NodeId>& node) {
   return node ? name(*node) : "nobody";
 }
+std::string text(kv::IdempotencyKey once) {
+  return fmt::format("{}/{}", once.session.value(), once.number.value());
+}
+
 std::string text(LogPosition position) {
   return fmt::format("{}/{}", position.term.value(), position.index.value());
 }
@@ -62,6 +66,28 @@ const char* outcome_name(node::Outcome outcome) {
       return "overloaded";
     case node::Outcome::kRefused:
       return "refused";
+    case node::Outcome::kImpossible:
+      return "impossible";
+  }
+  VESPER_UNREACHABLE();
+}
+
+// Nothing to say of most.
+const char* verdict_text(kv::Verdict verdict) {
+  switch (verdict) {
+    case kv::Verdict::kNone:
+    case kv::Verdict::kApplied:
+      return "";
+    case kv::Verdict::kRepeated:
+      return ", applied before";
+    case kv::Verdict::kOtherBody:
+      return ", refused: another body";
+    case kv::Verdict::kBelowWindow:
+      return ", refused: below the window";
+    case kv::Verdict::kExpired:
+      return ", refused: expired";
+    case kv::Verdict::kNeverIssued:
+      return ", refused: never issued";
   }
   VESPER_UNREACHABLE();
 }
@@ -147,9 +173,10 @@ void Trace::on_log_durable(Instant at, NodeId node, std::uint64_t ticket) {
 }
 
 void Trace::on_applied(Instant at, const node::NodeView& view, const raft::Entry& entry,
-                       std::uint64_t state_hash) {
+                       const node::Applied& applied) {
   line(at, name(view.id),
-       fmt::format("applies {} state {:016x}", text(entry.position()), state_hash));
+       fmt::format("applies {} state {:016x}{}", text(entry.position()), applied.state_hash,
+                   verdict_text(applied.verdict)));
 }
 
 void Trace::on_node_event(Instant at, const node::NodeEvent& event) {
@@ -175,14 +202,24 @@ void Trace::on_deliver(Instant at, NodeId from, NodeId to, ByteView frame) {
 void Trace::on_invoke(Instant at, const Operation& operation) {
   const bool put = operation.kind == node::RequestKind::kPut;
   line(at, fmt::format("c{}", operation.client.value()),
-       fmt::format("asks {}: {} {} {}(operation {})", name(operation.node), put ? "put" : "get",
+       fmt::format("asks {}: {} {} {}{}(operation {})", name(operation.node), put ? "put" : "get",
                    operation.key, put ? std::string(operation.value) + " " : std::string(),
+                   operation.once ? text(*operation.once) + " " : std::string(),
                    operation.id.value()));
+}
+
+void Trace::on_retry(Instant at, OperationId id, NodeId node) {
+  line(at, fmt::format("operation {}", id.value()), fmt::format("asks {} again", name(node)));
+}
+
+void Trace::on_register(Instant at, ClientId client, NodeId node) {
+  line(at, fmt::format("c{}", client.value()), fmt::format("asks {}: register", name(node)));
 }
 
 void Trace::on_answer(Instant at, OperationId id, const node::Answer& answer) {
   line(at, fmt::format("operation {}", id.value()),
-       fmt::format("{} {}", outcome_name(answer.outcome), answer.value.text()));
+       fmt::format("{} {}{}", outcome_name(answer.outcome), answer.value.text(),
+                   verdict_text(answer.verdict)));
 }
 
 void Trace::on_give_up(Instant at, OperationId id) {

@@ -30,10 +30,12 @@ class Trace : public WorldObserver {
   void on_send(Instant at, const node::NodeView& view, const raft::Message& message) override;
   void on_log_durable(Instant at, NodeId node, std::uint64_t ticket) override;
   void on_applied(Instant at, const node::NodeView& view, const raft::Entry& entry,
-                  std::uint64_t state_hash) override;
+                  const node::Applied& applied) override;
   void on_node_event(Instant at, const node::NodeEvent& event) override;
   void on_deliver(Instant at, NodeId from, NodeId to, ByteView frame) override;
   void on_invoke(Instant at, const Operation& operation) override;
+  void on_retry(Instant at, OperationId id, NodeId node) override;
+  void on_register(Instant at, ClientId client, NodeId node) override;
   void on_answer(Instant at, OperationId id, const node::Answer& answer) override;
   void on_give_up(Instant at, OperationId id) override;
   void on_fault(Instant at, std::string_view what) override;

@@ -29,6 +29,8 @@ node::NodeConfig node_config_of(const ClusterSpec& cluster) {
   config.raft.uncommitted_bytes_max = cluster.uncommitted_bytes_max.value();
   config.wal.segment_bytes = cluster.segment_bytes.value();
   config.request_timeout = cluster.request_timeout.value();
+  config.sessions = {.sessions = cluster.sessions_max.value(),
+                     .numbers = cluster.session_numbers_max.value()};
   return config;
 }
 
@@ -81,7 +83,9 @@ WorldConfig world_config_of(const Scenario& scenario) {
                               .put_ppm = clients.put.value().per_million,
                               .value_bytes = clients.value_bytes.value(),
                               .timeout = clients.timeout.value(),
-                              .stray_ppm = clients.stray.value().per_million});
+                              .stray_ppm = clients.stray.value().per_million,
+                              .sessions = clients.sessions,
+                              .twice_ppm = clients.twice.value().per_million});
   }
   for (const PresetSpec& preset : scenario.presets) {
     config.presets[NodeId(preset.node)] = preset_of(preset);

@@ -24,7 +24,17 @@ class Pointing(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    do_PUT = do_GET
+    def do_PUT(self):
+        self.server.keys.append(self.headers.get("Idempotency-Key"))
+        self.do_GET()
+
+    def do_POST(self):
+        """A registration: of a server that speaks the documented API alone, unless it has sessions to give."""
+        body = json.dumps({"code": "success", "payload": {"client": self.server.client}}).encode()
+        self.send_response(200 if self.server.client else 501)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
 
     def log_message(self, *_):
         pass
@@ -39,6 +49,8 @@ class Doubles:
         self.addresses = [f"http://127.0.0.1:{one.server_address[1]}" for one in self.servers]
         for one in self.servers:
             one.asked = 0
+            one.client = None
+            one.keys = []
             one.outcome = "rejected"
             one.status = 200
             one.answer = {"code": "fail"}
@@ -189,7 +201,7 @@ def a_node_that_never_finishes_an_answer_is_told_as_such(programs):
         with Silent(begin, byte) as node:
             for words, status, out, said in (
                 ([node.address, "k"], 3, "", f"{node.address} did not answer within 800 ms"),
-                ([node.address, "k", "v"], 1, '{"code":"fail"}\n', "may have taken effect or not"),
+                ([node.address, "k", "v"], 3, "", f"{node.address} did not answer within 800 ms"),
             ):
                 start = time.monotonic()
                 done = run([programs.vesperctl, *words, "--timeout", "800"])
@@ -243,6 +255,31 @@ def a_put_of_unknown_outcome_is_not_repeated(programs):
         node.asked = 0
         run([programs.vesperctl, doubles.addresses[0], "k", "v", "--timeout", "1000"])
         check(node.asked > 2, f"rejected is tried again: {node.asked}")
+
+
+def with_a_session_a_put_is_repeated_until_its_outcome_is_known(programs):
+    with Doubles(2) as doubles:
+        node, other = doubles.servers
+        node.client, node.outcome = 18446744073709551615, "unknown"
+        key = f"{node.client}/1"
+        done = run([programs.vesperctl, doubles.addresses[0], "k", "v", "--timeout", "1000"])
+        check_equal((done.returncode, done.stdout), (1, '{"code": "fail"}\n'), f"{done}")
+        check("may yet take effect" in done.stderr, f"{done}")
+        check(len(node.keys) > 2 and set(node.keys) == {key}, f"one number for all tries: {node.keys}")
+        # Whatever a later try is told of itself, the first one's outcome stays unknown.
+        node.keys.clear()
+        node.answer = {"code": "fail", "payload": {"key": "k", "value": "v", "message": doubles.addresses[1]}}
+        done = run([programs.vesperctl, doubles.addresses[0], "k", "v", "--timeout", "1000"])
+        check("may yet take effect" in done.stderr, f"{done}")
+        check(other.keys and set(other.keys + node.keys) == {key}, f"the number goes along: {other.keys}")
+        other.answer, other.keys = {"code": "success"}, []
+        done = run([programs.vesperctl, doubles.addresses[0], "k", "v"])
+        check_equal((done.returncode, other.keys), (0, [key]), f"settled by another node: {done}")
+        node.answer, node.status = {"code": "fail", "error": "expired"}, 409
+        node.keys.clear()
+        done = run([programs.vesperctl, doubles.addresses[0], "k", "v"])
+        check_equal((done.returncode, node.keys), (1, [key]), f"a refusal is final: {done}")
+        check("expired" in done.stdout, f"{done}")
 
 
 def status_shows_every_node_and_who_leads(programs):
@@ -328,6 +365,7 @@ main([
     a_node_that_never_finishes_an_answer_is_told_as_such,
     two_nodes_that_point_at_each_other_end_it,
     a_put_of_unknown_outcome_is_not_repeated,
+    with_a_session_a_put_is_repeated_until_its_outcome_is_known,
     status_shows_every_node_and_who_leads,
     bench_counts_and_measures,
     bench_get_puts_every_key_first_and_its_history_is_whole,

@@ -77,7 +77,11 @@ TEST_CASE("bytes that no put makes are refused") {
       {{"\x01\x01\x00\x00", 4}, "a length cut short"},
       {{"\x01\x00\x00\x00\x00value", 10}, "an empty key"},
       {{"\x00\x01\x00\x00\x00kv", 7}, "operation 0"},
-      {{"\x02\x01\x00\x00\x00kv", 7}, "an operation of a later format"},
+      {{"\x04\x01\x00\x00\x00kv", 7}, "an operation of a later format"},
+      {{"\x03", 1}, "a registration, which puts nothing"},
+      {{"\x02\x01\x00\x00\x00kv", 7}, "a session cut short"},
+      {{"\x02\0\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\1\0\0\0k", 22}, "session 0"},
+      {{"\x02\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1\0\0\0k", 22}, "number 0"},
       {{"\x01\x03\x00\x00\x00kv", 7}, "a key cut short"},
       {{"\x01\xff\xff\xff\xffkv", 7}, "a length far beyond the bytes"},
   };
@@ -92,12 +96,18 @@ TEST_CASE("bytes that no put makes are refused") {
 TEST_CASE("any bytes give a command that encodes to them, or an error") {
   CHECK(testing::holds("decode_put is strict", [] {
     auto bytes = *rc::gen::arbitrary<std::string>();
-    if (*rc::gen::arbitrary<bool>()) bytes.insert(0, std::string("\x01\x01\x00\x00\x00", 5));
+    const auto length = *rc::gen::element<std::size_t>(0, 5, 21);
+    bytes.insert(0, std::string("\1\1\0\0\0", 5).substr(0, length));
+    if (length > 5) bytes[0] = '\2';
+    if (length > 5) bytes.insert(5, std::string("\0\0\0\0\1\0\0\0\0\0\0\0\1\0\0\0", 16));
     const auto decoded = decode_put(as_bytes(bytes));
     RC_CLASSIFY(decoded.ok(), "a command");
     if (!decoded.ok()) return;
+    const PutCommand& command = decoded.value();
+    const ByteView value = as_bytes(bytes).subspan(command.value_offset);
     std::vector<std::byte> again;
-    encode_put(decoded.value().key, as_bytes(bytes).subspan(decoded.value().value_offset), again);
+    if (command.once) encode_put_once(*command.once, command.key, value, again);
+    if (!command.once) encode_put(command.key, value, again);
     RC_ASSERT(as_text(again) == bytes);
   }));
 }

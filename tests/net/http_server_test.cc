@@ -118,6 +118,7 @@ std::vector<Probe> hostile_probes() {
           kGet + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n" + evil);
   refused("chunks in HTTP/1.0", "PUT /a HTTP/1.0\r\nTransfer-Encoding: chunked\r\n" + evil);
   refused("two hosts", kGet + "Host: i\r\n" + evil);
+  refused("two idempotency keys", kGet + "Idempotency-Key: 1/1\r\nidempotency-key: 1/1\r\n" + evil);
   refused("an unknown expectation", kGet + "Expect: a miracle\r\n" + evil);
   refused("no version", "GET /a\r\n\r\n");
   refused("an unknown version", "GET /a HTTP/2.0\r\n\r\n");

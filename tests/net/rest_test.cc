@@ -106,6 +106,83 @@ TEST_CASE("members may stand in any order, and others are passed over") {
   }
 }
 
+TEST_CASE("an idempotency key is two whole numbers from 1 on, and nothing else") {
+  const auto good = net::parse_idempotency_key("7/18446744073709551615");
+  REQUIRE(good.ok());
+  CHECK(good.value().session == SessionId(7));
+  CHECK(good.value().number == RequestNumber(UINT64_MAX));
+
+  for (const char* text : {"",
+                           "/",
+                           "7",
+                           "7/",
+                           "/1",
+                           "7/1/",
+                           "7/1/2",
+                           "0/1",
+                           "7/0",
+                           "07/1",
+                           "7/01",
+                           "-7/1",
+                           "+7/1",
+                           "7/-1",
+                           " 7/1",
+                           "7 /1",
+                           "7/ 1",
+                           "7/1 ",
+                           "7/1,8/1",
+                           "\"7/1\"",
+                           "7.0/1",
+                           "0x7/1",
+                           "a/b",
+                           "7//1",
+                           "18446744073709551616/1",
+                           "7/18446744073709551616",
+                           "7\\1"}) {
+    CAPTURE(std::string(text));
+    const auto key = net::parse_idempotency_key(text);
+    REQUIRE_FALSE(key.ok());
+    CHECK(key.error().message.find("Idempotency-Key") != std::string::npos);
+  }
+}
+
+TEST_CASE("a refused try is 409, and says why and whether it may have taken effect") {
+  struct Row {
+    kv::Verdict verdict;
+    const char* outcome;
+    const char* said;
+  };
+  const std::vector<net::NodeAddress> addresses;
+  for (const Row& row : {Row{kv::Verdict::kOtherBody, "rejected", "something else"},
+                         Row{kv::Verdict::kNeverIssued, "rejected", "no client 7"},
+                         Row{kv::Verdict::kExpired, "unknown", "client 7 has expired"},
+                         Row{kv::Verdict::kBelowWindow, "unknown", "number 9 of client 7"}}) {
+    ApiRequest request{.kind = RequestKind::kPut, .key = "k", .value = "1", .once = {}};
+    request.once = {SessionId(7), RequestNumber(9)};
+    const HttpReply reply =
+        api_reply(request, {.outcome = Outcome::kRefused, .verdict = row.verdict}, addresses);
+    CHECK(reply.status == 409);
+    CHECK(header(reply, "Vesper-Outcome") == row.outcome);
+    CHECK(reply.body.find(row.said) != std::string::npos);
+    CHECK(reply.body.starts_with(R"({"code":"fail","error":")"));
+  }
+}
+
+TEST_CASE("a registration is answered with the client's id, or as a put is") {
+  const ApiRequest request{.kind = RequestKind::kRegister, .key = {}, .value = {}, .once = {}};
+  std::vector<net::NodeAddress> addresses(2);
+  addresses[1].line = "http://h:1";
+  const auto body = [&](const node::Answer& answer) {
+    return api_reply(request, answer, addresses).body;
+  };
+
+  CHECK(body({.outcome = Outcome::kSuccess, .session = SessionId(12)}) ==
+        R"({"code":"success","payload":{"client":12}})");
+  CHECK(body({.outcome = Outcome::kRedirect, .leader = NodeId(1)}) ==
+        R"({"code":"fail","payload":{"message":"http://h:1"}})");
+  CHECK(body({.outcome = Outcome::kUnknown}) == R"({"code":"fail"})");
+}
+
 TEST_CASE("bad input is an error that says what and where") {
   struct Row {
     std::string body;

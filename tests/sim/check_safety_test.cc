@@ -355,7 +355,7 @@ struct Clients {
     return id;
   }
   void apply(std::uint32_t node, const raft::Entry& applied, std::uint64_t state_hash = 7) {
-    checker.on_applied(view_of(node, 1), applied, state_hash);
+    checker.on_applied(view_of(node, 1), applied, {kv::Verdict::kApplied, state_hash});
   }
   void answer(OperationId id, node::Outcome outcome) {
     checker.on_answer(id, {.outcome = outcome, .leader = {}, .value = {}});

@@ -58,6 +58,9 @@ TEST_CASE("seeds pass, and reach on average a minute, ten faults and 500 operati
   std::uint64_t operations = 0;
   std::uint64_t events = 0;
   std::set<std::uint64_t> hashes;
+  std::uint64_t seeds_with_retries = 0;
+  std::uint64_t seeds_with_repeats = 0;
+  std::uint64_t seeds_with_refusals = 0;
   for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
     CAPTURE(seed);
 
@@ -69,7 +72,15 @@ TEST_CASE("seeds pass, and reach on average a minute, ten faults and 500 operati
     operations += result.counts.operations;
     events += result.counts.events;
     hashes.insert(result.hash);
+    seeds_with_retries += result.counts.retries > 0 ? 1 : 0;
+    seeds_with_repeats += result.counts.repeated > 0 ? 1 : 0;
+    seeds_with_refusals += result.counts.refused > 0 ? 1 : 0;
   }
+  MESSAGE("of " << kSeeds << " seeds " << seeds_with_retries << " retry, " << seeds_with_repeats
+                << " get a first answer again, " << seeds_with_refusals << " meet a refusal");
+  CHECK(seeds_with_retries >= kSeeds / 4);
+  CHECK(seeds_with_repeats >= kSeeds / 5);
+  CHECK(seeds_with_refusals >= kSeeds / 10);
   CHECK(simulated / static_cast<std::int64_t>(kSeeds) >= 60'000'000'000);
   CHECK(faults / kSeeds >= 10);
   CHECK(operations / kSeeds >= 500);

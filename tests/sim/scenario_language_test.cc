@@ -151,9 +151,10 @@ struct ConditionCase {
 TEST_CASE("conditions mean what they say, and what is not there compares false") {
   Cluster cluster;
   cluster.leader = NodeId(2);
-  cluster.fields = {{{2, Field::kCommit}, 20}, {{0, Field::kCommit}, 19}, {{2, Field::kTerm}, 3},
-                    {{2, Field::kRole}, 3},    {{0, Field::kRole}, 0},    {{0, Field::kLeader}, 2},
-                    {{4, Field::kUp}, 1},      {{0, Field::kTorn}, 2}};
+  cluster.fields = {
+      {{2, Field::kCommit}, 20}, {{0, Field::kCommit}, 19}, {{2, Field::kTerm}, 3},
+      {{2, Field::kRole}, 3},    {{0, Field::kRole}, 0},    {{0, Field::kLeader}, 2},
+      {{4, Field::kUp}, 1},      {{0, Field::kTorn}, 2},    {{0, Field::kSessions}, 3}};
   cluster.pasts = {{{"cut", 2}, 15}, {{"cut", 0}, 19}};
   const ConditionCase cases[] = {
       {"leader exists", true},
@@ -187,6 +188,7 @@ TEST_CASE("conditions mean what they say, and what is not there compares false")
       {"torn(n0) == 2", true},
       {"n2.torn >= 0", false},
       {"redirects == 7 and unknown == 7 and overdue == 7", true},
+      {"n0.sessions == 3 and retries == 7 and repeated == 7 and refused == 7", true},
       {"n2.commit > n2.commit at cut", true},
       {"n2.commit at cut == 15 and n2 exists", true},
       {"n0.commit == commit(n0) at cut", true},

@@ -48,7 +48,7 @@ TEST_CASE("a long backlog of committed entries is applied in turns, and its lead
     std::map<NodeId, std::uint64_t> in_event;
     std::uint64_t most = 0;
     void on_applied(Instant, const node::NodeView& view, const raft::Entry&,
-                    std::uint64_t) override {
+                    const node::Applied&) override {
       most = std::max(most, ++in_event[view.id]);
     }
     void on_event_end(Instant, std::uint64_t) override { in_event.clear(); }

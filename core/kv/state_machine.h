@@ -1,0 +1,40 @@
+// The replicated state machine: the store, and the sessions that decide which put takes effect in
+// it. Deterministic: the same entries in the same order give the same state, verdicts and hash on
+// every node. Node owns it and applies committed entries.
+//
+// Nothing is answered from the sessions before its entry is committed and applied here. A leader
+// may apply late or lead no longer, so what it finds at a request's arrival may be neither the
+// newest state nor its own to tell; and a try that is under way in the log is not seen there at
+// all. A retry costs an entry, and gets its answer by the same way as the first try.
+#pragma once
+
+#include <cstdint>
+
+#include "core/base/bytes.h"
+#include "core/base/result.h"
+#include "core/base/types.h"
+#include "core/kv/sessions.h"
+#include "core/kv/store.h"
+
+namespace vesper::kv {
+
+class StateMachine {
+ public:
+  explicit StateMachine(SessionBounds bounds = {}) : sessions_(bounds) {}
+
+  // Applies the command of the entry at `index`. Bytes that are no command change nothing and are
+  // an error: every node sees the same bytes, so every node refuses the same.
+  // Requires: index is above that of every entry before.
+  Result<Verdict> apply(Index index, const SharedBytes& payload);
+
+  const Store& store() const { return store_; }
+  const Sessions& sessions() const { return sessions_; }
+  // Covers both; that of the store alone while no session was ever opened.
+  std::uint64_t state_hash() const { return store_.state_hash() + sessions_.state_hash(); }
+
+ private:
+  Store store_;
+  Sessions sessions_;
+};
+
+}  // namespace vesper::kv
