@@ -41,7 +41,8 @@ RandomStream Crowd::draws(std::uint64_t drawn_for, std::uint64_t number, Concern
 Duration Crowd::way(const OpenOperation& operation, Way way) const {
   const Concern concern = way == Way::kThere ? Concern::kThere : Concern::kBack;
   RandomStream stream = draws(operation.drawn_for, operation.number, concern);
-  return draw_delay(delay_, stream);
+  const Duration delay = draw_delay(delay_, stream);
+  return way == Way::kThere ? delay + operation.late : delay;
 }
 
 Duration Crowd::next_gap(std::uint32_t client) {
@@ -114,6 +115,10 @@ std::optional<std::uint32_t> Crowd::second_try(std::uint32_t client_index) {
   if (twice.chance_ppm(500'000)) {
     operations_[slot].node = NodeId(static_cast<std::uint32_t>(twice.below(nodes_)));
   }
+  // As one that was stuck in a buffer somewhere, and comes when its put is long over.
+  if (twice.chance_ppm(250'000)) {
+    operations_[slot].late = twice.between(Duration(), Duration::seconds(2));
+  }
   return slot;
 }
 
@@ -130,7 +135,7 @@ std::uint32_t Crowd::next_try(std::uint32_t client) {
 
 Crowd::Closed Crowd::close_try(Client& client, std::uint32_t slot, const node::Answer* answer) {
   SessionClient::Ended ended = client.session.on_end(slot, answer);
-  for (const std::uint32_t abandoned : ended.abandoned) free_slot(abandoned);
+  for (const std::uint32_t abandoned : ended.abandoned) operations_[abandoned].is_abandoned = true;
   if (ended.is_over) {
     client.is_waiting = false;
     return {.is_over = true, .told = std::move(ended.told), .retry_in = {}};
@@ -205,12 +210,13 @@ void Crowd::free_slot(std::uint32_t slot) {
 Duration Crowd::timeout_of(const OpenOperation& operation) const {
   const std::uint64_t client = operation.client.value();
   VESPER_CHECK(client < clients_.size());
-  return crowds_[clients_[client].crowd].timeout;
+  return crowds_[clients_[client].crowd].timeout + operation.late;
 }
 
 Crowd::Closed Crowd::close(std::uint32_t slot, const node::Answer* answer) {
   free_slot(slot);
   const OpenOperation& operation = operations_[slot];
+  if (operation.is_abandoned) return {};
   Closed closed{.is_over = true, .told = {}, .retry_in = {}};
   if (answer != nullptr) closed.told = *answer;
   if (operation.client.value() >= clients_.size()) return closed;

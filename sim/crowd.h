@@ -33,9 +33,11 @@ struct OpenOperation {
   // What its draws are keyed by: its client, and how many requests that client made before it.
   std::uint64_t drawn_for = 0;
   std::uint64_t number = 0;
+  Duration late;  // how much longer than usual it is under way to its node
   bool is_open = false;
-  bool is_at_node = false;  // the node has it and has not answered
-  node::Answer answer;      // on its way back
+  bool is_at_node = false;    // the node has it and has not answered
+  bool is_abandoned = false;  // its put is over; the node may act on it all the same
+  node::Answer answer;        // on its way back
 };
 
 class Crowd {

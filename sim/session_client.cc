@@ -9,8 +9,9 @@ namespace vesper::sim {
 
 namespace {
 
-// Then the client stops waiting: a cluster without a majority must not keep it for ever.
-constexpr std::uint64_t kTriesMax = 12;
+// Then the client stops waiting: a cluster without a majority must not keep it for ever. An
+// election takes some ten of them, for all who are asked still name the old leader.
+constexpr std::uint64_t kTriesMax = 40;
 
 }  // namespace
 
