@@ -46,6 +46,8 @@ void add_bench(CLI::App& app, BenchOptions& bench) {
   app.add_option("--fill-seconds", bench.fill_seconds, "How long get may take for these puts")
       ->check(CLI::Range(0.1, 86400.0))
       ->capture_default_str();
+  app.add_flag("--sessions", bench.sessions,
+               "Each client registers a session and repeats a put until its outcome is known");
   app.add_flag("--json", bench.json, "Print one JSON object instead of text");
   app.add_option("--history", bench.history_file,
                  "Write every operation to this file, for vesper-sim check");

@@ -30,6 +30,8 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds kAnswerTimeout{3000};
 constexpr std::chrono::milliseconds kPauseAfterFailure{20};
 constexpr std::chrono::milliseconds kProgressInterval{500};
+// How long one put is tried under a session.
+constexpr std::chrono::seconds kTryTime{30};
 
 enum class Kind : std::size_t { kOk, kRejected, kUnknown, kOverloaded, kRefused, kUnreachable };
 constexpr std::array<const char*, 6> kKindNames{"ok",         "rejected", "unknown",
@@ -81,6 +83,8 @@ class Worker {
   void operate();
   Kind put(const std::string& key);
   Kind request(const char* method, const std::string& body, Operation& operation);
+  Reply put_until_known(const std::string& body, Kind& kind);
+  bool open_session(Clock::time_point end);
   Kind judge(const Reply& reply, bool is_put) const;
   void go_on_after(const Reply& reply, Kind kind);
   std::string next_value();
@@ -92,6 +96,8 @@ class Worker {
   RandomStream draws_;
   std::string node_;  // whom it takes for the leader
   std::uint64_t puts_ = 0;
+  std::string session_;  // empty: none
+  std::uint64_t session_puts_ = 0;
 };
 
 void Worker::fill(Tally& tally, Clock::time_point end) {
@@ -138,10 +144,16 @@ std::string Worker::next_value() {
 Kind Worker::request(const char* method, const std::string& body, Operation& operation) {
   const bool is_put = operation.is_put;
   const Clock::time_point start = Clock::now();
-  const Reply reply = api_.send(node_, method, "/request", body);
+  Kind kind = Kind::kUnreachable;
+  Reply reply;
+  if (is_put && run_.options.sessions) {
+    reply = put_until_known(body, kind);
+  } else {
+    reply = api_.send(node_, method, "/request", body);
+    kind = judge(reply, is_put);
+  }
   const Clock::time_point end = Clock::now();
 
-  const Kind kind = judge(reply, is_put);
   ++tally_->by_kind[static_cast<std::size_t>(kind)];
   tally_->done.fetch_add(kind == Kind::kOk ? 1 : 0, std::memory_order_relaxed);
   if (kind == Kind::kOk) {
@@ -160,6 +172,39 @@ Kind Worker::request(const char* method, const std::string& body, Operation& ope
   }
   go_on_after(reply, kind);
   return kind;
+}
+
+// All tries are one put: `kind` is what became of it, whatever the last try was told of itself.
+Reply Worker::put_until_known(const std::string& body, Kind& kind) {
+  const Clock::time_point end = Clock::now() + kTryTime;
+  kind = Kind::kRejected;
+  if (session_.empty() && !open_session(end)) return {};
+  const std::string idempotency_key = fmt::format("{}/{}", session_, ++session_puts_);
+  bool may_have_effect = false;
+  while (true) {
+    Reply reply = api_.send(node_, "PUT", "/request", body, idempotency_key);
+    kind = judge(reply, true);
+    if (kind == Kind::kOk) return reply;
+    may_have_effect = may_have_effect || kind == Kind::kUnknown || reply.outcome == "unknown";
+    const bool is_final = kind == Kind::kRefused;
+    if (is_final) session_.clear();  // expired: the next put opens another
+    if (is_final || Clock::now() >= end) {
+      if (may_have_effect) kind = Kind::kUnknown;
+      return reply;
+    }
+    go_on_after(reply, kind);
+  }
+}
+
+bool Worker::open_session(Clock::time_point end) {
+  while (Clock::now() < end && !run_.is_over.load(std::memory_order_relaxed)) {
+    const Reply reply = api_.send(node_, "POST", "/session", {});
+    session_ = reply.is_success ? client_of(reply.body).value_or("") : "";
+    session_puts_ = 0;
+    if (!session_.empty()) return true;
+    go_on_after(reply, Kind::kRejected);
+  }
+  return false;
 }
 
 Kind Worker::judge(const Reply& reply, bool is_put) const {

@@ -16,6 +16,7 @@ struct BenchOptions {
   std::uint64_t value_bytes = 100;
   std::uint64_t keys = 10'000;
   double fill_seconds = 60;
+  bool sessions = false;  // each client has one, and repeats a put until its outcome is known
   bool json = false;
   std::string history_file;  // empty: none
 };

@@ -5,6 +5,7 @@ import http.server
 import json
 import os
 import socket
+import subprocess
 import threading
 import time
 
@@ -317,6 +318,28 @@ def bench_counts_and_measures(programs):
         check(all(word in text for word in ("p50", "p99", "p99.9", "/s")), f"as text: {text}")
 
 
+def bench_with_sessions_fails_no_put_through_two_leaders_deaths(programs):
+    with Cluster(programs) as cluster:
+        cluster.start_all()
+        file = os.path.join(cluster.dir, "history")
+        bench = cluster.spawn([programs.vesperctl, "bench", cluster.addresses[0], "--clients", "8", "--seconds", "8",
+                               "--op", "mixed", "--keys", "5", "--sessions", "--json", "--history", file],
+                              stdout=subprocess.PIPE, text=True)
+        for _ in range(2):
+            time.sleep(1)
+            leader = cluster.wait_settled()
+            cluster.kill(leader)
+            cluster.wait_settled()
+            cluster.start(leader)
+        found = json.loads(bench.communicate(timeout=60)[0])
+        with open(file) as lines:
+            puts = [one for one in map(json.loads, lines) if one["op"] == "put"]
+        check(len(puts) > 100, f"{found}")
+        check_equal([one for one in puts if one["outcome"] != "ok"], [], "puts that did not succeed")
+        done = run([programs.vesper_sim, "check", file])
+        check(done.stdout.splitlines()[-1].startswith("PASS"), f"{done}")
+
+
 def bench_get_puts_every_key_first_and_its_history_is_whole(programs):
     with Cluster(programs, nodes=3) as cluster:
         cluster.start_all()
@@ -368,6 +391,7 @@ main([
     with_a_session_a_put_is_repeated_until_its_outcome_is_known,
     status_shows_every_node_and_who_leads,
     bench_counts_and_measures,
+    bench_with_sessions_fails_no_put_through_two_leaders_deaths,
     bench_get_puts_every_key_first_and_its_history_is_whole,
     bench_get_gives_up_when_it_cannot_put_its_keys,
 ])
