@@ -22,6 +22,9 @@ struct RawOptions {
   std::int64_t request_timeout_ms = 800;
   std::int64_t idle_s = 300;
   std::uint64_t segment_mib = 16;
+  std::uint64_t snapshot_mib = limits::kSnapshotBytesDue / (1024 * 1024);
+  std::uint64_t snapshot_entries = limits::kSnapshotEntriesDue;
+  std::uint64_t trailing_entries = limits::kTrailingEntries;
   std::size_t max_connections = 2048;
   std::size_t max_body = 1024 * 1024;
   net::LogLevel log_level = net::LogLevel::kInfo;
@@ -44,6 +47,18 @@ void add_cluster_options(CLI::App& app, RawOptions& raw) {
                "and votes");
   app.add_option("--segment-size", raw.segment_mib, "Size of a log file, in MiB")
       ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  app.add_option("--snapshot-size", raw.snapshot_mib,
+                 "A snapshot is due each time the log has grown by so many MiB")
+      ->check(CLI::Range(1, 1024 * 1024))
+      ->capture_default_str();
+  app.add_option("--snapshot-entries", raw.snapshot_entries, "... or by so many entries")
+      ->check(CLI::Range(1, 1'000'000'000))
+      ->capture_default_str();
+  app.add_option("--trailing-entries", raw.trailing_entries,
+                 "Of the entries that a snapshot stands for, the last so many stay in the log, for "
+                 "followers that are a little behind")
+      ->check(CLI::Range(0, 1'000'000'000))
       ->capture_default_str();
 }
 
@@ -109,6 +124,9 @@ Result<VesperdOptions> checked(const RawOptions& raw) {
   options.node.raft.heartbeat_interval = Duration::milliseconds(raw.heartbeat_ms);
   options.node.request_timeout = Duration::milliseconds(raw.request_timeout_ms);
   options.node.wal.segment_bytes = raw.segment_mib * 1024 * 1024;
+  options.node.snapshots.bytes = raw.snapshot_mib * 1024 * 1024;
+  options.node.snapshots.entries = raw.snapshot_entries;
+  options.node.snapshots.trailing_entries = raw.trailing_entries;
   options.data_directory =
       raw.data_directory.empty() ? "vesper-data-" + std::to_string(raw.id) : raw.data_directory;
   options.sync = !raw.no_fsync;

@@ -34,6 +34,7 @@ LogLevel level_of(node::NodeEvent::Kind kind) {
     case node::NodeEvent::Kind::kRecovered:
     case node::NodeEvent::Kind::kRole:
     case node::NodeEvent::Kind::kTransfer:
+    case node::NodeEvent::Kind::kSnapshot:
       return LogLevel::kInfo;
     case node::NodeEvent::Kind::kIgnored:
       return LogLevel::kWarning;
@@ -61,6 +62,8 @@ std::string event_text(const node::NodeEvent& event) {
       return role_text(event.view);
     case node::NodeEvent::Kind::kTransfer:
       return "leadership transfer " + event.detail;
+    case node::NodeEvent::Kind::kSnapshot:
+      return "has a snapshot " + event.detail;
     case node::NodeEvent::Kind::kIgnored:
       return "ignored: " + event.detail;
     case node::NodeEvent::Kind::kStopped:

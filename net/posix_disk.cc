@@ -37,6 +37,17 @@ Status write_at(int file, const std::string& name, ByteView bytes, std::uint64_t
   return {};
 }
 
+Status read_at(int file, const std::string& name, std::span<std::byte> to, std::uint64_t offset) {
+  while (!to.empty()) {
+    const ssize_t count = ::pread(file, to.data(), to.size(), static_cast<off_t>(offset));
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) return io_error("read", name, count == 0 ? EIO : errno);
+    to = to.subspan(static_cast<std::size_t>(count));
+    offset += static_cast<std::uint64_t>(count);
+  }
+  return {};
+}
+
 // Carries out the operations of one lane. Keeps the file that was used last open: nearly every
 // batch writes and syncs the same segment.
 class Executor {
@@ -44,8 +55,8 @@ class Executor {
   Executor(int directory, const PosixDisk::Options& options)
       : directory_(directory), options_(options) {}
 
-  Status run(const DiskOp& op) {
-    return std::visit([this](const auto& what) { return run(what); }, op);
+  Status run(DiskOp& op) {
+    return std::visit([this](auto& what) { return run(what); }, op);
   }
 
  private:
@@ -62,7 +73,7 @@ class Executor {
         return io_error("allocate", op.name, error);
       }
     }
-    for (std::uint64_t at = 0; at < op.size; at += zeros.size()) {
+    for (std::uint64_t at = 0; at < op.size && op.is_written; at += zeros.size()) {
       const auto count = std::min<std::uint64_t>(zeros.size(), op.size - at);
       VESPER_TRY(write_at(file.get(), op.name, ByteView(zeros).first(count), at));
     }
@@ -79,6 +90,11 @@ class Executor {
       return Error{ErrorCode::kIo, "write " + op.name + ": the file is shorter than it was made"};
     }
     return write_at(open_.get(), op.name, op.bytes, op.offset);
+  }
+
+  Status run(storage::ReadFile& op) {
+    VESPER_TRY(use(op.name));
+    return read_at(open_.get(), op.name, op.bytes, op.offset);
   }
 
   Status run(const storage::RenameFile& op) {
@@ -206,7 +222,7 @@ void PosixDisk::run_lane(Lane& lane) {
     storage::DiskDone done{std::move(lane.batches.front()), {}};
     lane.batches.pop_front();
     lock.unlock();
-    for (const DiskOp& op : done.batch.ops) {
+    for (DiskOp& op : done.batch.ops) {
       done.status = executor.run(op);
       if (!done.status.ok()) break;
     }
@@ -250,19 +266,7 @@ Result<SharedBytes> PosixDisk::read(const std::string& name) {
   if (::fstat(file.get(), &info) != 0) return io_error("read", name);
   if (options_.sync && ::fdatasync(file.get()) != 0) return io_error("sync", name);
   Status status;
-  auto fill = [&](std::span<std::byte> to) {
-    std::size_t at = 0;
-    while (at < to.size()) {
-      const ssize_t count =
-          ::pread(file.get(), to.data() + at, to.size() - at, static_cast<off_t>(at));
-      if (count < 0 && errno == EINTR) continue;
-      if (count <= 0) {
-        status = io_error("read", name, count == 0 ? EIO : errno);
-        return;
-      }
-      at += static_cast<std::size_t>(count);
-    }
-  };
+  auto fill = [&](std::span<std::byte> to) { status = read_at(file.get(), name, to, 0); };
   SharedBytes bytes = SharedBytes::make(static_cast<std::size_t>(info.st_size), fill);
   if (!status.ok()) return status.error();
   return bytes;

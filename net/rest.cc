@@ -318,9 +318,12 @@ HttpReply status_reply(const StatusFacts& facts, const std::vector<NodeAddress>&
   } else {
     reply.body += "null";
   }
-  fmt::format_to(out, R"(,"commit":{},"applied":{},"last":{},"durable":{},"keys":{},"sessions":{})",
-                 view.commit.value(), view.applied.value(), view.last.value(), view.durable.value(),
-                 view.keys, view.sessions);
+  fmt::format_to(
+      out,
+      R"(,"commit":{},"applied":{},"last":{},"durable":{},"base":{},"snapshot":{},"restored":{},"keys":{})",
+      view.commit.value(), view.applied.value(), view.last.value(), view.durable.value(),
+      view.base.value(), view.snapshot.value(), view.restored, view.keys);
+  fmt::format_to(out, R"(,"sessions":{})", view.sessions);
   fmt::format_to(out, R"(,"state_hash":"{:016x}","cluster":"{:016x}","incarnation":"{:016x}")",
                  view.state_hash, view.cluster.value(), view.incarnation.value());
   fmt::format_to(out, R"(,"version":"{}","pid":{},"uptime":{:.3f},"connections":{},"nodes":[)",

@@ -69,7 +69,7 @@ storage::DiskDone SimDisk::finish(storage::DiskLane where) {
   VESPER_CHECK(!from.batches.empty());
   storage::DiskDone done{std::move(from.batches.front()), {}};
   from.batches.pop_front();
-  for (const storage::DiskOp& op : done.batch.ops) {
+  for (storage::DiskOp& op : done.batch.ops) {
     if (done.status.ok()) done.status = carry_out(op);
   }
   if (!from.batches.empty()) begin(where);
@@ -78,9 +78,10 @@ storage::DiskDone SimDisk::finish(storage::DiskLane where) {
 
 // --- Operations ---
 
-Status SimDisk::carry_out(const storage::DiskOp& op) {
+Status SimDisk::carry_out(storage::DiskOp& op) {
   if (const auto* create_file = std::get_if<storage::CreateFile>(&op)) return create(*create_file);
   if (const auto* write_file = std::get_if<storage::WriteFile>(&op)) return write(*write_file);
+  if (auto* read_file = std::get_if<storage::ReadFile>(&op)) return read_part(*read_file);
   if (const auto* rename_file = std::get_if<storage::RenameFile>(&op)) return rename(*rename_file);
   if (const auto* remove_file = std::get_if<storage::RemoveFile>(&op)) return remove(*remove_file);
   if (const auto* sync_file = std::get_if<storage::SyncFile>(&op)) return sync(*sync_file);
@@ -110,6 +111,15 @@ Status SimDisk::write(const storage::WriteFile& op) {
   const std::uint64_t last = (op.offset + op.bytes.size() - 1) / storage::kSectorBytes;
   for (std::uint64_t sector = first; sector <= last; ++sector) mark_unsynced(file, sector);
   std::memcpy(file.bytes.data() + op.offset, op.bytes.data(), op.bytes.size());
+  return {};
+}
+
+Status SimDisk::read_part(storage::ReadFile& op) {
+  const auto found = names_.find(op.name);
+  if (found == names_.end()) return no_such_file("read", op.name);
+  const File& file = files_.at(found->second);
+  VESPER_CHECK(op.offset <= file.bytes.size() && op.bytes.size() <= file.bytes.size() - op.offset);
+  std::memcpy(op.bytes.data(), file.bytes.data() + op.offset, op.bytes.size());
   return {};
 }
 
@@ -154,8 +164,8 @@ Status SimDisk::sync(const storage::SyncFile& op) {
 
 // --- What the world does to it ---
 
-void SimDisk::preset(const std::vector<storage::DiskOp>& ops) {
-  for (const storage::DiskOp& op : ops) VESPER_CHECK(carry_out(op).ok());
+void SimDisk::preset(std::vector<storage::DiskOp> ops) {
+  for (storage::DiskOp& op : ops) VESPER_CHECK(carry_out(op).ok());
   VESPER_CHECK(name_changes_.empty());
 }
 
@@ -164,7 +174,7 @@ std::vector<std::uint64_t> SimDisk::crash(CrashLoss loss) {
   for (Lane& each : lanes_) {
     if (each.batches.empty()) continue;
     // Later batches of a lane had not begun.
-    const storage::DiskBatch& batch = each.batches.front();
+    storage::DiskBatch& batch = each.batches.front();
     const std::uint64_t done = crashes_.below(batch.ops.size() + 1);
     Status status;
     for (std::uint64_t i = 0; i < done && status.ok(); ++i) status = carry_out(batch.ops[i]);

@@ -45,7 +45,7 @@ class SimDisk final : public storage::Disk {
   // Carries out the batch at the head of the lane and begins the next. Requires: one is under way.
   storage::DiskDone finish(storage::DiskLane lane);
   // Carries operations out at once, and durably: what an earlier life left.
-  void preset(const std::vector<storage::DiskOp>& ops);
+  void preset(std::vector<storage::DiskOp> ops);
   // The batches under way get as far as a draw says; then what was not synced goes as `loss` says.
   // The lanes are empty afterwards. The result: log batches that were carried out whole, by ticket.
   std::vector<std::uint64_t> crash(CrashLoss loss);
@@ -75,9 +75,10 @@ class SimDisk final : public storage::Disk {
 
   Lane& lane(storage::DiskLane lane) { return lanes_[static_cast<std::size_t>(lane)]; }
   void begin(storage::DiskLane lane);
-  Status carry_out(const storage::DiskOp& op);
+  Status carry_out(storage::DiskOp& op);
   Status create(const storage::CreateFile& op);
   Status write(const storage::WriteFile& op);
+  Status read_part(storage::ReadFile& op);
   Status rename(const storage::RenameFile& op);
   Status remove(const storage::RemoveFile& op);
   Status sync(const storage::SyncFile& op);

@@ -58,6 +58,8 @@ class WorldObserver {
   virtual void on_log_durable(Instant /*at*/, NodeId /*node*/, std::uint64_t /*ticket*/) {}
   virtual void on_applied(Instant /*at*/, const node::NodeView& /*view*/,
                           const raft::Entry& /*entry*/, const node::Applied& /*applied*/) {}
+  virtual void on_restored(Instant /*at*/, const node::NodeView& /*view*/, LogPosition /*last*/,
+                           std::uint64_t /*state_hash*/) {}
   virtual void on_node_event(Instant /*at*/, const node::NodeEvent& /*event*/) {}
   // A request was handed to the node, and the node has answered it, whether or not its client still
   // waits. The id is the node's name for it.

@@ -36,6 +36,7 @@ class Member final : public node::Network,
   void on_ready(const node::NodeView& view, const raft::Ready& ready) override;
   void on_send(const node::NodeView& view, const raft::Message& message) override;
   void on_log_submitted(const node::NodeView& view, std::uint64_t ticket, WriteId last) override;
+  void on_restored(const node::NodeView& view, LogPosition last, std::uint64_t state_hash) override;
   void on_applied(const node::NodeView& view, const raft::Entry& entry,
                   const node::Applied& applied) override;
   void on_event(const node::NodeEvent& event) override;

@@ -65,6 +65,10 @@ void Member::on_send(const node::NodeView& seen, const raft::Message& message) {
 void Member::on_log_submitted(const node::NodeView& seen, std::uint64_t ticket, WriteId last) {
   world_.tell([&](WorldObserver& to) { to.on_log_submitted(world_.now, seen, ticket, last); });
 }
+void Member::on_restored(const node::NodeView& seen, LogPosition last, std::uint64_t state_hash) {
+  world_.tell([&](WorldObserver& to) { to.on_restored(world_.now, seen, last, state_hash); });
+}
+
 void Member::on_applied(const node::NodeView& seen, const raft::Entry& entry,
                         const node::Applied& applied) {
   world_.stir(applied.state_hash ^ entry.index().value());

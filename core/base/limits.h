@@ -33,9 +33,29 @@ inline constexpr std::size_t kUnwrittenBytes = 64 * 1024 * 1024;
 inline constexpr std::size_t kWaitingReads = 16 * 1024;
 // Requests of all kinds that wait in one node. Full: refused as overloaded (503).
 inline constexpr std::size_t kWaitingRequests = 16 * 1024;
+// A piece of a snapshot in one message. One is under way to a follower at a time.
+inline constexpr std::size_t kSnapshotChunkBytes = 256 * 1024;
+// A snapshot. A longer claim from a peer is invalid.
+inline constexpr std::uint64_t kSnapshotBytes = std::uint64_t{1} << 48;
 // Messages that wait in Raft for a hard state to be durable. Full: the oldest is dropped, as a
 // network may.
 inline constexpr std::size_t kBarredMessages = 1024;
+// A snapshot is due each time the log has grown by so many entries, or by so many bytes of their
+// records, but not before it has grown by what the last snapshot came to: what is written for
+// snapshots stays within what is written for the log.
+inline constexpr std::uint64_t kSnapshotEntriesDue = 500'000;
+inline constexpr std::uint64_t kSnapshotBytesDue = 64 * 1024 * 1024;
+// Of the entries that a snapshot stands for, the last so many stay, within so many bytes, for
+// followers that are only a little behind. What follows a snapshot that is being sent stays too, up
+// to kSendingLogFactor times what makes a snapshot due.
+inline constexpr std::uint64_t kTrailingEntries = 20'000;
+inline constexpr std::uint64_t kTrailingBytes = 16 * 1024 * 1024;
+inline constexpr std::uint64_t kSendingLogFactor = 4;
+// Work that a node does for snapshots in one turn, so that none takes long: entries dropped, pairs
+// of a replaced store given back, bytes of a snapshot made. More: in the next turns.
+inline constexpr std::size_t kCompactedEntriesATurn = 4096;
+inline constexpr std::size_t kDiscardedPairsATurn = 4096;
+inline constexpr std::size_t kSnapshotBytesATurn = 256 * 1024;
 // Committed entries handed out in one Ready. Full: the rest comes with the next.
 inline constexpr std::size_t kCommittedEntries = 4096;
 
@@ -45,6 +65,8 @@ inline constexpr std::size_t kSessions = 4096;
 // Numbers of one session whose answers are kept: the highest applied one and those less than this
 // below it. A number below is refused as unknown (409).
 inline constexpr std::size_t kSessionNumbers = 64;
+// All of them in a snapshot. A longer claim is invalid.
+inline constexpr std::size_t kSessionsEncodedBytes = 12 + kSessions * (20 + kSessionNumbers * 16);
 
 // A message's term. Above: the decoder refuses it, so that the count of terms never meets the end
 // of its numbers; elections reach it after 146,000 years of one a microsecond. A peer that lies

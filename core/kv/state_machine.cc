@@ -22,4 +22,16 @@ Result<Verdict> StateMachine::apply(Index index, const SharedBytes& payload) {
   return Verdict::kApplied;
 }
 
+void StateMachine::begin_capture(std::vector<std::byte>& sessions) {
+  sessions_.encode(sessions);
+  store_.begin_capture();
+}
+
+Status StateMachine::load_sessions(ByteView bytes, SessionBounds bounds, Index applied) {
+  auto sessions = Sessions::decode(bytes, bounds, applied);
+  if (!sessions.ok()) return sessions.error();
+  sessions_ = std::move(sessions.value());
+  return {};
+}
+
 }  // namespace vesper::kv

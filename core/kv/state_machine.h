@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "core/base/bytes.h"
 #include "core/base/result.h"
@@ -26,6 +27,18 @@ class StateMachine {
   // an error: every node sees the same bytes, so every node refuses the same.
   // Requires: index is above that of every entry before.
   Result<Verdict> apply(Index index, const SharedBytes& payload);
+
+  // A capture of the state as it is now (store.h): the sessions, which are small, at once; the
+  // store's pairs a piece at a time.
+  void begin_capture(std::vector<std::byte>& sessions);
+  bool capture_next(std::size_t bytes, std::vector<std::byte>& out) {
+    return store_.capture_next(bytes, out);
+  }
+  // What a capture wrote, into a state machine that has applied nothing. The sessions are those
+  // that entries up to `applied` can have left. Errors: kInvalid.
+  Status load_sessions(ByteView bytes, SessionBounds bounds, Index applied);
+  Result<std::size_t> load_pairs(ByteView bytes) { return store_.load(bytes); }
+  bool discard(std::size_t pairs) { return store_.discard(pairs); }
 
   const Store& store() const { return store_; }
   const Sessions& sessions() const { return sessions_; }

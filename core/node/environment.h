@@ -96,14 +96,17 @@ struct NodeView {
   std::optional<NodeId> leader;
   Index commit;
   Index applied;
-  Index last;     // last entry in the log
-  Index durable;  // last entry known to be on this node's disk
+  Index base;      // the log in memory begins after it
+  Index last;      // last entry in the log
+  Index snapshot;  // the last entry that the newest durable snapshot stands for
+  Index durable;   // last entry known to be on this node's disk
   ClusterId cluster;
   Incarnation incarnation;
   std::uint64_t state_hash = 0;
   std::uint64_t keys = 0;
   std::uint64_t sessions = 0;
   std::uint64_t torn_tails = 0;  // of its log, that were cut when it started
+  std::uint64_t restored = 0;    // snapshots of leaders that it took in since then
 };
 
 // One line of a node's log: state changes, not traffic.
@@ -114,6 +117,7 @@ struct NodeEvent {
     kRecovered,  // detail: entries, torn tails that were cut
     kRole,       // role, term, leader changed: see view
     kTransfer,   // detail: to whom, or that it did not come about
+    kSnapshot,   // detail: a snapshot was made, or came in; where it ends
     kIgnored,    // detail: a frame that does not belong here, and why (rate-limited by the node)
     kStopped,    // detail: the error
   };
@@ -143,6 +147,8 @@ class Observer {
   // An entry was applied.
   virtual void on_applied(const NodeView& view, const raft::Entry& entry,
                           const Applied& applied) = 0;
+  // A leader's snapshot took the place of the log up to `last`, and of store and sessions.
+  virtual void on_restored(const NodeView& view, LogPosition last, std::uint64_t state_hash) = 0;
   virtual void on_event(const NodeEvent& event) = 0;
 };
 

@@ -89,23 +89,30 @@ NodeImpl::NodeImpl(NodeConfig config, Environment environment)
     : config_(std::move(config)),
       environment_(environment),
       other_clusters_(config_.cluster_size),
-      machine_(config_.sessions) {
+      machine_(config_.sessions),
+      snapshots_(environment_.disk, config_.snapshots, config_.sessions),
+      intake_(environment_.disk, config_.sessions) {
   VESPER_CHECK(config_.cluster_size > 0 && config_.cluster_size <= limits::kNodes);
   VESPER_CHECK(config_.id.value() < config_.cluster_size);
 }
 
 Status NodeImpl::start_raft() {
-  auto recovered = storage::Wal::recover(environment_.disk, identity_, config_.wal);
+  VESPER_TRY(snapshots_.recover(identity_.cluster, machine_));
+  const raft::SnapshotId snapshot = snapshots_.newest();
+  applied_ = snapshot.last.index;
+  reported_snapshot_ = applied_;
+  auto recovered = storage::Wal::recover(environment_.disk, identity_, config_.wal, snapshot.last);
   if (!recovered.ok()) return recovered.error();
   storage::RecoveredLog& log = recovered.value();
   std::string found = std::to_string(log.entries.size()) + " entries, term " +
                       std::to_string(log.hard_state.term.value());
+  if (applied_ > Index(0)) found += ", a snapshot to " + std::to_string(applied_.value());
   for (const std::string& note : log.notes) found += "; " + note;
 
   torn_tails_ = log.torn_tails;
   wal_.emplace(std::move(log.wal));
   raft_.emplace(raft_config(config_, environment_.random), log.hard_state,
-                raft::Log(std::move(log.entries)), environment_.clock.now());
+                raft::Log(log.base, std::move(log.entries)), environment_.clock.now(), snapshot);
   phase_ = Phase::kRunning;
   reported_ = {Role::kFollower, raft_->term(), std::nullopt};
   emit(NodeEvent::Kind::kRecovered, std::move(found));
@@ -199,6 +206,14 @@ void NodeImpl::get(RequestId id, const Request& request) {
 void NodeImpl::on_disk_done(storage::DiskDone done) {
   if (stopped()) return;
   if (!wal_) return on_identity_written(done.status);
+  if (done.batch.ticket >= kSnapshotTickets) {
+    const Instant now = environment_.clock.now();
+    const Status status = done.batch.ticket >= kIntakeTickets
+                              ? intake_.on_disk_done(done, now, *raft_)
+                              : snapshots_.on_disk_done(std::move(done), now, *raft_);
+    if (!status.ok()) stop(status.error());
+    return;
+  }
   const auto durable = wal_->on_disk_done(std::move(done));
   if (!durable.ok()) return stop(durable.error());
   if (durable.value() == WriteId()) return;
@@ -227,10 +242,12 @@ void NodeImpl::run_turn() {
 void NodeImpl::run_raft_turn(Instant now) {
   raft_->tick(now);
   follow_transfer();
+  keep_snapshots();
   send_held();
   // One Ready a turn: a long backlog of committed entries, as after a restart, is applied between
   // heartbeats and messages (next_deadline says that more is due), or its leader would fall silent.
   if (raft_->collect(ready_)) carry_out();
+  restore();
   flush_log();
   waiters_.serve_reads(applied_, machine_.store());
   waiters_.expire(now);
@@ -249,6 +266,8 @@ void NodeImpl::carry_out() {
   for (raft::Message& message : ready_.send_after_durable) hold(std::move(message));
   send_held();
   for (const raft::Entry& entry : ready_.committed) apply(entry);
+  for (const raft::ChunkWanted& wanted : ready_.chunks_wanted) snapshots_.read(wanted);
+  for (const raft::ChunkReceived& chunk : ready_.chunks_received) take_chunk(chunk);
   for (const raft::GrantedRead& read : ready_.reads) waiters_.on_read_granted(read);
   for (const RequestId read : ready_.lost_reads) waiters_.on_read_lost(read);
 }
@@ -310,8 +329,46 @@ void NodeImpl::apply(const raft::Entry& entry) {
       break;
   }
   applied_ = entry.index();
+  snapshots_.on_applied(entry, machine_);
   environment_.observer.on_applied(view(), entry, {verdict, machine_.state_hash()});
   waiters_.on_applied(entry.position(), verdict);
+}
+
+// --- Snapshots ---
+
+void NodeImpl::keep_snapshots() {
+  const Index before = snapshots_.newest().last.index;
+  snapshots_.turn(*raft_, machine_);
+  wal_->compact(raft_->log().base().index);
+  intake_.turn();
+  if (reported_snapshot_ == before) return;
+  reported_snapshot_ = before;
+  emit(NodeEvent::Kind::kSnapshot, "to " + std::to_string(before.value()));
+}
+
+void NodeImpl::take_chunk(const raft::ChunkReceived& chunk) {
+  const Status taken = intake_.take(chunk, identity_.cluster);
+  if (taken.ok()) return;
+  raft_->chunk_refused(chunk.snapshot);
+  ignore("a piece of the snapshot to " + std::to_string(chunk.snapshot.last.index.value()) + ": " +
+         taken.error().message);
+}
+
+// Right after a Ready was carried out, as Raft::restore requires.
+void NodeImpl::restore() {
+  auto whole = intake_.take_whole();
+  if (!whole) return;
+  if (!raft_->restore(environment_.clock.now(), whole->id)) {
+    snapshots_.discard(whole->id);
+    intake_.retire(std::move(whole->machine));
+    return;
+  }
+  intake_.retire(std::exchange(machine_, std::move(whole->machine)));
+  applied_ = whole->id.last.index;
+  ++restored_;
+  snapshots_.on_installed(whole->id, whole->log_bytes);
+  waiters_.on_restored(applied_);
+  environment_.observer.on_restored(view(), whole->id.last, machine_.state_hash());
 }
 
 void NodeImpl::give_answers() {
@@ -327,7 +384,9 @@ Instant NodeImpl::next_deadline() const {
     case Phase::kForming:
       return next_hello_;
     case Phase::kRunning:
-      if (raft_->has_more_committed()) return environment_.clock.now();
+      if (raft_->has_more_committed() || snapshots_.has_more(*raft_) || intake_.has_more()) {
+        return environment_.clock.now();
+      }
       return std::min(raft_->next_deadline(), waiters_.next_deadline());
     case Phase::kStopped:
       return Instant::never();
@@ -350,12 +409,15 @@ NodeView NodeImpl::view() const {
   view.leader = raft_->leader();
   view.commit = raft_->commit();
   view.applied = applied_;
+  view.base = raft_->log().base().index;
   view.last = raft_->log().last_index();
+  view.snapshot = snapshots_.newest().last.index;
   view.durable = raft_->durable();
   view.state_hash = machine_.state_hash();
   view.keys = machine_.store().size();
   view.sessions = machine_.sessions().size();
   view.torn_tails = torn_tails_;
+  view.restored = restored_;
   return view;
 }
 

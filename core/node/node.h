@@ -11,6 +11,7 @@
 #include "core/base/result.h"
 #include "core/kv/sessions.h"
 #include "core/node/environment.h"
+#include "core/node/snapshot_options.h"
 #include "core/raft/config.h"
 #include "core/raft/log.h"
 #include "core/storage/wal.h"
@@ -23,6 +24,7 @@ struct NodeConfig {
   // Its id, voters and random are set by the Node.
   raft::RaftConfig raft;
   storage::WalOptions wal;
+  SnapshotOptions snapshots;
   // A request is answered within this time of on_request, whatever happens.
   Duration request_timeout = Duration::milliseconds(800);
   std::size_t waiting_requests_max = limits::kWaitingRequests;

@@ -10,6 +10,8 @@
 #include "core/kv/state_machine.h"
 #include "core/node/formation.h"
 #include "core/node/node.h"
+#include "core/node/snapshot_intake.h"
+#include "core/node/snapshots.h"
 #include "core/node/waiters.h"
 #include "core/node/wire.h"
 #include "core/raft/raft.h"
@@ -46,6 +48,9 @@ class NodeImpl {
   void send_held();
   void flush_log();
   void apply(const raft::Entry& entry);
+  void take_chunk(const raft::ChunkReceived& chunk);
+  void keep_snapshots();
+  void restore();
   void give_answers();
   void report_changes();
   void stop(Error error);
@@ -108,16 +113,20 @@ class NodeImpl {
   std::optional<storage::Wal> wal_;
   std::optional<raft::Raft> raft_;
   kv::StateMachine machine_;
+  Snapshots snapshots_;
+  SnapshotIntake intake_;
   Index applied_;
   raft::Ready ready_;
   std::deque<Held> held_;
   WriteId last_write_;
   WriteId durable_write_;
   std::uint64_t torn_tails_ = 0;  // cut when this life began
+  std::uint64_t restored_ = 0;    // snapshots taken in since then
   std::uint64_t observed_ticket_ = 0;
   bool has_observed_ticket_ = false;
   Waiters waiters_;
   Reported reported_;
+  Index reported_snapshot_;
   std::vector<std::byte> scratch_;
 };
 

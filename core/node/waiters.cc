@@ -49,6 +49,13 @@ void Waiters::on_applied(LogPosition position, kv::Verdict verdict) {
   }
 }
 
+void Waiters::on_restored(Index last) {
+  while (!proposals_.empty() && proposals_.front().position.index <= last) {
+    answer(proposals_.front().request, {.outcome = Outcome::kUnknown});
+    proposals_.pop_front();
+  }
+}
+
 void Waiters::on_read_granted(raft::GrantedRead read) {
   VESPER_CHECK(granted_.empty() || granted_.back().index <= read.index);
   granted_.push_back(read);

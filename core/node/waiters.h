@@ -49,6 +49,8 @@ class Waiters {
 
   // The entry at this position was applied.
   void on_applied(LogPosition position, kv::Verdict verdict);
+  // A snapshot took the place of the entries up to here: nobody here saw what became of these.
+  void on_restored(Index last);
   void on_read_granted(raft::GrantedRead read);
   void on_read_lost(RequestId read);
   // Answers the reads whose index the store has reached.

@@ -19,8 +19,11 @@
 //   8 HeartbeatReply    u64 round
 //   9 TimeoutNow        nothing
 //  10 VoteRequest       as 1, by transfer: the kind is the mark
+//  11 SnapshotRequest   the snapshot, u64 offset, u32 length, that many bytes
+//  12 SnapshotReply     the snapshot, u64 next
 //
-// A position is u64 term, u64 index: both 0 or neither.
+// A position is u64 term, u64 index: both 0 or neither. A snapshot is position last (not 0), u64
+// bytes, u32 checksum.
 
 namespace vesper::raft {
 
@@ -37,10 +40,12 @@ enum class Kind : std::uint8_t {
   kHeartbeatReply = 8,
   kTimeoutNow = 9,
   kVoteRequestByTransfer = 10,
+  kSnapshotRequest = 11,
+  kSnapshotReply = 12,
 };
 // One of the kinds is another's with a mark.
 static_assert(std::variant_size_v<MessageBody> + 1 ==
-              static_cast<std::size_t>(Kind::kVoteRequestByTransfer));
+              static_cast<std::size_t>(Kind::kSnapshotReply));
 
 struct Encoder {
   ByteWriter& out;
@@ -102,6 +107,24 @@ struct Encoder {
     out.u64(body.round.value());
   }
   void operator()(const TimeoutNow&) { begin(Kind::kTimeoutNow); }
+  void snapshot(const SnapshotId& id) {
+    position(id.last);
+    out.u64(id.bytes);
+    out.u32(id.checksum);
+  }
+  void operator()(const SnapshotRequest& body) {
+    VESPER_CHECK(body.chunk.size() <= limits::kSnapshotChunkBytes);
+    begin(Kind::kSnapshotRequest);
+    snapshot(body.snapshot);
+    out.u64(body.offset);
+    out.u32(static_cast<std::uint32_t>(body.chunk.size()));
+    out.bytes(body.chunk.view());
+  }
+  void operator()(const SnapshotReply& body) {
+    begin(Kind::kSnapshotReply);
+    snapshot(body.snapshot);
+    out.u64(body.next);
+  }
 };
 
 // Reads on after a fault and keeps the first one: every field is asked for in line, and `fault`
@@ -147,6 +170,15 @@ class Decoder {
         return HeartbeatReply{.round = Round(in_.u64())};
       case Kind::kTimeoutNow:
         return TimeoutNow{};
+      case Kind::kSnapshotRequest:
+        return snapshot_request();
+      case Kind::kSnapshotReply: {
+        SnapshotReply reply{.snapshot = snapshot(), .next = in_.u64()};
+        if (reply.next > reply.snapshot.bytes) {
+          fail(ErrorCode::kInvalid, "an offset beyond the snapshot's end");
+        }
+        return reply;
+      }
     }
     fail(ErrorCode::kInvalid, "unknown kind");
     return {};
@@ -212,6 +244,36 @@ class Decoder {
       fail(ErrorCode::kInvalid, "a hint beyond the rejected index");
     }
     return reply;
+  }
+
+  SnapshotId snapshot() {
+    SnapshotId id;
+    id.last = position_within_term();
+    id.bytes = in_.u64();
+    id.checksum = in_.u32();
+    if (id.last == LogPosition()) fail(ErrorCode::kInvalid, "a snapshot of nothing");
+    if (id.bytes > limits::kSnapshotBytes) {
+      fail(ErrorCode::kLimit, "a snapshot longer than any may be");
+    }
+    return id;
+  }
+
+  MessageBody snapshot_request() {
+    SnapshotRequest request;
+    request.snapshot = snapshot();
+    request.offset = in_.u64();
+    const std::uint32_t length = in_.u32();
+    if (length > limits::kSnapshotChunkBytes) {
+      fail(ErrorCode::kLimit, "more bytes of a snapshot than one request may carry");
+    }
+    if (length == 0 || request.offset > request.snapshot.bytes ||
+        length > request.snapshot.bytes - request.offset) {
+      fail(ErrorCode::kInvalid, "a piece that is not within its snapshot");
+    }
+    const std::size_t begin = in_.offset();
+    in_.bytes(length);
+    if (in_.ok() && !fault_) request.chunk = bytes_.slice(begin, length);
+    return request;
   }
 
   // Everything that a sender's log holds has a term of at most its own; nothing stands at term or

@@ -14,6 +14,8 @@ struct Namer {
   const char* operator()(const HeartbeatRequest&) const { return "HeartbeatRequest"; }
   const char* operator()(const HeartbeatReply&) const { return "HeartbeatReply"; }
   const char* operator()(const TimeoutNow&) const { return "TimeoutNow"; }
+  const char* operator()(const SnapshotRequest&) const { return "SnapshotRequest"; }
+  const char* operator()(const SnapshotReply&) const { return "SnapshotReply"; }
 };
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <variant>
 #include <vector>
 
+#include "core/base/bytes.h"
 #include "core/base/types.h"
 #include "core/raft/entry.h"
 
@@ -58,9 +59,29 @@ struct HeartbeatReply {
 // date, asks it to campaign at once, as if its election timeout had passed.
 struct TimeoutNow {};
 
+// Names the content of one snapshot: two nodes that hold the same one hold the same bytes.
+struct SnapshotId {
+  LogPosition last;         // the last entry that it stands for; {0, 0}: no snapshot
+  std::uint64_t bytes = 0;  // its length
+  std::uint32_t checksum = 0;
+  bool operator==(const SnapshotId&) const = default;
+};
+// Paper figure 13, InstallSnapshot: a piece of the leader's snapshot, never empty.
+struct SnapshotRequest {
+  SnapshotId snapshot;
+  std::uint64_t offset = 0;
+  SharedBytes chunk;
+};
+// The follower has the snapshot's bytes below `next` and wants those from there on. (That it has
+// all of it and is at its position, an AppendReply says.)
+struct SnapshotReply {
+  SnapshotId snapshot;
+  std::uint64_t next = 0;
+};
+
 using MessageBody =
     std::variant<PreVoteRequest, PreVoteReply, VoteRequest, VoteReply, AppendRequest, AppendReply,
-                 HeartbeatRequest, HeartbeatReply, TimeoutNow>;
+                 HeartbeatRequest, HeartbeatReply, TimeoutNow, SnapshotRequest, SnapshotReply>;
 
 struct Message {
   NodeId from;

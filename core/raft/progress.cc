@@ -6,9 +6,21 @@
 
 namespace vesper::raft {
 
+bool Progress::can_send() const {
+  switch (state_) {
+    case State::kProbe:
+      return !probe_out_;
+    case State::kReplicate:
+      return inflight_.size() < inflight_max_;
+    case State::kSnapshot:
+      return false;
+  }
+  VESPER_UNREACHABLE();
+}
+
 void Progress::on_sent(Index last) {
   VESPER_CHECK(can_send() || last < next_);
-  if (probing_) {
+  if (is_probing()) {
     probe_out_ = true;  // next_ stays: nothing is assumed before the answer
     return;
   }
@@ -17,13 +29,15 @@ void Progress::on_sent(Index last) {
   next_ = last.next();
 }
 
-bool Progress::on_accepted(Index match) {
+bool Progress::on_accepted(Index match, Index base) {
   if (match < match_) return false;
   const bool is_news = match > match_;
   match_ = match;
+  if (needs_snapshot() && match < base) return is_news;
 
-  if (probing_) {
-    probing_ = false;
+  if (state_ != State::kReplicate) {
+    state_ = State::kReplicate;
+    sending.reset();
     probe_out_ = false;
     next_ = match.next();
   }
@@ -33,20 +47,29 @@ bool Progress::on_accepted(Index match) {
 }
 
 bool Progress::on_rejected(Index rejected, Index agree) {
+  if (needs_snapshot()) return false;
   // Probing: only the answer to the probe that is out counts. Replicating: whatever is known to
   // match was accepted later than this rejection was sent.
-  if (probing_ ? rejected.next() != next_ : rejected >= next_) return false;
+  if (is_probing() ? rejected.next() != next_ : rejected >= next_) return false;
   if (rejected <= match_) return false;
 
-  probing_ = true;
+  state_ = State::kProbe;
   probe_out_ = false;
   inflight_.clear();
   next_ = std::max(match_.next(), std::min(rejected, agree.next()));
   return true;
 }
 
+void Progress::begin_snapshot() {
+  state_ = State::kSnapshot;
+  probe_out_ = false;
+  inflight_.clear();
+  sending.reset();
+}
+
 bool Progress::must_ask(Index last_index) const {
-  return probing_ ? probe_out_ : match_ < last_index && !inflight_.empty();
+  if (needs_snapshot()) return false;
+  return is_probing() ? probe_out_ : match_ < last_index && !inflight_.empty();
 }
 
 }  // namespace vesper::raft

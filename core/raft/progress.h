@@ -1,13 +1,16 @@
 // What a leader knows of one voter's log, and how it paces what it sends. Probing: one
 // AppendRequest at a time, until the place where the logs agree is found. Replicating: a window of
-// requests in flight, each sent without waiting for the one before. All moves between the two are
-// here.
+// requests in flight, each sent without waiting for the one before. Snapshot: the entries that the
+// voter lacks are gone, and pieces of a snapshot go out, one at a time. All moves between the three
+// are here.
 #pragma once
 
 #include <deque>
+#include <optional>
 
 #include "core/base/time.h"
 #include "core/base/types.h"
+#include "core/raft/message.h"
 
 namespace vesper::raft {
 
@@ -21,20 +24,24 @@ class Progress {
   Index match() const { return match_; }
   // The first entry that the next AppendRequest will carry.
   Index next() const { return next_; }
-  bool is_probing() const { return probing_; }
+  bool is_probing() const { return state_ == State::kProbe; }
+  bool needs_snapshot() const { return state_ == State::kSnapshot; }
 
   // Whether an AppendRequest with entries may leave now.
-  bool can_send() const { return probing_ ? !probe_out_ : inflight_.size() < inflight_max_; }
+  bool can_send() const;
   // An AppendRequest with entries up to `last` (next - 1 if none) left.
   void on_sent(Index last);
-  // The voter has everything up to `match`. False: this says nothing new.
-  bool on_accepted(Index match);
+  // The voter has everything up to `match`; the leader's log holds what follows `base`. False: this
+  // says nothing new.
+  bool on_accepted(Index match, Index base);
   // The voter lacks `rejected`; the logs may agree at `agree`. False: a stale rejection, to be
   // ignored.
   bool on_rejected(Index rejected, Index agree);
   // Whether requests are unanswered that may be lost, though the voter answers heartbeats: then an
   // empty AppendRequest asks. (Not the same entries again: they may only wait for a slow disk.)
   bool must_ask(Index last_index) const;
+  // What the voter lacks is below the log's base.
+  void begin_snapshot();
   // This node's own: its durable index.
   void set_own_match(Index match) { match_ = match; }
 
@@ -44,12 +51,21 @@ class Progress {
   Round acked_round;
   // When it may be asked again whether requests were lost.
   Instant next_ask;
+  // What is being sent to a voter that needs a snapshot; nothing while the voter is silent, so that
+  // no snapshot is kept for the dead.
+  struct Sending {
+    SnapshotId snapshot;
+    std::uint64_t offset = 0;  // the voter has what is below
+  };
+  std::optional<Sending> sending;
 
  private:
+  enum class State : std::uint8_t { kProbe, kReplicate, kSnapshot };
+
   NodeId voter_;
   Index match_;
   Index next_;
-  bool probing_ = true;
+  State state_ = State::kProbe;
   bool probe_out_ = false;
   std::size_t inflight_max_;
   std::deque<Index> inflight_;  // the last index of each request in flight, oldest first

@@ -22,7 +22,8 @@ bool is_vote_request(const MessageBody& body) {
 // Only a leader sends these.
 bool is_from_leader(const MessageBody& body) {
   return std::holds_alternative<AppendRequest>(body) ||
-         std::holds_alternative<HeartbeatRequest>(body) || std::holds_alternative<TimeoutNow>(body);
+         std::holds_alternative<HeartbeatRequest>(body) ||
+         std::holds_alternative<SnapshotRequest>(body) || std::holds_alternative<TimeoutNow>(body);
 }
 
 // Dissertation section 9.6: a pre-vote asks about a future term and must change nobody's.
@@ -34,15 +35,19 @@ bool carries_future_term(const MessageBody& body) {
 
 }  // namespace
 
-Raft::Raft(RaftConfig config, HardState hard_state, Log log, Instant now)
+Raft::Raft(RaftConfig config, HardState hard_state, Log log, Instant now,
+           const SnapshotId& snapshot)
     : config_(std::move(config)),
       timeouts_(config_.random, DrawKey{Purpose::kElectionTimeout, config_.id.value()}),
       now_(now),
       hard_state_(hard_state),
       role_(Follower{}),
       log_(std::move(log)),
+      commit_(snapshot.last.index),
+      handed_out_(snapshot.last.index),
       collected_(log_.last_index()),
-      durable_(log_.last_index()) {
+      durable_(log_.last_index()),
+      newest_snapshot_(snapshot) {
   VESPER_CHECK(config_.heartbeat_interval < config_.election_timeout_min);
   VESPER_CHECK(config_.election_timeout_min < config_.election_timeout_max);
   VESPER_CHECK(config_.voters.size() <= limits::kNodes);
@@ -50,6 +55,7 @@ Raft::Raft(RaftConfig config, HardState hard_state, Log log, Instant now)
                                   std::greater_equal<>()) == config_.voters.end());
   VESPER_CHECK(is_voter(config_.id));
   VESPER_CHECK(hard_state_.term >= log_.last().term);
+  VESPER_CHECK(snapshot.last.index >= log_.base().index && log_.contains(snapshot.last));
   reset_election_deadline();
 }
 
@@ -61,7 +67,9 @@ void Raft::tick(Instant now) {
     end_overdue_transfer();
     if (now_ < leader->next_heartbeat) return;
     check_quorum();
-    if (is_leader()) send_heartbeats();
+    if (!is_leader()) return;
+    forget_silent_receivers();
+    send_heartbeats();
     return;
   }
   if (now_ < election_deadline_) return;
@@ -113,6 +121,8 @@ void Raft::step_in_term(const Message& message) {
                  [&](const HeartbeatRequest& body) { on_heartbeat_request(message, body); },
                  [&](const HeartbeatReply& body) { on_heartbeat_reply(message, body); },
                  [&](const TimeoutNow&) { on_timeout_now(message); },
+                 [&](const SnapshotRequest& body) { on_snapshot_request(message, body); },
+                 [&](const SnapshotReply& body) { on_snapshot_reply(message, body); },
              },
              message.body);
 }
@@ -233,15 +243,21 @@ bool Raft::collect(Ready& ready) {
     handed_out_ = handed_out_.next();
     ready.committed.push_back(log_.at(handed_out_));
   }
+  ready.chunks_wanted.swap(chunks_wanted_);
+  ready.chunks_received.swap(chunks_received_);
   ready.reads.swap(granted_reads_);
   ready.lost_reads.swap(lost_reads_);
   check_ready(ready);
   return ready.write != WriteId() || !ready.send_now.empty() || !ready.send_after_durable.empty() ||
-         !ready.committed.empty() || !ready.reads.empty() || !ready.lost_reads.empty();
+         !ready.committed.empty() || !ready.chunks_wanted.empty() ||
+         !ready.chunks_received.empty() || !ready.reads.empty() || !ready.lost_reads.empty();
 }
 
 void Raft::collect_write(Ready& ready) {
-  if (!hard_state_changed_ && !truncate_from_ && collected_ == log_.last_index()) return;
+  if (!hard_state_changed_ && !restart_after_ && !truncate_from_ &&
+      collected_ == log_.last_index()) {
+    return;
+  }
   last_write_ = last_write_.next();
   ready.write = last_write_;
 
@@ -250,6 +266,7 @@ void Raft::collect_write(Ready& ready) {
     hard_state_written_ = last_write_;
     hard_state_changed_ = false;
   }
+  ready.restart_after = std::exchange(restart_after_, std::nullopt);
   ready.truncate_from = std::exchange(truncate_from_, std::nullopt);
   while (collected_ < log_.last_index()) {
     collected_ = collected_.next();
@@ -271,7 +288,8 @@ void Raft::collect_messages(Ready& ready) {
 
 void Raft::check_ready(const Ready& ready) const {
   VESPER_CHECK(!hard_state_written_ || ready.send_now.empty());
-  VESPER_CHECK(ready.write != WriteId() || (!ready.hard_state && !ready.truncate_from));
+  VESPER_CHECK(ready.write != WriteId() ||
+               (!ready.hard_state && !ready.restart_after && !ready.truncate_from));
   VESPER_CHECK(ready.write != WriteId() || ready.entries.empty());
   VESPER_CHECK(ready.committed.empty() || ready.committed.back().index() <= commit_);
   VESPER_CHECK(commit_ <= log_.last_index());

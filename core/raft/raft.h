@@ -7,6 +7,7 @@
 //   election.cc     pre-vote, votes, leadership, check-quorum (paper 5.2, 5.4.1; diss. 9.6, 6.2)
 //   replication.cc  append, conflict hint, commit (paper 5.3, 5.4.2)
 //   read_index.cc   linearizable reads without a log write (diss. 6.4)
+//   snapshot.cc     compaction, a snapshot's pieces to a follower (paper 7)
 //   transfer.cc     leadership transfer (diss. 3.10)
 #pragma once
 
@@ -63,8 +64,11 @@ using RoleState = std::variant<Follower, Candidate, Leader>;
 class Raft {
  public:
   // Starts as a follower of nobody (paper section 5.2). `hard_state` and `log` are what the disk
-  // held, all of it durable. Requires: the config's stated relations; the id is among the voters.
-  Raft(RaftConfig config, HardState hard_state, Log log, Instant now);
+  // held, all of it durable; `snapshot` is what the state machine holds: it stands for all at or
+  // below the log's base, and the log holds its last position. Requires: the config's stated
+  // relations; the id is among the voters.
+  Raft(RaftConfig config, HardState hard_state, Log log, Instant now,
+       const SnapshotId& snapshot = {});
 
   // --- Inputs. They change state; nothing leaves before collect. ---
 
@@ -89,6 +93,24 @@ class Raft {
   // writes wrote and no later write truncated, counts this node's own vote and own match, lowers
   // the hard-state barrier.
   void persisted(Instant now, WriteId write);
+
+  // --- Snapshots. ---
+
+  // `newest` is durable here, and the entries up to `to` leave the log. Requires: they were handed
+  // out as committed and are durable; newest.last.index is no lower than before and at least `to`.
+  void compact(const SnapshotId& newest, Index to);
+  // Whether this snapshot is on its way to a follower: it must be kept.
+  bool sends_snapshot(const SnapshotId& snapshot) const;
+  // The piece that was wanted.
+  void chunk_read(Instant now, const ChunkWanted& wanted, SharedBytes bytes);
+  // The piece that was received is kept; the one at `next` may come.
+  void chunk_stored(Instant now, const SnapshotId& snapshot, std::uint64_t next);
+  // What was received is no part of the snapshot that it claims to be: it has to come anew.
+  void chunk_refused(const SnapshotId& snapshot);
+  // All of the snapshot is durable here. Requires: no input came since the last collect.
+  // True: the log now stands at its end, and the caller's state machine must too, before the next
+  // collect. False: it is older than what is here.
+  bool restore(Instant now, const SnapshotId& snapshot);
 
   // --- Output. ---
 
@@ -152,6 +174,7 @@ class Raft {
   // replication.cc
   void append_to_log(Entry entry);
   void replicate();
+  bool lacks_compacted(const Progress& progress) const;
   void send_append(Progress& progress, Index last);
   void on_append_request(const Message& message, const AppendRequest& request);
   void on_append_reply(const Message& message, const AppendReply& reply);
@@ -175,11 +198,26 @@ class Raft {
   void continue_transfer();
   void end_overdue_transfer();
   void on_timeout_now(const Message& message);
+  // snapshot.cc
+  void begin_snapshot(Progress& progress);
+  void ask_for_chunk(Progress& progress);
+  void ask_for_lost_chunk(Progress& progress);
+  void forget_silent_receivers();
+  void on_snapshot_request(const Message& message, const SnapshotRequest& request);
+  void on_snapshot_reply(const Message& message, const SnapshotReply& reply);
 
   // A write that was handed out and is not yet persisted.
   struct PendingWrite {
     WriteId id;
     Index last;  // the last index that it and no later write vouches for
+  };
+
+  // The snapshot that is coming in, whatever the leader that sends it.
+  struct Incoming {
+    SnapshotId snapshot;
+    Term term;               // in which a piece of it last came
+    std::uint64_t next = 0;  // what is below is stored
+    bool is_storing = false;
   };
 
   const RaftConfig config_;
@@ -203,10 +241,16 @@ class Raft {
   std::deque<PendingWrite> pending_writes_;
   bool hard_state_changed_ = false;            // since the last collect
   std::optional<WriteId> hard_state_written_;  // the last write of one that is not yet persisted
-  std::optional<Index> truncate_from_;         // since the last collect
+  std::optional<LogPosition> restart_after_;   // since the last collect
+  std::optional<Index> truncate_from_;         // since the last collect, and after that restart
+
+  SnapshotId newest_snapshot_;  // durable here
+  std::optional<Incoming> incoming_;
 
   std::vector<Message> now_messages_;      // to send_now, once the barrier is down
   std::vector<Message> durable_messages_;  // to send_after_durable
+  std::vector<ChunkWanted> chunks_wanted_;
+  std::vector<ChunkReceived> chunks_received_;
   std::vector<GrantedRead> granted_reads_;
   std::vector<RequestId> lost_reads_;
 };

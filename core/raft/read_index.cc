@@ -70,7 +70,8 @@ void Raft::on_heartbeat_reply(const Message& message, const HeartbeatReply& repl
 // Requests may have been lost: ask without entries whether the peer has all before the next one. At
 // the heartbeats' pace, however many rounds the reads ask for.
 void Raft::ask_for_lost_appends(Progress& progress) {
-  if (now_ < progress.next_ask) return;
+  if (progress.needs_snapshot()) return ask_for_lost_chunk(progress);
+  if (now_ < progress.next_ask || lacks_compacted(progress)) return;
   progress.next_ask = now_ + config_.heartbeat_interval;
   if (progress.must_ask(log_.last_index())) send_append(progress, progress.next().previous());
 }

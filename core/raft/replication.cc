@@ -37,11 +37,20 @@ void Raft::append_to_log(Entry entry) {
 // window allows.
 void Raft::replicate() {
   for (Progress& progress : std::get<Leader>(role_).progress) {
-    if (progress.voter() == config_.id) continue;
+    if (progress.voter() == config_.id || progress.needs_snapshot()) continue;
+    if (lacks_compacted(progress)) {
+      begin_snapshot(progress);
+      continue;
+    }
     while (progress.can_send() && progress.next() <= log_.last_index()) {
       send_append(progress, log_.last_index());
     }
   }
+}
+
+// Whether the entries that this voter needs next are in the log no more.
+bool Raft::lacks_compacted(const Progress& progress) const {
+  return progress.next().previous() < log_.base().index;
 }
 
 // One AppendRequest with entries from progress.next() up to `last`, as many as one message may
@@ -127,7 +136,7 @@ void Raft::on_append_reply(const Message& message, const AppendReply& reply) {
     return;
   }
   if (reply.match > log_.last_index()) return;  // no correct follower says so
-  if (progress.on_accepted(reply.match)) advance_commit();
+  if (progress.on_accepted(reply.match, log_.base().index)) advance_commit();
 }
 
 void Raft::advance_commit() {

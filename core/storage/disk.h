@@ -23,9 +23,18 @@ namespace vesper::storage {
 struct CreateFile {
   std::string name;
   std::uint64_t size = 0;
+  // Whether the zeros are written, not only set aside: then a later sync changes no metadata, which
+  // a log that syncs often wants.
+  bool is_written = true;
 };
 // Overwrites bytes inside the file. Requires: offset + bytes.size() <= the file's size.
 struct WriteFile {
+  std::string name;
+  std::uint64_t offset = 0;
+  std::vector<std::byte> bytes;
+};
+// Fills `bytes` from the file. Requires: offset + bytes.size() <= the file's size.
+struct ReadFile {
   std::string name;
   std::uint64_t offset = 0;
   std::vector<std::byte> bytes;
@@ -47,7 +56,8 @@ struct SyncFile {
 // any of them.
 struct SyncDirectory {};
 
-using DiskOp = std::variant<CreateFile, WriteFile, RenameFile, RemoveFile, SyncFile, SyncDirectory>;
+using DiskOp =
+    std::variant<CreateFile, WriteFile, RenameFile, RemoveFile, SyncFile, SyncDirectory, ReadFile>;
 
 enum class DiskLane : std::uint8_t { kLog = 0, kBackground = 1 };
 
@@ -57,8 +67,8 @@ struct DiskBatch {
   std::vector<DiskOp> ops;
 };
 
-// A completion gives the batch back, so that its buffers can be used again. The first failed
-// operation ends the batch; its error names the operation and the file.
+// A completion gives the batch back, with what was read, and so that its buffers can be used again.
+// The first failed operation ends the batch; its error names the operation and the file.
 struct DiskDone {
   DiskBatch batch;
   Status status;

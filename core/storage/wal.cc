@@ -94,7 +94,8 @@ std::vector<std::byte> Wal::take_buffer() {
 Wal::Group& Wal::open_group(std::size_t record_bytes) {
   const bool is_full = !groups_.empty() && groups_.back().bytes.size() > format::kHeadBytes &&
                        groups_.back().bytes.size() + record_bytes > group_bytes_max();
-  if (groups_.empty() || is_full) groups_.push_back({take_buffer(), last_append_, hard_state_});
+  if (groups_.empty() || is_full)
+    groups_.push_back({take_buffer(), last_append_, hard_state_, Index()});
   return groups_.back();
 }
 
@@ -108,18 +109,27 @@ void Wal::append(const raft::Ready& ready) {
     hard_state_ = *ready.hard_state;
     group.hard_state = hard_state_;
   }
+  if (ready.restart_after) restart_after(*ready.restart_after);
   if (ready.truncate_from) {
     ByteWriter out(open_group(kKindBytes + kTruncationBytes).bytes);
     append_record(format::RecordKind::kTruncation, out);
     out.u64(ready.truncate_from->value());
   }
   for (const raft::Entry& entry : ready.entries) {
-    ByteWriter out(open_group(kKindBytes + entry.record().size()).bytes);
+    Group& group = open_group(kKindBytes + entry.record().size());
+    ByteWriter out(group.bytes);
     append_entry(entry, out);
+    group.last_entry = std::max(group.last_entry, entry.index());
   }
   VESPER_CHECK(!groups_.empty());
   last_append_ = ready.write;
   groups_.back().last = ready.write;
+}
+
+void Wal::restart_after(LogPosition position) {
+  ByteWriter out(open_group(kKindBytes + format::kPositionBytes).bytes);
+  append_record(format::RecordKind::kRestart, out);
+  format::append_position(position, out);
 }
 
 // --- Writing ---
@@ -135,6 +145,7 @@ void Wal::ask_for_next(std::uint64_t segment_bytes) {
   leftovers_.clear();
   format::add_create_segment(identity_, at_.segment + 1, segment_bytes, batch.ops);
   next_ = {.bytes = segment_bytes, .is_there = false, .is_asked = true};
+  next_ticket_ = batch.ticket;
   disk_->submit(std::move(batch));
 }
 
@@ -151,6 +162,30 @@ void Wal::move_to_next(DiskBatch& batch) {
          .offset = format::kGroupsBegin,
          .sequence = at_.sequence};
   next_ = {};
+  spans_.push_back({.segment = at_.segment, .last_entry = {}, .has_group = false});
+}
+
+// What stands in the segments before this one may be removed.
+void Wal::begin_with_hard_state(Group& group) {
+  std::vector<std::byte> record;
+  ByteWriter out(record);
+  append_record(format::RecordKind::kHardState, out);
+  format::append_hard_state(submitted_, out);
+  group.bytes.insert(group.bytes.begin() + format::kHeadBytes, record.begin(), record.end());
+}
+
+// One at a time: a crash may undo removals in any order, and a hole in the sequence of segments is
+// damage.
+void Wal::compact(Index to) {
+  DiskBatch batch{DiskLane::kBackground, 0, {}};
+  while (spans_.size() > 1 && spans_[0].last_entry <= to && spans_[1].has_group) {
+    batch.ops.push_back(RemoveFile{format::segment_name(spans_.front().segment)});
+    batch.ops.emplace_back(SyncDirectory{});
+    spans_.pop_front();
+  }
+  if (batch.ops.empty()) return;
+  batch.ticket = ++last_ticket_;
+  disk_->submit(std::move(batch));
 }
 
 void Wal::submit_repair() {
@@ -176,9 +211,13 @@ void Wal::flush() {
     if (!next_.is_there) return;
     // Only an entry larger than a whole segment: the empty one that was prepared gives way to a
     // larger.
-    if (const std::uint64_t needed = segment_bytes_for(framed, options_); needed > next_.bytes) {
+    const std::uint64_t framed_there = format::framed_bytes(
+        groups_.front().bytes.size() - format::kHeadBytes + kKindBytes + format::kHardStateBytes);
+    if (const std::uint64_t needed = segment_bytes_for(framed_there, options_);
+        needed > next_.bytes) {
       return ask_for_next(needed);
     }
+    begin_with_hard_state(groups_.front());
     move_to_next(batch);
   }
   submit_group(std::move(batch));
@@ -195,6 +234,8 @@ void Wal::submit_group(DiskBatch batch) {
         .group_offset = at_.offset,
         .hard_state = group.hard_state},
        identity_.incarnation, group.bytes);
+  submitted_ = group.hard_state;
+  spans_.back().last_entry = std::max(spans_.back().last_entry, group.last_entry);
   const std::uint64_t framed = group.bytes.size();
   VESPER_CHECK(fits_here(framed));
   const std::string name = format::segment_name(at_.segment);
@@ -210,8 +251,10 @@ void Wal::submit_group(DiskBatch batch) {
 Result<WriteId> Wal::on_disk_done(DiskDone done) {
   if (!done.status.ok()) return done.status.error();
   if (done.batch.lane == DiskLane::kBackground) {
-    next_.is_there = true;
-    next_.is_asked = false;
+    if (done.batch.ticket == next_ticket_) {
+      next_.is_there = true;
+      next_.is_asked = false;
+    }
     return WriteId();
   }
   VESPER_CHECK(flight_ && flight_->ticket == done.batch.ticket);
@@ -220,7 +263,7 @@ Result<WriteId> Wal::on_disk_done(DiskDone done) {
     if (write != nullptr && spare_.size() < kSpareBuffers)
       spare_.push_back(std::move(write->bytes));
   }
-  flight_bytes_ = 0;
+  if (std::exchange(flight_bytes_, 0) > 0) spans_.back().has_group = true;
   return std::exchange(flight_, std::nullopt)->last;
 }
 

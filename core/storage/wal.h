@@ -16,8 +16,11 @@
 //               segment.
 //       head    32 bytes: magic, CRC-32C of the body, segment number, sequence, body length, then a
 //               CRC-32C of the head itself (the length has its own checksum).
-//       body    records: a hard state, a truncation ("drop every entry from this index on"), or an
-//               entry's own record bytes as they travel between nodes (core/raft/entry.h).
+//       body    records: a hard state, a truncation ("drop every entry from this index on"), a
+//               restart ("drop every entry; the log goes on after this position", where a snapshot
+//               took the place of a log that did not agree with it), or an entry's own record bytes
+//               as they travel between nodes (core/raft/entry.h). A segment's first group begins
+//               with a hard state, so that the segments before it can go.
 //       0xff    up to the next sector: not zeros, so that no short last sector is one flipped bit
 //               away from the zeros that the segment was made of.
 //       mark    sectors of its own, in the same write and the same sync: magic, segment number,
@@ -30,6 +33,10 @@
 //               is written, so that a segment that is lost whole is missed.
 // Every sum but the header's starts from the incarnation: the bytes of another life never pass for
 // a frame, nor does a value that a client made to look like one.
+//
+// Segments whose entries a durable snapshot stands for are removed, the oldest first, each removal
+// durable before the next; the first that is left holds a whole group. If it is not segment 1, that
+// group says which sequence the log begins with.
 //
 // Recovery reads groups in sequence. What ends the log?
 //   - Zeros up to the end, no closing, and nothing in a later segment: the end.
@@ -89,10 +96,12 @@ class Wal {
                                     std::span<const raft::Entry> entries);
 
   // Reads and verifies everything. Blocking; start-up only.
+  // `snapshot` is the last position of the durable snapshot, {0, 0} if there is none: of the
+  // entries at and below it, only what is still there comes back.
   // Errors: kCorruption (damage: names file and offset), kMismatch (another node's, cluster's or
   // version's segments), kIo.
   static Result<RecoveredLog> recover(Disk& disk, const Identity& identity,
-                                      const WalOptions& options);
+                                      const WalOptions& options, LogPosition snapshot = {});
 
   Wal(Wal&&) = default;
   Wal& operator=(Wal&&) = delete;
@@ -104,6 +113,8 @@ class Wal {
   // asks for that segment ahead of its time. Its first batch after a crash may be the repair of the
   // log's end alone. Call it once a turn.
   void flush();
+  // The entries up to `to` are no longer wanted: segments that hold no later one are removed.
+  void compact(Index to);
   // Takes the completion of any batch this log submitted.
   // Ensures: the result is the highest WriteId that is now durable; 0 if this completion made none
   // durable.
@@ -127,6 +138,13 @@ class Wal {
     std::vector<std::byte> bytes;
     WriteId last;                // the last write that is whole in this group and those before it
     raft::HardState hard_state;  // after it
+    Index last_entry;            // the highest index in it
+  };
+  // A segment that is there.
+  struct Span {
+    std::uint64_t segment = 0;
+    Index last_entry;        // the highest index in it; 0: none
+    bool has_group = false;  // a durable one
   };
   // What a crash left at the end of the last segment, as it should be: the last group's mark again,
   // zeros for a torn tail. Written and synced before anything else.
@@ -155,6 +173,8 @@ class Wal {
   bool fits_here(std::uint64_t framed) const;
   void ask_for_next(std::uint64_t segment_bytes);
   void move_to_next(DiskBatch& batch);
+  void restart_after(LogPosition position);
+  void begin_with_hard_state(Group& group);
   void submit_repair();
   void submit_group(DiskBatch batch);
   std::vector<std::byte> take_buffer();
@@ -166,9 +186,12 @@ class Wal {
   WalOptions options_;
   Position at_;
   Next next_;
+  std::uint64_t next_ticket_ = 0;  // of the batch that makes it
+  std::deque<Span> spans_;         // oldest first, the current segment last
   std::optional<Repair> repair_;
   std::vector<std::string> leftovers_;  // temporary files of an earlier life, to be removed
   raft::HardState hard_state_;          // after everything appended
+  raft::HardState submitted_;           // after everything submitted
   WriteId last_append_;
   std::deque<Group> groups_;                   // appended, not submitted; oldest first
   std::vector<std::vector<std::byte>> spare_;  // buffers to be used again
@@ -179,7 +202,8 @@ class Wal {
 
 struct RecoveredLog {
   raft::HardState hard_state;
-  std::vector<raft::Entry> entries;  // indexes 1.. without a gap
+  LogPosition base;                  // the log begins after it
+  std::vector<raft::Entry> entries;  // without a gap
   Wal wal;
   std::uint64_t torn_tails = 0;    // cut by recovery
   std::vector<std::string> notes;  // what recovery cut, a line each: file, offset, bytes

@@ -231,6 +231,16 @@ void append_hard_state(const raft::HardState& hard_state, ByteWriter& out) {
   out.u32(hard_state.vote ? hard_state.vote->value() : 0);
 }
 
+void append_position(LogPosition position, ByteWriter& out) {
+  out.u64(position.term.value());
+  out.u64(position.index.value());
+}
+
+LogPosition read_position(ByteReader& in) {
+  const Term term(in.u64());
+  return {term, Index(in.u64())};
+}
+
 raft::HardState read_hard_state(ByteReader& in) {
   raft::HardState hard_state;
   hard_state.term = Term(in.u64());

@@ -110,9 +110,12 @@ std::vector<std::byte> encode_closing(const Place& place, Incarnation incarnatio
 std::optional<Place> decode_closing(ByteView sector, Incarnation incarnation);
 
 // The records of a group's body.
-enum class RecordKind : std::uint8_t { kHardState = 1, kTruncation = 2, kEntry = 3 };
+enum class RecordKind : std::uint8_t { kHardState = 1, kTruncation = 2, kEntry = 3, kRestart = 4 };
 void append_hard_state(const raft::HardState& hard_state, ByteWriter& out);
 raft::HardState read_hard_state(ByteReader& in);
 inline constexpr std::size_t kHardStateBytes = 16;
+void append_position(LogPosition position, ByteWriter& out);
+LogPosition read_position(ByteReader& in);
+inline constexpr std::size_t kPositionBytes = 16;
 
 }  // namespace vesper::storage::format

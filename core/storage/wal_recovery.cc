@@ -30,11 +30,12 @@ std::uint64_t first_not_zero(ByteView bytes, std::uint64_t from) {
 
 }  // namespace
 
-Result<RecoveredLog> Wal::recover(Disk& disk, const Identity& identity, const WalOptions& options) {
+Result<RecoveredLog> Wal::recover(Disk& disk, const Identity& identity, const WalOptions& options,
+                                  LogPosition snapshot) {
   VESPER_CHECK(identity.formed());
   VESPER_CHECK(options.segment_bytes >= kSegmentBytesMin);
   VESPER_CHECK(options.segment_bytes % kSectorBytes == 0);
-  return WalRecovery(disk, identity, options).run();
+  return WalRecovery(disk, identity, options, snapshot).run();
 }
 
 Result<RecoveredLog> WalRecovery::run() {
@@ -58,6 +59,8 @@ Result<RecoveredLog> WalRecovery::run() {
                   fmt::format("the segment is missing: group {} stands in it", sequence_));
   }
   recovered_.wal.hard_state_ = recovered_.hard_state;
+  recovered_.wal.submitted_ = recovered_.hard_state;
+  VESPER_TRY(join_snapshot());
   return std::move(recovered_);
 }
 
@@ -70,12 +73,15 @@ Status WalRecovery::find_segments() {
     if (const auto number = format::segment_of(file.name)) sizes_[*number] = file.size;
     if (format::is_temporary(file.name)) recovered_.wal.leftovers_.push_back(file.name);
   }
-  std::uint64_t expected = format::kFirstSegment;
+  if (sizes_.empty()) return damage(format::kFirstSegment, 0, "the log's segments are missing");
+  std::uint64_t expected = sizes_.begin()->first;
   for (const auto& [number, size] : sizes_) {
     if (number != expected) return damage(expected, 0, "the segment is missing");
     ++expected;
   }
-  if (sizes_.empty()) return damage(expected, 0, "the log's first segment is missing");
+  if (sizes_.begin()->first == format::kFirstSegment) return {};
+  begin_.reset();
+  sequence_ = 0;  // the first group says it
   return {};
 }
 
@@ -131,11 +137,19 @@ Status WalRecovery::check_header(const Segment& segment) {
 Status WalRecovery::read_groups(const Segment& segment) {
   offset_ = format::kGroupsBegin;
   unmarked_.reset();
+  recovered_.wal.spans_.push_back(
+      {.segment = segment.number, .last_entry = {}, .has_group = false});
   while (const auto group = group_at(segment, offset_)) {
+    if (sequence_ == 0) sequence_ = group->sequence;
+    recovered_.wal.spans_.back().has_group = true;
     VESPER_TRY(apply_body(segment, group->body, offset_));
     VESPER_TRY(check_mark(segment, *group));
     offset_ = group->end;
     ++sequence_;
+  }
+  // Segments before this one were removed only when a whole group of this one was durable.
+  if (sequence_ == 0) {
+    return damage(segment.number, offset_, "the log's first group does not verify");
   }
   recovered_.wal.at_ = {.segment = segment.number,
                         .segment_bytes = segment.bytes.size(),
@@ -171,11 +185,13 @@ std::optional<WalRecovery::GroupAt> WalRecovery::group_at(const Segment& segment
   const std::uint64_t room = segment.groups_end() - offset;
   if (room < format::framed_bytes(0)) return std::nullopt;
   const auto head = format::decode_head(segment.from(offset), identity_.incarnation);
-  if (!head || head->place != format::Place{segment.number, sequence_}) return std::nullopt;
+  if (!head || head->place.segment != segment.number) return std::nullopt;
+  if (sequence_ != 0 && head->place.sequence != sequence_) return std::nullopt;
   if (format::framed_bytes(head->body_bytes) > room) return std::nullopt;
   const ByteView body = segment.from(offset + format::kHeadBytes).first(head->body_bytes);
   if (format::body_sum(body, identity_.incarnation) != head->body_sum) return std::nullopt;
-  return GroupAt{.body = body,
+  return GroupAt{.sequence = head->place.sequence,
+                 .body = body,
                  .offset = offset,
                  .mark_offset = offset + format::round_to_sectors(format::kHeadBytes + body.size()),
                  .end = offset + format::framed_bytes(body.size())};
@@ -308,6 +324,10 @@ Status WalRecovery::apply_body(const Segment& segment, ByteView body, std::uint6
         applied = apply_truncation(Index(in.u64()));
         size = in.offset();
         break;
+      case format::RecordKind::kRestart:
+        applied = apply_restart(format::read_position(in));
+        size = in.offset();
+        break;
       case format::RecordKind::kEntry:
         applied = apply_entry(rest, size);
         break;
@@ -332,12 +352,74 @@ Status WalRecovery::apply_hard_state(const raft::HardState& hard_state) {
 }
 
 Status WalRecovery::apply_truncation(Index from) {
-  if (from == Index(0) || from.value() > recovered_.entries.size()) {
-    return Error{ErrorCode::kInvalid,
-                 fmt::format("a truncation from index {} of a log of {} entries", from.value(),
-                             recovered_.entries.size())};
+  auto& entries = recovered_.entries;
+  // Of entries that stood in segments that were removed, nothing is known.
+  if (!begin_) return {};
+  const Index begin = *begin_;
+  const Index last = begin.plus(entries.size());
+  const bool may_reach_below =
+      recovered_.wal.spans_.front().segment != format::kFirstSegment && !was_restarted_;
+  if (from <= begin && may_reach_below) {
+    entries.clear();
+    begin_.reset();
+    return {};
   }
-  recovered_.entries.resize(from.value() - 1);
+  if (from <= begin || from > last) {
+    return Error{ErrorCode::kInvalid,
+                 fmt::format("a truncation from index {} of a log of entries {} to {}",
+                             from.value(), begin.next().value(), last.value())};
+  }
+  entries.resize(from.value() - begin.value() - 1);
+  return {};
+}
+
+Status WalRecovery::apply_restart(LogPosition after) {
+  if (after.index == Index(0) || after.term > recovered_.hard_state.term) {
+    return Error{ErrorCode::kInvalid, "a restart after a position that no snapshot can have"};
+  }
+  recovered_.entries.clear();
+  recovered_.base = after;
+  begin_ = after.index;
+  was_restarted_ = true;
+  return {};
+}
+
+// The log as the snapshot leaves it. The snapshot was durable before anything it stands for was
+// dropped.
+Status WalRecovery::join_snapshot() {
+  auto& entries = recovered_.entries;
+  const Index begin = begin_.value_or(Index(0));
+  const Index last = begin.plus(entries.size());
+  if (!begin_ && snapshot_.index == Index(0)) {
+    return damage(sizes_.begin()->first, format::kGroupsBegin,
+                  "segments before this one were removed, and no snapshot stands for them");
+  }
+  if (begin_ && begin > snapshot_.index) {
+    return damage(sizes_.begin()->first, format::kGroupsBegin,
+                  fmt::format("the log begins with entry {}, and the newest snapshot ends with {}",
+                              begin.next().value(), snapshot_.index.value()));
+  }
+  if (snapshot_.index == Index(0)) return {};
+
+  const auto at = [&](Index index) {
+    return entries.begin() + static_cast<std::ptrdiff_t>(index.value() - begin.value() - 1);
+  };
+  const bool agrees = begin_ && snapshot_.index <= last &&
+                      (snapshot_.index == begin || at(snapshot_.index)->term() == snapshot_.term);
+  if (!agrees) {
+    // The crash came before the log could say that the snapshot took its place.
+    entries.clear();
+    recovered_.base = snapshot_;
+    recovered_.wal.restart_after(snapshot_);
+    return {};
+  }
+  if (begin == snapshot_.index) {
+    recovered_.base = snapshot_;
+  } else if (begin != Index(0) && recovered_.base.index != begin) {
+    // No term is known for what comes before the first entry: that entry becomes the base.
+    recovered_.base = entries.front().position();
+    entries.erase(entries.begin());
+  }
   return {};
 }
 
@@ -352,7 +434,8 @@ Status WalRecovery::apply_entry(ByteView bytes, std::size_t& size) {
   auto entry = raft::Entry::decode(SharedBytes::copy_of(bytes.first(size)));
   if (!entry.ok()) return entry.error();
 
-  const Index expected(recovered_.entries.size() + 1);
+  if (!begin_) begin_ = entry.value().index().previous();
+  const Index expected = begin_->plus(recovered_.entries.size() + 1);
   const Term last_term = recovered_.entries.empty() ? Term() : recovered_.entries.back().term();
   if (entry.value().index() != expected || entry.value().term() < last_term) {
     return Error{ErrorCode::kInvalid,
@@ -366,6 +449,8 @@ Status WalRecovery::apply_entry(ByteView bytes, std::size_t& size) {
         fmt::format("entry {} of term {}, and the node has reached term {} only", expected.value(),
                     entry.value().term().value(), recovered_.hard_state.term.value())};
   }
+  Index& last_entry = recovered_.wal.spans_.back().last_entry;
+  last_entry = std::max(last_entry, entry.value().index());
   recovered_.entries.push_back(std::move(entry.value()));
   return {};
 }

@@ -14,8 +14,11 @@ namespace vesper::storage {
 
 class WalRecovery {
  public:
-  WalRecovery(Disk& disk, const Identity& identity, const WalOptions& options)
-      : disk_(disk), identity_(identity), recovered_{{}, {}, Wal(disk, identity, options), 0, {}} {}
+  WalRecovery(Disk& disk, const Identity& identity, const WalOptions& options, LogPosition snapshot)
+      : disk_(disk),
+        identity_(identity),
+        snapshot_(snapshot),
+        recovered_{{}, {}, {}, Wal(disk, identity, options), 0, {}} {}
 
   Result<RecoveredLog> run();
 
@@ -27,6 +30,7 @@ class WalRecovery {
     ByteView from(std::uint64_t offset) const { return bytes.view().subspan(offset); }
   };
   struct GroupAt {
+    std::uint64_t sequence = 0;
     ByteView body;
     std::uint64_t offset = 0;
     std::uint64_t mark_offset = 0;
@@ -47,15 +51,22 @@ class WalRecovery {
   Status apply_body(const Segment& segment, ByteView body, std::uint64_t offset);
   Status apply_hard_state(const raft::HardState& hard_state);
   Status apply_truncation(Index from);
+  Status apply_restart(LogPosition after);
+  Status join_snapshot();
   Status apply_entry(ByteView bytes, std::size_t& size);
   void note(const Segment& segment, std::uint64_t offset, const std::string& what);
 
   Disk& disk_;
   const Identity& identity_;
+  const LogPosition snapshot_;
   std::map<std::uint64_t, std::uint64_t> sizes_;  // segment -> bytes
   bool ended_ = false;                            // nothing may follow
   std::uint64_t offset_ = format::kGroupsBegin;   // where the next group begins
   std::uint64_t sequence_ = 1;                    // of the next group
+  // Where the log begins: the last position before its first entry. Unknown at first if segments
+  // were removed; then the first entry says its index.
+  std::optional<Index> begin_ = Index(0);
+  bool was_restarted_ = false;
   std::optional<GroupAt> unmarked_;  // the last group read, if its mark does not verify
   RecoveredLog recovered_;
 };

@@ -4,15 +4,44 @@
 
 namespace vesper::sim {
 
-void AppliedChecker::on_recovered(NodeId node, std::uint64_t life, const raft::Log* log) {
-  applied_by_[node.value()] = Index();
+void AppliedChecker::on_recovered(const node::NodeView& view, std::uint64_t life,
+                                  const raft::Log* log) {
+  applied_by_[view.id.value()] = view.applied;
+  if (view.applied > Index()) {
+    match_snapshot(view, {log->term_at(view.applied), view.applied}, view.state_hash);
+  }
   if (life != 1 || log == nullptr) return;
-  for (Index index(1); index <= log->last_index(); index = index.next()) {
+  for (Index index = log->first_index(); index <= log->last_index(); index = index.next()) {
     const auto put = kv::decode_put(log->at(index).payload());
     if (!put.ok()) continue;
     const ByteView value = log->at(index).payload().subspan(put.value().value_offset);
     puts_.add(name_of(put.value().key, value));
   }
+}
+
+void AppliedChecker::on_restored(const node::NodeView& view, LogPosition last,
+                                 std::uint64_t state_hash) {
+  if (last.index <= applied_by_[view.id.value()]) {
+    violations_.report(
+        "snapshot", fmt::format("n{} goes back from entry {} to a snapshot to {}", view.id.value(),
+                                applied_by_[view.id.value()].value(), last.index.value()));
+  }
+  applied_by_[view.id.value()] = last.index;
+  match_snapshot(view, last, state_hash);
+}
+
+void AppliedChecker::match_snapshot(const node::NodeView& view, LogPosition last,
+                                    std::uint64_t state_hash) {
+  const bool is_known = last.index <= Index(applied_.size());
+  if (is_known && applied_[last.index.value() - 1].term == last.term &&
+      applied_[last.index.value() - 1].state_hash == state_hash) {
+    return;
+  }
+  violations_.report(
+      "snapshot",
+      fmt::format("n{} takes the store of a snapshot to entry {} of term {}, {}", view.id.value(),
+                  last.index.value(), last.term.value(),
+                  is_known ? "which is not what the entries give" : "which no node has applied"));
 }
 
 void AppliedChecker::on_applied(const node::NodeView& view, const raft::Entry& entry,

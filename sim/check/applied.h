@@ -1,6 +1,8 @@
 // What is applied and what clients are told.
 //   state-machine-safety  all nodes apply the same entries in the same order, each once, with equal
 //                         state hashes
+//   snapshot              a store that came from a snapshot is the one that the entries up to there
+//                         give
 //   only-client-commands  only what a client sent, or a directory held from the start, is applied
 //                         (beside no-ops): a put under the number that its client gave it, and no
 //                         more registrations than clients asked for
@@ -29,9 +31,10 @@ class AppliedChecker {
   AppliedChecker(std::size_t nodes, Violations& violations)
       : applied_by_(nodes), sessions_(violations), violations_(violations) {}
 
-  // A life begins: nothing is applied in it yet. `log`, in a node's first life, was there from the
-  // start.
-  void on_recovered(NodeId node, std::uint64_t life, const raft::Log* log);
+  // A life begins: applied in it is what a snapshot held. `log`, in a node's first life, was there
+  // from the start.
+  void on_recovered(const node::NodeView& view, std::uint64_t life, const raft::Log* log);
+  void on_restored(const node::NodeView& view, LogPosition last, std::uint64_t state_hash);
   void on_applied(const node::NodeView& view, const raft::Entry& entry,
                   const node::Applied& applied);
   void on_invoke(const Operation& operation);
@@ -57,6 +60,7 @@ class AppliedChecker {
   static std::uint64_t name_of(ByteView key, ByteView value) {
     return kv::pair_hash(key, value) | 1;
   }
+  void match_snapshot(const node::NodeView& view, LogPosition last, std::uint64_t state_hash);
   void on_first_applied(const node::NodeView& view, const raft::Entry& entry, kv::Verdict verdict);
   void on_first_put(const node::NodeView& view, const raft::Entry& entry, kv::Verdict verdict);
   void reject(OperationId id, PutTable::Put& put);

@@ -17,22 +17,48 @@ ShadowLog::Cell ShadowLog::next_cell(const raft::Entry& entry) const {
 
 // --- Lives ---
 
-void LogChecker::on_recovered(const node::NodeView& view, const raft::Log* log) {
-  Node& node = nodes_[view.id.value()];
+// The log as the node read it; what a snapshot stands for is filled in from what is committed.
+ShadowLog LogChecker::found_log(const node::NodeView& view, const raft::Log* log) {
   ShadowLog found;
-  for (Index index(1); log != nullptr && index <= log->last_index(); index = index.next()) {
+  if (log == nullptr) return found;
+  if (log->base().index > Index()) {
+    if (!is_committed(view, log->base())) return found;
+    found.assign(committed_, log->base().index);
+  }
+  for (Index index = log->first_index(); index <= log->last_index(); index = index.next()) {
     const ShadowLog::Cell cell = found.next_cell(log->at(index));
     match(view, index, cell);
     found.push(cell);
   }
+  return found;
+}
+
+bool LogChecker::is_committed(const node::NodeView& view, LogPosition last) {
+  if (last.index <= Index(committed_.size()) &&
+      committed_[last.index.value() - 1].term == last.term) {
+    return true;
+  }
+  violations_.report(
+      "snapshot-committed",
+      fmt::format("n{} has a snapshot to entry {} of term {}, which is not committed",
+                  view.id.value(), last.index.value(), last.term.value()));
+  return false;
+}
+
+void LogChecker::on_recovered(const node::NodeView& view, const raft::Log* log) {
+  Node& node = nodes_[view.id.value()];
+  ShadowLog found = found_log(view, log);
+  if (violations_.first()) return;
+  const Recovered recovered{found, {view.term, view.vote}, view.snapshot};
   // The first life of a preset directory starts from what nobody has seen written.
-  if (std::exchange(node.has_lived, true) && !is_possible(node, {found, {view.term, view.vote}})) {
+  if (std::exchange(node.has_lived, true) && !is_possible(node, recovered)) {
     violations_.report(
         "durable-log",
-        fmt::format("n{} restarts with {} entries in term {}; durable were {} entries and term {}, "
-                    "and no later write leaves this",
-                    view.id.value(), found.last().value(), view.term.value(),
-                    node.disk.last().value(), node.disk_hard_state.term.value()));
+        fmt::format("n{} restarts with {} entries, a snapshot to {} and term {}; durable were {} "
+                    "entries, a snapshot to {} and term {}, and no later write leaves this",
+                    view.id.value(), found.last().value(), view.snapshot.value(), view.term.value(),
+                    node.disk.last().value(), node.snapshot.value(),
+                    node.disk_hard_state.term.value()));
   }
   node.memory = found;
   node.disk = std::move(found);
@@ -40,22 +66,30 @@ void LogChecker::on_recovered(const node::NodeView& view, const raft::Log* log) 
   node.pending.clear();
   node.pending_cells.clear();
   node.flight_ticket = 0;
-  node.commit = Index();
+  node.commit = view.commit;
+  node.snapshot = view.snapshot;
 }
 
 // Some of the writes that were not known to be durable may have become so: each state that they
-// pass through is possible, record by record, in their order.
+// pass through is possible, record by record, in their order. A log that does not hold the
+// snapshot's last entry gives way to it.
 bool LogChecker::is_possible(const Node& node, const Recovered& found) const {
+  if (found.snapshot < node.snapshot) return false;
   ShadowLog state = node.disk;
   raft::HardState hard_state = node.disk_hard_state;
   const auto is_found = [&] {
-    return hard_state == found.hard_state && state.last() == found.log.last() &&
+    if (hard_state != found.hard_state) return false;
+    const bool gives_way = found.snapshot > Index() && !holds_committed(state, found.snapshot);
+    if (gives_way) return found.log.last() == found.snapshot;
+    return state.last() == found.log.last() &&
            state.at(state.last()) == found.log.at(found.log.last());
   };
   if (is_found()) return true;
   std::size_t next_cell = 0;
   for (const PendingWrite& write : node.pending) {
     if (write.hard_state) hard_state = *write.hard_state;
+    if (is_found()) return true;
+    if (write.restart_after) state.assign(committed_, *write.restart_after);
     if (is_found()) return true;
     if (write.truncate_from) state.truncate_from(*write.truncate_from);
     if (is_found()) return true;
@@ -65,6 +99,13 @@ bool LogChecker::is_possible(const Node& node, const Recovered& found) const {
     }
   }
   return false;
+}
+
+void LogChecker::on_restored(const node::NodeView& view, LogPosition last) {
+  Node& node = nodes_[view.id.value()];
+  if (!is_committed(view, last)) return;
+  node.snapshot = last.index;
+  if (!holds_committed(node.memory, last.index)) node.memory.assign(committed_, last.index);
 }
 
 // --- Writes ---
@@ -82,8 +123,11 @@ void LogChecker::on_ready(const node::NodeView& view, const raft::Ready& ready) 
   }
   for (const raft::Entry& entry : ready.entries) append(node, view, entry);
   if (ready.write != WriteId()) {
+    std::optional<Index> restart_after;
+    if (ready.restart_after) restart_after = ready.restart_after->index;
     node.pending.push_back({.id = ready.write,
                             .hard_state = ready.hard_state,
+                            .restart_after = restart_after,
                             .truncate_from = ready.truncate_from,
                             .cells = ready.entries.size()});
   }
@@ -135,6 +179,7 @@ void LogChecker::on_log_durable(NodeId node_id, std::uint64_t ticket) {
   while (!node.pending.empty() && node.pending.front().id <= node.flight_last) {
     const PendingWrite& write = node.pending.front();
     if (write.hard_state) node.disk_hard_state = *write.hard_state;
+    if (write.restart_after) node.disk.assign(committed_, *write.restart_after);
     if (write.truncate_from) node.disk.truncate_from(*write.truncate_from);
     for (std::uint64_t i = 0; i < write.cells; ++i) {
       node.disk.push(node.pending_cells.front());
@@ -159,18 +204,29 @@ void LogChecker::on_commit(Node& node, const node::NodeView& view) {
   if (is_news) on_commit_moved(node, view);
 }
 
+// By the log's own entries, or by a snapshot that stands for them; a log that does not hold the
+// snapshot's last entry is worth nothing.
+bool LogChecker::is_on_disk(const Node& node, const ShadowLog& log, Index index) const {
+  if (index <= node.snapshot) return index == Index() || holds_committed(log, index);
+  return (node.snapshot == Index() || holds_committed(node.disk, node.snapshot)) &&
+         node.disk.agrees_with(log, index);
+}
+
 // Whoever takes an entry for committed, leader or not (a leader may step down in the very turn):
 // the copies on disks never become fewer, and the leader of its term has committed as much.
 void LogChecker::on_commit_moved(const Node& node, const node::NodeView& view) {
   std::size_t copies = 0;
   for (const Node& each : nodes_) {
-    if (each.disk.agrees_with(node.memory, view.commit)) ++copies;
+    if (is_on_disk(each, node.memory, view.commit)) ++copies;
   }
   if (2 * copies <= nodes_.size()) {
     violations_.report(
         "commit-durable",
         fmt::format("n{} commits entry {} in term {}, which is on {} disks of {}", view.id.value(),
                     view.commit.value(), view.term.value(), copies, nodes_.size()));
+  }
+  for (Index index = Index(committed_.size()).next(); index <= view.commit; index = index.next()) {
+    committed_.push_back(node.memory.at(index));
   }
   const CommitMark mark{view.term, view.commit, node.memory.at(view.commit)};
   const auto at =
@@ -200,7 +256,7 @@ void LogChecker::on_send(const node::NodeView& view, const raft::Message& messag
   const auto* reply = std::get_if<raft::AppendReply>(&message.body);
   if (reply == nullptr || !reply->accepted) return;
   const Node& node = nodes_[view.id.value()];
-  if (node.disk.agrees_with(node.memory, reply->match)) return;
+  if (is_on_disk(node, node.memory, reply->match)) return;
   violations_.report("durable-acknowledgement",
                      fmt::format("n{} acknowledges entries up to {}, durable are {}",
                                  view.id.value(), reply->match.value(), node.disk.last().value()));

@@ -10,6 +10,8 @@
 //   durable-acknowledgement what an AppendReply acknowledges was on disk when it left
 //   durable-log             a restart finds on disk what was durable, and nothing that was never
 //                           written
+//   snapshot-committed      a snapshot stands for committed entries only
+// A snapshot takes entries out of a node's log and not out of the account that is kept here.
 #pragma once
 
 #include <deque>
@@ -43,6 +45,10 @@ class ShadowLog {
   void push(Cell cell) { cells_.push_back(cell); }
   void truncate_from(Index from) { cells_.resize(from.value() - 1); }
   void clear() { cells_.clear(); }
+  // The log that a snapshot stands for, once it takes this one's place.
+  void assign(const std::deque<Cell>& committed, Index last) {
+    cells_.assign(committed.begin(), committed.begin() + static_cast<std::ptrdiff_t>(last.value()));
+  }
   // The cell of an entry that follows this log.
   Cell next_cell(const raft::Entry& entry) const;
 
@@ -58,6 +64,7 @@ class LogChecker {
   // A life begins: `log` is what the node read from its disk; nullptr if it has none yet.
   void on_recovered(const node::NodeView& view, const raft::Log* log);
   void on_ready(const node::NodeView& view, const raft::Ready& ready);
+  void on_restored(const node::NodeView& view, LogPosition last);
   void on_new_leader(const node::NodeView& view);
   void on_send(const node::NodeView& view, const raft::Message& message);
   void on_log_submitted(NodeId node, std::uint64_t ticket, WriteId last);
@@ -73,6 +80,7 @@ class LogChecker {
   struct PendingWrite {
     WriteId id;
     std::optional<raft::HardState> hard_state;
+    std::optional<Index> restart_after;
     std::optional<Index> truncate_from;
     std::uint64_t cells = 0;  // of pending_cells
   };
@@ -85,6 +93,7 @@ class LogChecker {
     std::uint64_t flight_ticket = 0;  // 0: none
     WriteId flight_last;
     Index commit;
+    Index snapshot;  // durable here
     bool has_lived = false;
   };
   // The commit index that was reached in this term.
@@ -94,6 +103,13 @@ class LogChecker {
     ShadowLog::Cell cell;
   };
 
+  // Whether the log holds what is committed there.
+  bool holds_committed(const ShadowLog& log, Index index) const {
+    return index <= log.last() && log.at(index) == committed_[index.value() - 1];
+  }
+  bool is_on_disk(const Node& node, const ShadowLog& log, Index index) const;
+  bool is_committed(const node::NodeView& view, LogPosition last);
+  ShadowLog found_log(const node::NodeView& view, const raft::Log* log);
   void append(Node& node, const node::NodeView& view, const raft::Entry& entry);
   void match(const node::NodeView& view, Index index, ShadowLog::Cell cell);
   void on_commit(Node& node, const node::NodeView& view);
@@ -101,6 +117,7 @@ class LogChecker {
   struct Recovered {
     const ShadowLog& log;
     raft::HardState hard_state;
+    Index snapshot;
   };
   bool is_possible(const Node& node, const Recovered& found) const;
 
@@ -108,7 +125,8 @@ class LogChecker {
   // For log matching: the first cell seen at each index, and those of other terms.
   std::deque<ShadowLog::Cell> cells_;
   std::map<std::pair<Index, Term>, std::uint64_t> other_cells_;
-  std::vector<CommitMark> commits_;  // one a term, by rising term
+  std::deque<ShadowLog::Cell> committed_;  // by index: what some node took for committed
+  std::vector<CommitMark> commits_;        // one a term, by rising term
   Violations& violations_;
 };
 

@@ -20,7 +20,7 @@ void SafetyChecker::on_opened(Instant at, const node::Node& node) {
   const std::uint64_t life = lives_[view.id.value()];
   terms_.on_recovered(view, life);
   logs_.on_recovered(view, node.log());
-  applied_.on_recovered(view.id, life, node.log());
+  applied_.on_recovered(view, life, node.log());
 }
 
 void SafetyChecker::on_ready(Instant at, const node::NodeView& view, const raft::Ready& ready) {
@@ -50,6 +50,13 @@ void SafetyChecker::on_applied(Instant at, const node::NodeView& view, const raf
                                const node::Applied& applied) {
   violations_.set_now(at);
   applied_.on_applied(view, entry, applied);
+}
+
+void SafetyChecker::on_restored(Instant at, const node::NodeView& view, LogPosition last,
+                                std::uint64_t state_hash) {
+  violations_.set_now(at);
+  logs_.on_restored(view, last);
+  applied_.on_restored(view, last, state_hash);
 }
 
 void SafetyChecker::on_node_event(Instant at, const node::NodeEvent& event) {

@@ -33,6 +33,8 @@ class SafetyChecker final : public WorldObserver {
   void on_log_durable(Instant at, NodeId node, std::uint64_t ticket) override;
   void on_applied(Instant at, const node::NodeView& view, const raft::Entry& entry,
                   const node::Applied& applied) override;
+  void on_restored(Instant at, const node::NodeView& view, LogPosition last,
+                   std::uint64_t state_hash) override;
   void on_node_event(Instant at, const node::NodeEvent& event) override;
   void on_invoke(Instant at, const Operation& operation) override;
   void on_register(Instant at, ClientId client, NodeId node) override;

@@ -35,7 +35,7 @@ struct Bound {
 inline constexpr std::uint64_t kBillion = 1'000'000'000;
 
 // A number that does not stand here may be any that TOML can say.
-inline constexpr std::array<Bound<std::uint64_t>, 14> kNumbers = {{
+inline constexpr std::array<Bound<std::uint64_t>, 17> kNumbers = {{
     // As many as a node of the real world keeps.
     {"[cluster]", "sessions_max", 1, limits::kSessions},
     {"[cluster]", "session_numbers_max", 1, limits::kSessionNumbers},
@@ -49,6 +49,9 @@ inline constexpr std::array<Bound<std::uint64_t>, 14> kNumbers = {{
     {"[cluster]", "uncommitted_bytes_max", 1, limits::kUncommittedBytes},
     // The smallest log that works; and two segments of each of 64 nodes are kept in memory.
     {"[cluster]", "segment_bytes", 4 * 4096, 4 * 1024 * 1024},
+    {"[cluster]", "snapshot_entries", 1, kBillion},
+    {"[cluster]", "snapshot_bytes", 1, 1'000 * kBillion},
+    {"[cluster]", "snapshot_chunk_bytes", 512, limits::kSnapshotChunkBytes},
     {"[[clients]]", "count", 1, kClients},
     // A key is drawn for each operation, and each that was written is kept by every node.
     {"[[clients]]", "keys", 1, 1'000'000},

@@ -16,7 +16,7 @@ namespace {
 constexpr std::size_t kOpsMax = 32;
 constexpr int kDepthMax = 16;
 
-constexpr std::array<std::pair<const char*, Field>, 13> kFields = {
+constexpr std::array<std::pair<const char*, Field>, 16> kFields = {
     {{"term", Field::kTerm},
      {"commit", Field::kCommit},
      {"applied", Field::kApplied},
@@ -29,7 +29,10 @@ constexpr std::array<std::pair<const char*, Field>, 13> kFields = {
      {"vote", Field::kVote},
      {"up", Field::kUp},
      {"torn", Field::kTorn},
-     {"sessions", Field::kSessions}}};
+     {"sessions", Field::kSessions},
+     {"base", Field::kBase},
+     {"snapshot", Field::kSnapshot},
+     {"restored", Field::kRestored}}};
 constexpr std::array<std::pair<const char*, Counter>, 12> kCounters = {
     {{"leaders", Counter::kLeaders},
      {"running", Counter::kRunning},

@@ -10,6 +10,9 @@
 //              | "leader" (the node it follows) | "vote" | "up" (1 or 0)
 //              | "torn" (torn tails of its log that were cut when it started)
 //              | "sessions" (client sessions that it keeps)
+//              | "base" (its log in memory begins after it)
+//              | "snapshot" (where its newest durable snapshot ends)
+//              | "restored" (snapshots that it took in from leaders since it started)
 //   role       = "follower" | "pre-candidate" | "candidate" | "leader" (on the right of a role)
 //   counter    = "leaders" (nodes up that lead, in whatever term) | "running" (nodes up)
 //              | "operations" (answered) | "successes" | "faults"
@@ -55,6 +58,9 @@ enum class Field : std::uint8_t {
   kUp,
   kTorn,
   kSessions,
+  kBase,
+  kSnapshot,
+  kRestored,
 };
 
 enum class Counter : std::uint8_t {

@@ -20,6 +20,10 @@ void visit_fields(Visitor& visitor, ClusterSpec& cluster) {
   visitor.field("segment_bytes", cluster.segment_bytes);
   visitor.field("sessions_max", cluster.sessions_max);
   visitor.field("session_numbers_max", cluster.session_numbers_max);
+  visitor.field("snapshot_entries", cluster.snapshot_entries);
+  visitor.field("snapshot_bytes", cluster.snapshot_bytes);
+  visitor.field("trailing_entries", cluster.trailing_entries);
+  visitor.field("snapshot_chunk_bytes", cluster.snapshot_chunk_bytes);
   visitor.field("turn_delay_max", cluster.turn_delay_max);
   visitor.field("preformed", cluster.preformed);
 }

@@ -34,6 +34,7 @@ enum Concern : std::uint64_t {
   kFaults = 6,
   kTransfers = 7,
   kSessions = 8,
+  kSnapshots = 9,
 };
 
 template <std::size_t N>
@@ -67,6 +68,16 @@ ClusterSpec draw_cluster(RandomStream draws) {
   if (draws.chance_ppm(400'000)) cluster.turn_delay_max = us(draws.between(10, 4000));
   cluster.preformed = draws.chance_ppm(700'000);
   return cluster;
+}
+
+// Every few entries, in most seeds: what is compacted, sent and installed in the middle of it all.
+void draw_snapshots(RandomStream draws, ClusterSpec& cluster) {
+  if (!draws.chance_ppm(700'000)) return;
+  cluster.snapshot_entries = one_of(draws, std::array<std::uint64_t, 4>{5, 20, 60, 200});
+  if (draws.chance_ppm(300'000)) cluster.snapshot_bytes = draws.between(300, 20'000);
+  cluster.snapshot_chunk_bytes =
+      one_of(draws, std::array<std::uint64_t, 4>{512, 512, 2048, 256 * 1024});
+  cluster.trailing_entries = one_of(draws, std::array<std::uint64_t, 4>{0, 0, 3, 30});
 }
 
 LinkSpec draw_network(RandomStream draws, Duration heartbeat) {
@@ -145,6 +156,7 @@ Scenario hunt_scenario(std::uint64_t seed) {
   scenario.description = "Drawn at random: every invariant holds, and the cluster recovers.";
   scenario.seed = seed;
   scenario.cluster = draw_cluster(stream(seed, kCluster));
+  draw_snapshots(stream(seed, kSnapshots), scenario.cluster);
   scenario.network =
       draw_network(stream(seed, kNetwork), scenario.cluster.heartbeat_interval.value());
   scenario.disk = draw_disk(stream(seed, kDisk));

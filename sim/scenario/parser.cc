@@ -86,6 +86,16 @@ class Parser {
     reader.finish();
   }
 
+  static void require_multiple(TableReader& reader, const char* key,
+                               const Range<std::uint64_t>& value, std::uint64_t of) {
+    if (!value.is_drawn()) {
+      reader.problem_at(key, "expected one number: this key takes no range");
+    }
+    if (value.low % of != 0) {
+      reader.problem_at(key, "expected a multiple of " + std::to_string(of));
+    }
+  }
+
   void cluster(const toml::table& table) {
     TableReader reader(table, "[cluster]", problems_);
     ClusterSpec& cluster = scenario_.cluster;
@@ -97,12 +107,8 @@ class Parser {
     if (cluster.election_timeout_max.low <= cluster.election_timeout_min.low) {
       reader.problem_at("election_timeout_max", "expected more than election_timeout_min");
     }
-    if (!cluster.segment_bytes.is_drawn()) {
-      reader.problem_at("segment_bytes", "expected one number: this key takes no range");
-    }
-    if (cluster.segment_bytes.low % 4096 != 0) {
-      reader.problem_at("segment_bytes", "expected a multiple of 4096");
-    }
+    require_multiple(reader, "segment_bytes", cluster.segment_bytes, 4096);
+    require_multiple(reader, "snapshot_chunk_bytes", cluster.snapshot_chunk_bytes, 512);
   }
 
   void clients(const toml::table& table) {

@@ -29,6 +29,12 @@ struct ClusterSpec {
   // The client sessions that are kept, and the numbers of each.
   Range<std::uint64_t> sessions_max = limits::kSessions;
   Range<std::uint64_t> session_numbers_max = limits::kSessionNumbers;
+  // When a snapshot is due, and what of the log stays before it.
+  Range<std::uint64_t> snapshot_entries = 500'000;
+  Range<std::uint64_t> snapshot_bytes = 64 * 1024 * 1024;
+  Range<std::uint64_t> trailing_entries = 20'000;
+  // In one message; a multiple of 512.
+  Range<std::uint64_t> snapshot_chunk_bytes = 256 * 1024;
   // How long inputs may gather before a node takes its turn.
   Range<Duration> turn_delay_max;
   // Formed before it starts; otherwise the nodes form the cluster themselves.

@@ -402,6 +402,12 @@ std::optional<std::uint64_t> Script::field(NodeId node, Field field) const {
       return view.torn_tails;
     case Field::kSessions:
       return view.sessions;
+    case Field::kBase:
+      return view.base.value();
+    case Field::kSnapshot:
+      return view.snapshot.value();
+    case Field::kRestored:
+      return view.restored;
     case Field::kUp:
       break;
   }

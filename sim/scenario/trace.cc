@@ -48,6 +48,14 @@ struct BodyText {
     return fmt::format(" round {}", body.round.value());
   }
   std::string operator()(const raft::TimeoutNow&) const { return {}; }
+  std::string operator()(const raft::SnapshotRequest& body) const {
+    return fmt::format(" snapshot {} bytes {} to {} of {}", text(body.snapshot.last), body.offset,
+                       body.offset + body.chunk.size(), body.snapshot.bytes);
+  }
+  std::string operator()(const raft::SnapshotReply& body) const {
+    return fmt::format(" snapshot {} next {} of {}", text(body.snapshot.last), body.next,
+                       body.snapshot.bytes);
+  }
 };
 
 const char* outcome_name(node::Outcome outcome) {
@@ -104,6 +112,8 @@ const char* event_name(node::NodeEvent::Kind kind) {
       return "is";
     case node::NodeEvent::Kind::kTransfer:
       return "hands over:";
+    case node::NodeEvent::Kind::kSnapshot:
+      return "has a snapshot";
     case node::NodeEvent::Kind::kIgnored:
       return "ignores";
     case node::NodeEvent::Kind::kStopped:
@@ -177,6 +187,11 @@ void Trace::on_applied(Instant at, const node::NodeView& view, const raft::Entry
   line(at, name(view.id),
        fmt::format("applies {} state {:016x}{}", text(entry.position()), applied.state_hash,
                    verdict_text(applied.verdict)));
+}
+
+void Trace::on_restored(Instant at, const node::NodeView& view, LogPosition last,
+                        std::uint64_t state_hash) {
+  line(at, name(view.id), fmt::format("restores {} state {:016x}", text(last), state_hash));
 }
 
 void Trace::on_node_event(Instant at, const node::NodeEvent& event) {

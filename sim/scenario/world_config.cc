@@ -28,6 +28,10 @@ node::NodeConfig node_config_of(const ClusterSpec& cluster) {
   config.raft.inflight_appends_max = cluster.inflight_appends_max.value();
   config.raft.uncommitted_bytes_max = cluster.uncommitted_bytes_max.value();
   config.wal.segment_bytes = cluster.segment_bytes.value();
+  config.snapshots.entries = cluster.snapshot_entries.value();
+  config.snapshots.bytes = cluster.snapshot_bytes.value();
+  config.snapshots.trailing_entries = cluster.trailing_entries.value();
+  config.snapshots.chunk_bytes = cluster.snapshot_chunk_bytes.value();
   config.request_timeout = cluster.request_timeout.value();
   config.sessions = {.sessions = cluster.sessions_max.value(),
                      .numbers = cluster.session_numbers_max.value()};

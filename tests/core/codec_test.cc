@@ -35,6 +35,7 @@ struct Body {
   Body& u8(std::uint8_t value) { return out.u8(value), *this; }
   Body& u32(std::uint32_t value) { return out.u32(value), *this; }
   Body& u64(std::uint64_t value) { return out.u64(value), *this; }
+  Body& text(std::string_view value) { return out.bytes(as_bytes(value)), *this; }
   Body& entry(std::uint64_t term, std::uint64_t index, std::string_view payload = "x") {
     out.bytes(Entry::make({Term(term), Index(index)}, EntryKind::kCommand, as_bytes(payload))
                   .record()
@@ -163,7 +164,7 @@ TEST_CASE("bytes that break a message's promise are refused") {
     const char* why;
   } const rows[] = {
       {Body(0, 1), false, "kind 0"},
-      {Body(11, 1).u64(0), false, "a kind of a later format"},
+      {Body(13, 1).u64(0), false, "a kind of a later format"},
       {Body(9, 1), true, "a TimeoutNow"},
       {Body(9, 1).u8(0), false, "a TimeoutNow with more than its term"},
       {Body(10, 2).u64(2).u64(5), true, "a vote request by transfer"},
@@ -197,6 +198,53 @@ TEST_CASE("bytes that break a message's promise are refused") {
     INFO(std::string(row.why));
     CHECK(decode(row.body.bytes).ok() == row.valid);
   }
+}
+
+// A piece of the snapshot to entry 5 of term 2, in a message of term 3.
+Body piece_of(std::uint64_t snapshot_bytes, std::uint64_t offset, std::uint32_t length) {
+  Body body(11, 3);
+  body.u64(2).u64(5).u64(snapshot_bytes).u32(7).u64(offset).u32(length);
+  return body;
+}
+Body piece(std::uint64_t offset, std::uint32_t length, std::size_t bytes) {
+  Body body = piece_of(100, offset, length);
+  body.text(std::string(bytes, 'x'));
+  return body;
+}
+
+TEST_CASE("a piece that is not within its snapshot, and a snapshot of nothing, are refused") {
+  struct {
+    Body body;
+    bool valid;
+    const char* why;
+  } const rows[] = {
+      {piece(0, 100, 100), true, "a whole snapshot in one piece"},
+      {piece(90, 10, 10), true, "the last piece"},
+      {piece(91, 10, 10), false, "a byte beyond the snapshot's end"},
+      {piece(100, 1, 1), false, "a piece that begins at its end"},
+      {piece(UINT64_MAX, 1, 1), false, "an offset that no sum holds"},
+      {piece(0, 0, 0), false, "an empty piece"},
+      {piece(0, 10, 9), false, "fewer bytes than counted"},
+      {piece(0, 10, 11), false, "more bytes than counted"},
+      {Body(11, 3).u64(0).u64(0).u64(9).u32(7).u64(0).u32(1).text("x"), false, "of nothing"},
+      {Body(11, 1).u64(2).u64(5).u64(9).u32(7).u64(0).u32(1).text("x"), false,
+       "of a term above the sender's"},
+      {Body(12, 3).u64(2).u64(5).u64(100).u32(7).u64(100), true, "a follower that has all"},
+      {Body(12, 3).u64(2).u64(5).u64(100).u32(7).u64(101), false, "one that has more than all"},
+      {Body(12, 3).u64(0).u64(5).u64(100).u32(7).u64(1), false, "an end of term 0"},
+  };
+  for (const auto& row : rows) {
+    INFO(std::string(row.why));
+    CHECK(decode(row.body.bytes).ok() == row.valid);
+  }
+  const std::string longest(limits::kSnapshotChunkBytes, 'x');
+  const auto most = static_cast<std::uint32_t>(longest.size());
+  CHECK(decode(piece_of(most + 1, 0, most).text(longest).bytes).ok());
+  CHECK(decode(piece_of(most + 1, 0, most + 1).text(longest + "x").bytes).error().code ==
+        ErrorCode::kLimit);
+  CHECK(decode(piece_of(limits::kSnapshotBytes, 0, 1).text("x").bytes).ok());
+  CHECK(decode(piece_of(limits::kSnapshotBytes + 1, 0, 1).text("x").bytes).error().code ==
+        ErrorCode::kLimit);
 }
 
 TEST_CASE("counts and bytes over the limits are refused, and the limits themselves are not") {

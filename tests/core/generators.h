@@ -55,6 +55,33 @@ inline raft::AppendReply any_append_reply(Term term) {
   return reply;
 }
 
+inline raft::SnapshotId any_snapshot(Term term) {
+  raft::SnapshotId id;
+  // A message of term 0 speaks of no snapshot; the codec would refuse it.
+  id.last.term = Term(1 + any_up_to(term.value() - 1));
+  id.last.index = Index(1 + any_up_to(UINT64_MAX / 2));
+  id.bytes = 1 + any_up_to(limits::kSnapshotBytes - 1);
+  id.checksum = *rc::gen::arbitrary<std::uint32_t>();
+  return id;
+}
+
+inline raft::SnapshotRequest any_snapshot_request(Term term) {
+  raft::SnapshotRequest request;
+  request.snapshot = any_snapshot(term);
+  const auto bytes = *rc::gen::nonEmpty(rc::gen::arbitrary<std::string>());
+  const std::uint64_t size = std::min<std::uint64_t>(bytes.size(), request.snapshot.bytes);
+  request.offset = any_up_to(request.snapshot.bytes - size);
+  request.chunk = SharedBytes::copy_of(as_bytes(std::string_view(bytes).substr(0, size)));
+  return request;
+}
+
+inline raft::SnapshotReply any_snapshot_reply(Term term) {
+  raft::SnapshotReply reply;
+  reply.snapshot = any_snapshot(term);
+  reply.next = any_up_to(reply.snapshot.bytes);
+  return reply;
+}
+
 inline raft::MessageBody any_body(std::size_t kind, Term term) {
   switch (kind) {
     case 0:
@@ -74,13 +101,19 @@ inline raft::MessageBody any_body(std::size_t kind, Term term) {
                                     Round(*rc::gen::arbitrary<std::uint64_t>())};
     case 7:
       return raft::HeartbeatReply{Round(*rc::gen::arbitrary<std::uint64_t>())};
-    default:
+    case 8:
       return raft::TimeoutNow{};
+    case 9:
+      return any_snapshot_request(term);
+    default:
+      return any_snapshot_reply(term);
   }
 }
 
 inline raft::Message any_message(std::size_t kind) {
-  const Term term(any_up_to(limits::kTerm - 1));
+  // A snapshot's last entry has a term, so its sender has one.
+  const std::uint64_t least = kind < 8 ? 0 : 1;
+  const Term term(least + any_up_to(limits::kTerm - 1 - least));
   return {NodeId(*rc::gen::inRange<std::uint32_t>(0, 64)),
           NodeId(*rc::gen::inRange<std::uint32_t>(0, 64)), term, any_body(kind, term)};
 }
@@ -119,6 +152,13 @@ struct SameBody {
   }
   bool operator()(const raft::HeartbeatReply& a) const { return a.round == as(a).round; }
   bool operator()(const raft::TimeoutNow&) const { return true; }
+  bool operator()(const raft::SnapshotRequest& a) const {
+    const raft::SnapshotRequest& b = as(a);
+    return a.snapshot == b.snapshot && a.offset == b.offset && a.chunk.text() == b.chunk.text();
+  }
+  bool operator()(const raft::SnapshotReply& a) const {
+    return a.snapshot == as(a).snapshot && a.next == as(a).next;
+  }
 
   template <class Body>
   const Body& as(const Body&) const {

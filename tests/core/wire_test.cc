@@ -98,6 +98,7 @@ std::vector<std::byte> small_frame(std::size_t kind) {
   AppendRequest append{last, Index(2), {}};
   append.entries.push_back(Entry::make({Term(2), Index(4)}, EntryKind::kCommand, as_bytes("abc")));
   append.entries.push_back(Entry::make({Term(4), Index(5)}, EntryKind::kNoop, {}));
+  const SnapshotId snapshot{last, 9, 0x5eed};
   const MessageBody bodies[] = {PreVoteRequest{last},
                                 PreVoteReply{true},
                                 VoteRequest{last},
@@ -106,7 +107,10 @@ std::vector<std::byte> small_frame(std::size_t kind) {
                                 AppendReply{false, Index(0), Index(3), last},
                                 HeartbeatRequest{Index(3), Round(7)},
                                 HeartbeatReply{Round(7)},
-                                TimeoutNow{}};
+                                TimeoutNow{},
+                                SnapshotRequest{snapshot, 6, SharedBytes::copy_of(as_bytes("xyz"))},
+                                SnapshotReply{snapshot, 6}};
+  static_assert(std::size(bodies) == testing::kMessageKinds);
   Frame frame{ClusterId(11), Incarnation(12), NodeId(1), NodeId(2), Hello{5, Incarnation(13)}};
   if (kind < std::size(bodies)) {
     frame.body = Message{NodeId(1), NodeId(2), Term(4), bodies[kind]};

@@ -147,7 +147,7 @@ TEST_CASE("the window of a peer acts as a list of what was sent and not answered
   CHECK(holds("Progress paces as a naive model says", [] {
     const auto window = *rc::gen::inRange<std::size_t>(1, 5);
     Progress progress(NodeId(1), Index(1), window);
-    REQUIRE(progress.on_accepted(Index(1)));  // it replicates from here on
+    REQUIRE(progress.on_accepted(Index(1), Index(0)));  // it replicates from here on
     std::deque<std::uint64_t> sent;
     std::uint64_t match = 1;
     std::uint64_t next = 2;
@@ -160,7 +160,7 @@ TEST_CASE("the window of a peer acts as a list of what was sent and not answered
         progress.on_sent(Index(next - 1));
       } else {
         const auto answered = *rc::gen::inRange<std::uint64_t>(1, next);
-        RC_ASSERT(progress.on_accepted(Index(answered)) == (answered > match));
+        RC_ASSERT(progress.on_accepted(Index(answered), Index(0)) == (answered > match));
         match = std::max(match, answered);
         while (!sent.empty() && sent.front() <= match) sent.pop_front();
       }
@@ -204,7 +204,7 @@ TEST_CASE("a rejection that says nothing new is ignored") {
     Progress progress(NodeId(1), Index(10), 4);
     progress.on_sent(Index(9));
     if (row.match > 0) {
-      REQUIRE(progress.on_accepted(Index(row.match)));
+      REQUIRE(progress.on_accepted(Index(row.match), Index(0)));
       progress.on_sent(Index(9));
     }
     CHECK(progress.on_rejected(Index(row.rejected), Index(0)) == row.heeded);
@@ -222,7 +222,7 @@ TEST_CASE("what is unanswered is asked about: a probe that is out, a window with
   CHECK_FALSE(progress.can_send());
   CHECK(progress.must_ask(Index(3)));
 
-  CHECK(progress.on_accepted(Index(3)));
+  CHECK(progress.on_accepted(Index(3), Index(0)));
   CHECK_FALSE(progress.must_ask(Index(3)));  // it has everything
   progress.on_sent(Index(4));
   CHECK(progress.must_ask(Index(4)));

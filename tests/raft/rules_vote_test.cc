@@ -114,8 +114,11 @@ TEST_CASE("a node that hears a live leader ignores requests for votes whole") {
       REQUIRE(node.is_follower());
     }
 
-    const auto request = row.pre_vote ? MessageBody(PreVoteRequest{}) : MessageBody(VoteRequest{});
-    node.receive(1, 9, request);
+    if (row.pre_vote) {
+      node.receive(1, 9, PreVoteRequest{});
+    } else {
+      node.receive(1, 9, VoteRequest{});
+    }
     const auto sent = node.settle();
 
     CHECK(sent.size() == (row.answered ? 1 : 0));

@@ -397,7 +397,7 @@ TEST_CASE("an entry is not applied twice in one life, and again in the next") {
   Clients restarted;
   restarted.put("1");
   restarted.apply(0, entry(1, 1, "1"));
-  restarted.checker.on_recovered(NodeId(0), 2, nullptr);
+  restarted.checker.on_recovered(view_of(0, 1), 2, nullptr);
   restarted.apply(0, entry(1, 1, "1"));
   CHECK(invariant(restarted.violations) == "none");
 }
@@ -409,7 +409,7 @@ TEST_CASE("only what a client sent, or what was there from the start, is applied
 
   Clients preset;
   const raft::Log log({entry(1, 1, "1")});
-  preset.checker.on_recovered(NodeId(0), 1, &log);
+  preset.checker.on_recovered(view_of(0, 1), 1, &log);
   preset.apply(0, entry(1, 1, "1"));
   CHECK(invariant(preset.violations) == "none");
 }

@@ -39,7 +39,7 @@ storage::Identity formed_identity() {
 }
 
 bool LogState::is_in(const RecoveredLog& log) const {
-  return hard_state == log.hard_state &&
+  return hard_state == log.hard_state && log.base == LogPosition() &&
          std::equal(entries.begin(), entries.end(), log.entries.begin(), log.entries.end(), same);
 }
 

@@ -46,7 +46,7 @@ void MemoryDisk::submit(DiskBatch batch) {
 std::optional<DiskDone> MemoryDisk::step(DiskLane lane) {
   VESPER_CHECK(has_work(lane));
   std::size_t& next_op = next_op_[static_cast<std::size_t>(lane)];
-  const DiskOp& op = queue(lane).front().ops[next_op];
+  DiskOp& op = queue(lane).front().ops[next_op];
   const bool fails = fails_at_ == steps_++;
   Status status = fails ? Status(io_error("operation", std::to_string(next_op))) : run(op);
   if (++next_op < queue(lane).front().ops.size() && status.ok()) return std::nullopt;
@@ -57,8 +57,8 @@ std::optional<DiskDone> MemoryDisk::step(DiskLane lane) {
   return done;
 }
 
-Status MemoryDisk::run(const DiskOp& op) {
-  return std::visit([this](const auto& one) { return run(one); }, op);
+Status MemoryDisk::run(DiskOp& op) {
+  return std::visit([this](auto& one) { return run(one); }, op);
 }
 
 Status MemoryDisk::run(const storage::CreateFile& op) {
@@ -77,6 +77,15 @@ Status MemoryDisk::run(const storage::WriteFile& op) {
   for (std::uint64_t at = op.offset / kSectorBytes; at * kSectorBytes < end; ++at) {
     file->dirty_sectors.insert(at);
   }
+  return {};
+}
+
+Status MemoryDisk::run(storage::ReadFile& op) {
+  const File* const file = find(op.name);
+  if (file == nullptr) return io_error("read", op.name);
+  VESPER_CHECK(op.offset + op.bytes.size() <= file->now.size());
+  std::copy_n(file->now.begin() + static_cast<std::ptrdiff_t>(op.offset), op.bytes.size(),
+              op.bytes.begin());
   return {};
 }
 

@@ -69,9 +69,10 @@ class MemoryDisk final : public storage::Disk {
   const std::deque<storage::DiskBatch>& queue(storage::DiskLane lane) const {
     return queues_[static_cast<std::size_t>(lane)];
   }
-  Status run(const storage::DiskOp& op);
+  Status run(storage::DiskOp& op);
   Status run(const storage::CreateFile& op);
   Status run(const storage::WriteFile& op);
+  Status run(storage::ReadFile& op);
   Status run(const storage::RenameFile& op);
   Status run(const storage::RemoveFile& op);
   Status run(const storage::SyncFile& op);

@@ -1,0 +1,92 @@
+#include "core/node/snapshot_intake.h"
+
+#include <utility>
+
+namespace vesper::node {
+
+Status SnapshotIntake::take(const raft::ChunkReceived& chunk, ClusterId cluster) {
+  if (chunk.offset == 0) begin(chunk.snapshot, cluster);
+  VESPER_CHECK(incoming_ && incoming_->id == chunk.snapshot);
+  VESPER_CHECK(incoming_->loader.fed() == chunk.offset);
+  if (Status loaded = load(chunk); !loaded.ok()) {
+    drop();
+    return loaded;
+  }
+  write(chunk);
+  return {};
+}
+
+void SnapshotIntake::begin(const raft::SnapshotId& id, ClusterId cluster) {
+  drop();
+  incoming_.emplace(Incoming{.id = id, .loader = SnapshotLoader(id.bytes, cluster, sessions_)});
+}
+
+void SnapshotIntake::drop() {
+  if (incoming_) retire(incoming_->loader.take_machine());
+  incoming_.reset();
+}
+
+Status SnapshotIntake::load(const raft::ChunkReceived& chunk) {
+  SnapshotLoader& loader = incoming_->loader;
+  VESPER_TRY(loader.feed(chunk.bytes.view()));
+  if (loader.header().last != chunk.snapshot.last) {
+    return Error{ErrorCode::kMismatch, "at offset 0: the header is of another snapshot"};
+  }
+  if (!loader.is_complete()) return {};
+  if (loader.id() != chunk.snapshot) {
+    return Error{ErrorCode::kCorruption, "the pieces are not of one snapshot"};
+  }
+  return loader.finish();
+}
+
+void SnapshotIntake::write(const raft::ChunkReceived& chunk) {
+  Incoming& incoming = *incoming_;
+  std::vector<storage::DiskOp> ops;
+  if (chunk.offset == 0) {
+    ops.emplace_back(storage::CreateFile{
+        .name = storage::kIncomingTemporary, .size = chunk.snapshot.bytes, .is_written = false});
+  }
+  const ByteView bytes = chunk.bytes.view();
+  ops.emplace_back(storage::WriteFile{storage::kIncomingTemporary, chunk.offset,
+                                      std::vector<std::byte>(bytes.begin(), bytes.end())});
+  incoming.unsynced += bytes.size();
+  const bool is_last = incoming.loader.is_complete();
+  if (is_last || incoming.unsynced >= kSnapshotSyncBytes) {
+    incoming.unsynced = 0;
+    ops.emplace_back(storage::SyncFile{storage::kIncomingTemporary});
+  }
+  if (is_last) {
+    ops.emplace_back(storage::RenameFile{storage::kIncomingTemporary,
+                                         storage::snapshot_name(chunk.snapshot.last.index)});
+    ops.emplace_back(storage::SyncDirectory{});
+  }
+  incoming.ticket = ++last_ticket_;
+  disk_->submit({storage::DiskLane::kBackground, incoming.ticket, std::move(ops)});
+}
+
+Status SnapshotIntake::on_disk_done(const storage::DiskDone& done, Instant now, raft::Raft& raft) {
+  if (!done.status.ok()) return done.status.error();
+  // A snapshot that gave way to another was still being written.
+  if (!incoming_ || incoming_->ticket != done.batch.ticket) return {};
+  if (incoming_->loader.is_complete()) {
+    incoming_->is_durable = true;
+  } else {
+    raft.chunk_stored(now, incoming_->id, incoming_->loader.fed());
+  }
+  return {};
+}
+
+std::optional<SnapshotIntake::Whole> SnapshotIntake::take_whole() {
+  if (!incoming_ || !incoming_->is_durable) return std::nullopt;
+  Whole whole{incoming_->id, incoming_->loader.header().log_bytes,
+              incoming_->loader.take_machine()};
+  incoming_.reset();
+  return whole;
+}
+
+void SnapshotIntake::turn() {
+  if (retired_.empty()) return;
+  if (!retired_.back().discard(limits::kDiscardedPairsATurn)) retired_.pop_back();
+}
+
+}  // namespace vesper::node

@@ -1,0 +1,113 @@
+// The snapshots of one node: when one is due, making it while requests go on, keeping the files
+// that are needed, reading pieces for followers. It owns the files and works through the disk's
+// background lane; it holds no state of Raft or of the state machine, which Node lends it. What
+// comes in from a leader is in snapshot_intake.h.
+//
+// When: at the first entry that takes the log across a multiple of SnapshotOptions::entries, or its
+// bytes across one of SnapshotOptions::bytes, counted from the log's beginning; so that all nodes
+// take theirs at the same entries and the files are the same. A point is passed over while another
+// snapshot is being made, or while the log has not yet grown by the size of the last one.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/base/limits.h"
+#include "core/base/result.h"
+#include "core/kv/state_machine.h"
+#include "core/node/snapshot_options.h"
+#include "core/raft/raft.h"
+#include "core/storage/disk.h"
+#include "core/storage/snapshot_format.h"
+
+namespace vesper::node {
+
+// Whose completion it is: the log numbers its batches upwards from 1.
+inline constexpr std::uint64_t kSnapshotTickets = std::uint64_t{1} << 62;
+inline constexpr std::uint64_t kIntakeTickets = std::uint64_t{1} << 63;
+
+// What is written of a snapshot before it is synced: less at once is easier on the log's own syncs.
+inline constexpr std::uint64_t kSnapshotSyncBytes = 4 * 1024 * 1024;
+
+class Snapshots {
+ public:
+  Snapshots(storage::Disk& disk, const SnapshotOptions& options, kv::SessionBounds sessions)
+      : disk_(&disk), options_(options), sessions_(sessions) {
+    VESPER_CHECK(options_.entries > 0 && options_.bytes > 0);
+    VESPER_CHECK(options_.chunk_bytes > 0 && options_.chunk_bytes <= limits::kSnapshotChunkBytes);
+    VESPER_CHECK(options_.chunk_bytes % storage::kSnapshotBlockBytes == 0);
+  }
+
+  // Reads the newest snapshot into the state machine. Blocking; start-up only, once.
+  // Ensures: newest() is what it holds; {0, 0} and nothing if there is no snapshot.
+  // Errors: kCorruption, kMismatch (name file and place), kIo.
+  Status recover(ClusterId cluster, kv::StateMachine& machine);
+
+  const raft::SnapshotId& newest() const;
+
+  // The entry was applied to the state machine.
+  void on_applied(const raft::Entry& entry, kv::StateMachine& machine);
+  // A snapshot that came in is durable, and the state machine stands at its end.
+  void on_installed(const raft::SnapshotId& id, std::uint64_t log_bytes);
+  // One that is durable and of no use.
+  void discard(const raft::SnapshotId& id);
+  void read(const raft::ChunkWanted& wanted);
+  // The completion of a batch from kSnapshotTickets on.
+  Status on_disk_done(storage::DiskDone done, Instant now, raft::Raft& raft);
+
+  // A turn's share of the work: the next piece of a snapshot, entries that the newest one stands
+  // for, files that are no longer needed.
+  void turn(raft::Raft& raft, kv::StateMachine& machine);
+  // Whether a turn is due at once.
+  bool has_more(const raft::Raft& raft) const;
+  // The log may be cut up to here.
+  Index cut(const raft::Raft& raft) const;
+  // The bytes of all entries applied since the log began.
+  std::uint64_t log_bytes() const { return log_bytes_; }
+  std::uint64_t taken() const { return taken_; }
+
+ private:
+  struct File {
+    raft::SnapshotId id;
+    std::uint64_t log_bytes = 0;
+  };
+  // One that is being made.
+  struct Making {
+    storage::SnapshotHeader header;
+    storage::SnapshotEncoder encoder;
+    std::uint64_t written = 0;   // submitted
+    std::uint64_t unsynced = 0;  // of it, since the last sync
+    bool has_all = false;        // the capture is over
+    bool is_closing = false;     // its last batch is under way
+  };
+
+  bool is_due(std::uint64_t entries, std::uint64_t bytes) const;
+  void begin(LogPosition last, kv::StateMachine& machine);
+  void go_on(const raft::Raft& raft, kv::StateMachine& machine);
+  void finish();
+  void add(File file);
+  void remove_unused(const raft::Raft& raft);
+  Index trail_of(const raft::SnapshotId& id, const raft::Raft& raft) const;
+  std::uint64_t submit(std::vector<storage::DiskOp> ops);
+
+  storage::Disk* disk_;
+  SnapshotOptions options_;
+  kv::SessionBounds sessions_;
+  ClusterId cluster_;
+  std::vector<std::string> leftovers_;  // files of an earlier life, to be removed
+  std::deque<File> files_;              // durable, oldest first
+  std::optional<Making> making_;
+  std::optional<std::uint64_t> making_ticket_;  // its batch under way
+  std::map<std::uint64_t, raft::ChunkWanted> reads_;
+  std::uint64_t last_ticket_ = kSnapshotTickets;
+  std::uint64_t log_entries_ = 0;  // applied since the log began
+  std::uint64_t log_bytes_ = 0;
+  std::uint64_t taken_ = 0;     // snapshots made in this life
+  std::optional<Index> trail_;  // where the entries begin that stay before the newest
+};
+
+}  // namespace vesper::node
