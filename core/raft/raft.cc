@@ -244,7 +244,8 @@ bool Raft::collect(Ready& ready) {
     ready.committed.push_back(log_.at(handed_out_));
   }
   ready.chunks_wanted.swap(chunks_wanted_);
-  ready.chunks_received.swap(chunks_received_);
+  // A snapshot may end in this very term: none may be durable here before the term is.
+  if (!barrier_is_up()) ready.chunks_received.swap(chunks_received_);
   ready.reads.swap(granted_reads_);
   ready.lost_reads.swap(lost_reads_);
   check_ready(ready);

@@ -56,7 +56,9 @@ struct ChunkReceived {
 // node's own copy is durable: a majority's copies are.
 //
 // chunks_wanted and chunks_received are a snapshot's pieces on their way from the leader's disk to
-// the follower's. An answer to a piece that is no longer wanted is ignored.
+// the follower's. An answer to a piece that is no longer wanted is ignored. Hard state is a barrier
+// for chunks_received too: a snapshot of a term that the disk does not know could not be started
+// from.
 //
 // reads were confirmed by a round of heartbeats after they came in; lost_reads never will be.
 struct Ready {
