@@ -204,21 +204,24 @@ void Wal::flush() {
   if (repair_) return submit_repair();
   if (groups_.empty()) return;
 
-  const std::uint64_t framed =
-      format::framed_bytes(groups_.front().bytes.size() - format::kHeadBytes);
+  const std::uint64_t body_bytes = groups_.front().bytes.size() - format::kHeadBytes;
+  const std::uint64_t framed_first =
+      format::framed_bytes(body_bytes + kKindBytes + format::kHardStateBytes);
+  // After a crash that tore a segment's first group, the next one is its first.
+  const bool is_first = at_.offset == format::kGroupsBegin && at_.segment != format::kFirstSegment;
   DiskBatch batch;
-  if (!fits_here(framed)) {
+  if (!fits_here(is_first ? framed_first : format::framed_bytes(body_bytes))) {
     if (!next_.is_there) return;
     // Only an entry larger than a whole segment: the empty one that was prepared gives way to a
     // larger.
-    const std::uint64_t framed_there = format::framed_bytes(
-        groups_.front().bytes.size() - format::kHeadBytes + kKindBytes + format::kHardStateBytes);
-    if (const std::uint64_t needed = segment_bytes_for(framed_there, options_);
+    if (const std::uint64_t needed = segment_bytes_for(framed_first, options_);
         needed > next_.bytes) {
       return ask_for_next(needed);
     }
     begin_with_hard_state(groups_.front());
     move_to_next(batch);
+  } else if (is_first) {
+    begin_with_hard_state(groups_.front());
   }
   submit_group(std::move(batch));
   if (!next_.is_there && !next_.is_asked) ask_for_next(options_.segment_bytes);

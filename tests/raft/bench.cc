@@ -11,15 +11,16 @@ LogPosition at(std::uint64_t term, std::uint64_t index) {
   return {Term(term), Index(index)};
 }
 
-Log log_of(const Terms& terms) {
-  Log log;
+Log log_of(const Terms& terms, LogPosition base) {
+  Log log(base, {});
   for (const std::uint64_t term : terms) log.append(entry(term, log.last_index().value() + 1));
   return log;
 }
 
 Terms terms_of(const Log& log) {
   Terms terms;
-  for (Index i(1); i <= log.last_index(); i = i.next()) terms.push_back(log.term_at(i).value());
+  for (Index i = log.first_index(); i <= log.last_index(); i = i.next())
+    terms.push_back(log.term_at(i).value());
   return terms;
 }
 
@@ -48,7 +49,7 @@ Bench::Bench(const Start& start, RaftConfig config)
     : raft_(complete(std::move(config), start),
             HardState{Term(start.term),
                       start.vote ? std::optional(NodeId(*start.vote)) : std::nullopt},
-            log_of(start.log), now_) {}
+            log_of(start.log, start.snapshot.last), now_, start.snapshot) {}
 
 void Bench::receive(std::uint32_t from, std::uint64_t term, MessageBody body) {
   raft_.step(now_, {NodeId(from), NodeId(0), Term(term), std::move(body)});
@@ -83,6 +84,10 @@ std::vector<Message> Bench::settle() {
     for (const Message& message : ready_.send_after_durable) sent.push_back(message);
     committed_.insert(committed_.end(), ready_.committed.begin(), ready_.committed.end());
     reads_.insert(reads_.end(), ready_.reads.begin(), ready_.reads.end());
+    chunks_wanted_.insert(chunks_wanted_.end(), ready_.chunks_wanted.begin(),
+                          ready_.chunks_wanted.end());
+    chunks_received_.insert(chunks_received_.end(), ready_.chunks_received.begin(),
+                            ready_.chunks_received.end());
     lost_reads_.insert(lost_reads_.end(), ready_.lost_reads.begin(), ready_.lost_reads.end());
   }
   return sent;

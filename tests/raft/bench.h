@@ -19,7 +19,8 @@ using Terms = std::vector<std::uint64_t>;  // a log, by the terms of its entries
 
 Entry entry(std::uint64_t term, std::uint64_t index);
 LogPosition at(std::uint64_t term, std::uint64_t index);
-Log log_of(const Terms& terms);
+Log log_of(const Terms& terms, LogPosition base = {});
+// Of the entries after its base.
 Terms terms_of(const Log& log);
 // Entries of these terms that follow `previous`.
 AppendRequest append(LogPosition previous, const Terms& terms, std::uint64_t commit = 0);
@@ -31,6 +32,7 @@ struct Start {
   std::optional<std::uint32_t> vote;
   Terms log;
   std::uint32_t nodes = 3;
+  SnapshotId snapshot = {};  // which the log follows
 };
 
 class Bench {
@@ -64,6 +66,9 @@ class Bench {
   const std::vector<Entry>& committed() const { return committed_; }
   const std::vector<GrantedRead>& reads() const { return reads_; }
   const std::vector<RequestId>& lost_reads() const { return lost_reads_; }
+  // And of a snapshot's pieces.
+  const std::vector<ChunkWanted>& chunks_wanted() const { return chunks_wanted_; }
+  const std::vector<ChunkReceived>& chunks_received() const { return chunks_received_; }
 
   bool is_follower() const { return std::holds_alternative<Follower>(raft_.role()); }
   bool is_candidate() const { return std::holds_alternative<Candidate>(raft_.role()); }
@@ -80,6 +85,8 @@ class Bench {
   std::vector<Entry> committed_;
   std::vector<GrantedRead> reads_;
   std::vector<RequestId> lost_reads_;
+  std::vector<ChunkWanted> chunks_wanted_;
+  std::vector<ChunkReceived> chunks_received_;
 };
 
 // The first body of this kind, to this node if one is named; nullptr if there is none.

@@ -72,43 +72,110 @@ Terms any_terms() {
   return terms;
 }
 
-// The last position of `terms` within both bounds, by looking at each.
-LogPosition naive_hint(const Terms& terms, LogPosition at_most) {
-  LogPosition found;
-  for (std::size_t i = 0; i < terms.size(); ++i) {
-    const LogPosition here{Term(terms[i]), Index(i + 1)};
-    if (here.index <= at_most.index && here.term <= at_most.term) found = here;
+// What a log with a base knows: the base's own term, and those of the entries after it.
+struct NaiveLog {
+  LogPosition base;
+  Terms terms;
+
+  std::uint64_t last() const { return base.index.value() + terms.size(); }
+  LogPosition at_index(std::uint64_t index) const {
+    if (index == base.index.value()) return base;
+    return at(terms[index - base.index.value() - 1], index);
   }
-  return found;
+  // The last position within both bounds, by looking at each; below the base only a bound is known.
+  LogPosition hint(LogPosition at_most) const {
+    if (at_most.index < base.index) return at_most;
+    LogPosition found;
+    if (base.index > Index(0)) found = {at_most.term, base.index.previous()};
+    for (std::uint64_t i = base.index.value(); i <= std::min(last(), at_most.index.value()); ++i) {
+      if (at_index(i).term <= at_most.term) found = at_index(i);
+    }
+    return found.index == Index(0) ? LogPosition() : found;
+  }
+  bool contains(LogPosition position) const {
+    if (position.index < base.index) return true;
+    return position.index.value() <= last() && at_index(position.index.value()) == position;
+  }
+};
+
+// One random change of a log, and of its model.
+void change(Log& log, NaiveLog& model) {
+  const std::uint64_t base = model.base.index.value();
+  const int move = *rc::gen::inRange(0, 12);
+  if (move < 2 && !model.terms.empty()) {
+    const auto from = *rc::gen::inRange<std::uint64_t>(base + 1, model.last() + 1);
+    log.truncate_from(Index(from));
+    model.terms.resize(from - base - 1);
+  } else if (move == 2) {
+    const auto to = *rc::gen::inRange<std::uint64_t>(base, model.last() + 1);
+    const LogPosition position = model.at_index(to);
+    log.compact(Index(to));
+    model.terms.erase(model.terms.begin(),
+                      model.terms.begin() + static_cast<std::ptrdiff_t>(to - base));
+    model.base = position;
+  } else if (move == 3 && *rc::gen::inRange(0, 4) == 0) {
+    model = {at(*rc::gen::inRange<std::uint64_t>(1, 9), *rc::gen::inRange<std::uint64_t>(1, 40)),
+             {}};
+    log.reset(model.base);
+  } else {
+    const std::uint64_t last =
+        std::max<std::uint64_t>(1, model.at_index(model.last()).term.value());
+    model.terms.push_back(last + *rc::gen::inRange<std::uint64_t>(0, 3));
+    log.append(entry(model.terms.back(), model.last()));
+  }
 }
 
-TEST_CASE("a log acts as a list of terms does") {
-  CHECK(holds("append, truncate, contains and find_hint equal a naive model", [] {
-    Terms model;
-    Log log;
-    const auto steps = *rc::gen::inRange(1, 60);
-    for (int step = 0; step < steps; ++step) {
-      if (!model.empty() && *rc::gen::inRange(0, 6) == 0) {
-        const auto from = *rc::gen::inRange<std::size_t>(1, model.size() + 1);
-        log.truncate_from(Index(from));
-        model.resize(from - 1);
-      } else {
-        const std::uint64_t last = model.empty() ? 1 : model.back();
-        model.push_back(last + *rc::gen::inRange<std::uint64_t>(0, 3));
-        log.append(entry(model.back(), model.size()));
-      }
-      RC_ASSERT(terms_of(log) == model);
-      RC_ASSERT(log.last() == (model.empty() ? LogPosition{} : at(model.back(), model.size())));
+TEST_CASE("a log acts as a base and a list of terms do") {
+  CHECK(holds("append, truncate, compact, reset, contains and find_hint equal a naive model",
+              [] {
+                NaiveLog model;
+                Log log;
+                for (auto steps = *rc::gen::inRange(1, 60); steps > 0; --steps) {
+                  change(log, model);
+                  RC_ASSERT(log.base() == model.base);
+                  RC_ASSERT(log.first_index() == model.base.index.next());
+                  RC_ASSERT(log.last_index() == Index(model.last()));
+                  RC_ASSERT(log.last() == model.at_index(model.last()));
+                  RC_ASSERT(terms_of(log) == model.terms);
+                  RC_ASSERT(log.term_at(log.base().index) == model.base.term);
 
-      const LogPosition asked = at(*rc::gen::inRange<std::uint64_t>(0, 12),
-                                   *rc::gen::inRange<std::uint64_t>(0, model.size() + 3));
-      RC_ASSERT(log.find_hint(asked) == naive_hint(model, asked));
-      const std::uint64_t index = asked.index.value();
-      const bool has = index == 0 ? asked.term == Term(0)
-                                  : index <= model.size() && Term(model[index - 1]) == asked.term;
-      RC_ASSERT(log.contains(asked) == has);
-    }
-  }));
+                  // Nothing stands at term or index 0.
+                  const auto term = *rc::gen::inRange<std::uint64_t>(0, 14);
+                  const auto index = *rc::gen::inRange<std::uint64_t>(1, model.last() + 4);
+                  const LogPosition asked = term == 0 ? LogPosition() : at(term, index);
+                  RC_ASSERT(log.find_hint(asked) == model.hint(asked));
+                  RC_ASSERT(log.contains(asked) == model.contains(asked));
+                }
+              },
+              {.cases_factor = 5}));
+}
+
+TEST_CASE("what a log knows at, above and below its base") {
+  // Base (2, 4); entries 5, 6 of term 2, entry 7 of term 4.
+  const Log log = log_of({2, 2, 4}, at(2, 4));
+  struct {
+    LogPosition asked;
+    bool contained;
+    LogPosition hint;
+    const char* why;
+  } const rows[] = {
+      {{}, true, {}, "nothing is in every log"},
+      {at(1, 1), true, at(1, 1), "below the base: it was committed"},
+      {at(9, 3), true, at(9, 3), "below the base no terms are known"},
+      {at(2, 4), true, at(2, 4), "the base itself"},
+      {at(1, 4), false, at(1, 3), "the base's index with an earlier term: below it, at best"},
+      {at(3, 4), false, at(2, 4), "the base's index with a later term"},
+      {at(2, 5), true, at(2, 5), "the first entry"},
+      {at(1, 6), false, at(1, 3), "a term that is only below the base"},
+      {at(3, 7), false, at(2, 6), "a term that is not there"},
+      {at(4, 7), true, at(4, 7), "the last entry"},
+      {at(4, 8), false, at(4, 7), "beyond the last"},
+      {at(2, 9), false, at(2, 6), "beyond the last, of an earlier term"},
+  };
+  table(rows, [&](const auto& row) {
+    CHECK(log.contains(row.asked) == row.contained);
+    CHECK(log.find_hint(row.asked) == row.hint);
+  });
 }
 
 // How many requests a leader needs until it knows where a follower's log agrees with its own.
