@@ -39,8 +39,11 @@ storage::Identity formed_identity() {
 }
 
 bool LogState::is_in(const RecoveredLog& log) const {
-  return hard_state == log.hard_state && log.base == LogPosition() &&
-         std::equal(entries.begin(), entries.end(), log.entries.begin(), log.entries.end(), same);
+  const std::uint64_t base = log.base.index.value();
+  if (hard_state != log.hard_state || base > entries.size()) return false;
+  if (base > 0 && entries[base - 1].position() != log.base) return false;
+  return std::equal(entries.begin() + static_cast<std::ptrdiff_t>(base), entries.end(),
+                    log.entries.begin(), log.entries.end(), same);
 }
 
 // --- History ---
@@ -142,8 +145,9 @@ MemoryDisk formatted_disk(const storage::Identity& identity, const storage::WalO
 }
 
 std::optional<Life> Life::begin(MemoryDisk& disk, History& history,
-                                const storage::WalOptions& options, std::string& problem) {
-  auto recovered = storage::Wal::recover(disk, formed_identity(), options);
+                                const storage::WalOptions& options, std::string& problem,
+                                LogPosition snapshot) {
+  auto recovered = storage::Wal::recover(disk, formed_identity(), options, snapshot);
   if (!recovered.ok()) {
     problem = recovered.error().message;
     return std::nullopt;

@@ -23,8 +23,9 @@ inline storage::WalOptions small_segments() {
 // Term, vote and entries: what a log stands for.
 struct LogState {
   raft::HardState hard_state;
-  std::vector<raft::Entry> entries;
+  std::vector<raft::Entry> entries;  // all since index 1
 
+  // A log that begins after a base holds only what follows, and its base is the entry there.
   bool is_in(const storage::RecoveredLog& log) const;
 };
 
@@ -70,10 +71,11 @@ void run_to_end(MemoryDisk& disk, std::vector<storage::DiskOp> ops);
 
 class Life {
  public:
-  // The log of `disk` as `history` knows it. Nothing if recovery fails or gives something else:
-  // problem() says.
+  // The log of `disk` as `history` knows it, beside a snapshot to there. Nothing if recovery fails
+  // or gives something else: `problem` says.
   static std::optional<Life> begin(MemoryDisk& disk, History& history,
-                                   const storage::WalOptions& options, std::string& problem);
+                                   const storage::WalOptions& options, std::string& problem,
+                                   LogPosition snapshot = {});
 
   void write(raft::Ready ready);
   // Lets the log submit what it can, then runs one operation on the lane, or on the other if it has
