@@ -25,7 +25,8 @@ void ClusterModel::check_sent(std::uint32_t id, const Message& message) {
   if (const auto* reply = std::get_if<AppendReply>(&message.body); reply && reply->accepted) {
     // A later leader may have cut the log since: then the reply is of an older term.
     const bool is_old = message.term < node.disk.hard_state.term;
-    require(is_old || reply->match.value() <= node.disk.log.size(),
+    require(is_old || reply->match.value() <= node.disk.log.size() ||
+                reply->match <= node.disk.snapshot.last.index,
             "an acknowledged entry is on disk", id);
   }
   check_transfer(id, message);
@@ -83,7 +84,7 @@ void ClusterModel::check_durable(const Node& node) {
   const auto id = static_cast<std::uint32_t>(&node - nodes_.data());
   if (faults_.skips_barrier) return;
   const Index durable = node.raft->durable();
-  if (durable == Index()) return;
+  if (durable <= node.disk.snapshot.last.index) return;  // by the snapshot
   const LogPosition position{node.raft->log().term_at(durable), durable};
   // A truncation that is still on its way to the disk has already lowered the durable index.
   require(holds(node.disk.log, position), "what Raft takes for durable is on disk", id);

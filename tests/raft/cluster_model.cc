@@ -40,6 +40,10 @@ const char* name_of(Move move) {
       return "heal";
     case Move::kTransfer:
       return "transfer";
+    case Move::kCompact:
+      return "compact";
+    case Move::kPiece:
+      return "piece";
   }
   VESPER_UNREACHABLE();
 }
@@ -123,6 +127,12 @@ void ClusterModel::act(const Action& action) {
     case Move::kTransfer:
       transfer(node, action.n % (nodes_.size() + 1));
       break;
+    case Move::kCompact:
+      compact(id, action.n % 4);
+      break;
+    case Move::kPiece:
+      finish_piece(id, action.n % 16 == 0);
+      break;
   }
   for (std::uint32_t i = 0; i < nodes_.size(); ++i) drain(i);
 }
@@ -130,6 +140,8 @@ void ClusterModel::act(const Action& action) {
 void ClusterModel::calm_round() {
   for (std::uint32_t id = 0; id < nodes_.size(); ++id) {
     while (!nodes_[id].writes.empty()) complete_write(id);
+    while (!nodes_[id].pieces.empty() && !nodes_[id].whole) finish_piece(id, false);
+    nodes_[id].restores_now = true;
     drain(id);
   }
   for (std::size_t left = network_.size(); left > 0 && !network_.empty(); --left) deliver(0, false);
@@ -189,9 +201,11 @@ void ClusterModel::complete_write(std::uint32_t id) {
 
 void ClusterModel::write_to(Disk& disk, const Write& write) {
   if (write.hard_state) disk.hard_state = *write.hard_state;
+  if (write.restart_after) replace_log(disk, *write.restart_after);
   if (write.truncate_from) {
     require(write.truncate_from->value() <= disk.log.size(), "a truncation has something to cut",
             0);
+    require(*write.truncate_from > disk.begin, "a truncation cuts nothing that is committed", 0);
     disk.log.resize(std::min<std::size_t>(disk.log.size(), write.truncate_from->value() - 1));
   }
   for (const Entry& entry : write.entries) {
@@ -215,6 +229,10 @@ void ClusterModel::crash(std::uint32_t id, std::size_t kept) {
   node.raft.reset();
   node.reads.clear();
   node.proposals.clear();
+  node.pieces.clear();
+  node.incoming.reset();
+  node.whole.reset();
+  node.restores_now = false;
   check_acknowledged_from(Index(1));
 }
 
@@ -223,9 +241,14 @@ void ClusterModel::restart(std::uint32_t id) {
   if (faults_.forgets_vote) node.disk.hard_state.vote.reset();
   ++node.life;
   ++reached_.restarts;
+  join_snapshot(node.disk);
+  const std::vector<Entry>& log = node.disk.log;
+  const auto begin = static_cast<std::ptrdiff_t>(node.disk.begin.value());
+  const LogPosition base = begin == 0 ? LogPosition() : log[std::size_t(begin) - 1].position();
+  node.newest = node.disk.snapshot;
   node.raft.emplace(config_of(id, nodes_.size(), node.life), node.disk.hard_state,
-                    Log(node.disk.log), node.now);
-  node.applied = node.commit = Index();
+                    Log(base, {log.begin() + begin, log.end()}), node.now, node.newest);
+  node.applied = node.commit = node.newest.last.index;
   node.led = Term();
 }
 
@@ -265,7 +288,9 @@ bool ClusterModel::everyone_applied(Index index) const {
 
 void ClusterModel::drain(std::uint32_t id) {
   Node& node = nodes_[id];
-  while (node.raft && !violation_ && node.raft->collect(ready_)) absorb(id, ready_);
+  do {
+    while (node.raft && !violation_ && node.raft->collect(ready_)) absorb(id, ready_);
+  } while (node.raft && !violation_ && restore_whole(id));
   if (node.raft) check_state(id);
 }
 
@@ -279,7 +304,8 @@ void ClusterModel::absorb(std::uint32_t id, const Ready& ready) {
     send(id, message);
   }
 
-  Write write{ready.write, ready.hard_state, ready.truncate_from, ready.entries, {}};
+  Write write{ready.write,         ready.hard_state, ready.restart_after,
+              ready.truncate_from, ready.entries,    {}};
   if (ready.truncate_from) ++reached_.truncations;
   for (const Message& message : ready.send_after_durable) {
     if (faults_.replies_early || (node.writes.empty() && ready.write == WriteId())) {
@@ -293,6 +319,10 @@ void ClusterModel::absorb(std::uint32_t id, const Ready& ready) {
   if (faults_.skips_barrier && ready.hard_state) node.raft->persisted(node.now, ready.write);
 
   for (const Entry& entry : ready.committed) apply(id, entry);
+  for (const ChunkWanted& wanted : ready.chunks_wanted) {
+    node.pieces.push_back({wanted, wanted.snapshot, 0});
+  }
+  for (const ChunkReceived& chunk : ready.chunks_received) on_chunk(id, chunk);
   for (const GrantedRead& granted : ready.reads) grant(node, granted);
   for (const RequestId lost : ready.lost_reads) node.reads.erase(lost);
 }
@@ -308,6 +338,7 @@ void ClusterModel::apply(std::uint32_t id, const Entry& entry) {
   require(entry.index() == node.applied.next(), "entries are applied in order, each once", id);
   node.applied = entry.index();
   const auto [at, is_first] = applied_.emplace(entry.index(), entry.checksum());
+  if (is_first) applied_entries_.push_back(entry);
   require(is_first || at->second == entry.checksum(), "State Machine Safety", id);
 
   const auto waiting = node.proposals.find(entry.index());

@@ -1,6 +1,7 @@
 // A whole cluster of bare Raft objects over a network and disks that do only what a schedule says:
 // which message arrives, is lost or comes twice, whose time passes, whose write completes, who
-// crashes and what its disk had kept by then. After every action the model checks Raft's safety
+// crashes and what its disk had kept by then, who takes a snapshot, and when a piece of one is read
+// or stored. After every action the model checks Raft's safety
 // properties from outside; the first that breaks is remembered. Faults are deliberate lies of the
 // model's own disk: they show that the checks can fail.
 #pragma once
@@ -32,6 +33,8 @@ enum class Move : std::uint8_t {
   kPartition,  // nodes part by the bits of `n`
   kHeal,       // and meet again
   kTransfer,   // the node is asked to hand over to node `n` - 1; 0: to whom it chooses
+  kCompact,    // the node takes a snapshot and drops what it stands for, but the last `n`
+  kPiece,      // the node's oldest read or write of a snapshot's piece is done, or it restores
 };
 
 struct Action {
@@ -65,6 +68,12 @@ struct Reached {
   std::uint64_t transfers = 0;        // begun
   std::uint64_t transfers_heard = 0;  // elections that began by one
   std::uint64_t transfers_won = 0;    // leaders elected by one
+  std::uint64_t compactions = 0;
+  std::uint64_t pieces = 0;             // stored by followers
+  std::uint64_t resumed = 0;            // from another leader than the one before
+  std::uint64_t restores = 0;           // of a snapshot that took the log's place
+  std::uint64_t kept_suffixes = 0;      // and of one that the log agreed with
+  std::uint64_t joined_at_restart = 0;  // a crash came before the log gave way
 };
 
 class ClusterModel {
@@ -83,13 +92,28 @@ class ClusterModel {
   struct Write {
     WriteId id;
     std::optional<HardState> hard_state;
+    std::optional<LogPosition> restart_after;
     std::optional<Index> truncate_from;
     std::vector<Entry> entries;
     std::vector<Message> messages;
   };
   struct Disk {
     HardState hard_state;
+    // All entries since index 1; a node reads only those after `begin` back.
     std::vector<Entry> log;
+    Index begin;
+    SnapshotId snapshot;  // the newest
+  };
+  // Work of the disk's other lane: a piece that is wanted is read, or one that came is stored.
+  struct Piece {
+    std::optional<ChunkWanted> wanted;
+    SnapshotId snapshot;
+    std::uint64_t next = 0;  // once it is stored
+  };
+  struct Incoming {
+    SnapshotId snapshot;
+    std::uint64_t next = 0;
+    std::optional<NodeId> leader;  // that sent the last piece
   };
   struct Node {
     std::optional<Raft> raft;
@@ -104,6 +128,11 @@ class ClusterModel {
     Index led_last;
     std::map<RequestId, Index> reads;  // what was acknowledged when each read came
     std::map<Index, Term> proposals;   // its clients' commands that wait
+    SnapshotId newest;                 // snapshot that it knows to be durable
+    std::deque<Piece> pieces;
+    std::optional<Incoming> incoming;
+    std::optional<SnapshotId> whole;  // durable, to be restored
+    bool restores_now = false;        // after the next collect
   };
   struct Content {
     std::uint32_t checksum = 0;
@@ -121,6 +150,15 @@ class ClusterModel {
   void crash(std::uint32_t id, std::size_t kept);
   void restart(std::uint32_t id);
   bool everyone_applied(Index index) const;
+
+  // cluster_snapshots.cc
+  void compact(std::uint32_t id, std::uint64_t keep);
+  void finish_piece(std::uint32_t id, bool is_refused);
+  void on_chunk(std::uint32_t id, const ChunkReceived& chunk);
+  bool restore_whole(std::uint32_t id);
+  void keep_snapshot(std::uint32_t id, const SnapshotId& snapshot);
+  void join_snapshot(Disk& disk);
+  void replace_log(Disk& disk, LogPosition last);
 
   void drain(std::uint32_t id);
   void absorb(std::uint32_t id, const Ready& ready);
@@ -158,6 +196,7 @@ class ClusterModel {
     Term by;
   };
   std::map<Index, Committed> committed_;
+  std::vector<Entry> applied_entries_;  // the first to be applied at each index
   std::map<Index, std::uint32_t> applied_;
   std::map<Index, LogPosition> acknowledged_;
 };

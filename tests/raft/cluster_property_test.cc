@@ -29,7 +29,9 @@ rc::Gen<Action> any_action() {
                                                     {5, Move::kRestart},
                                                     {2, Move::kPartition},
                                                     {3, Move::kHeal},
-                                                    {4, Move::kTransfer}});
+                                                    {4, Move::kTransfer},
+                                                    {6, Move::kCompact},
+                                                    {14, Move::kPiece}});
   const auto action =
       rc::gen::map(rc::gen::tuple(move, rc::gen::inRange<std::uint8_t>(0, 5),
                                   rc::gen::inRange<std::uint16_t>(0, 64)),
@@ -57,6 +59,12 @@ void add(Reached& sum, const Reached& more) {
   sum.transfers += more.transfers;
   sum.transfers_heard += more.transfers_heard;
   sum.transfers_won += more.transfers_won;
+  sum.compactions += more.compactions;
+  sum.pieces += more.pieces;
+  sum.resumed += more.resumed;
+  sum.restores += more.restores;
+  sum.kept_suffixes += more.kept_suffixes;
+  sum.joined_at_restart += more.joined_at_restart;
 }
 
 void show(const char* cluster, const Reached& r) {
@@ -66,7 +74,9 @@ void show(const char* cluster, const Reached& r) {
             << ", leader crashes " << r.leader_crashes << ", writes lost " << r.writes_lost
             << ", recoveries " << r.recoveries << ", transfers begun " << r.transfers
             << ", elections by transfer " << r.transfers_heard << ", won " << r.transfers_won
-            << "\n";
+            << ", compactions " << r.compactions << ", pieces " << r.pieces << ", resumed "
+            << r.resumed << ", restores " << r.restores << ", kept suffixes " << r.kept_suffixes
+            << ", joined at a restart " << r.joined_at_restart << "\n";
 }
 
 enum class End { kStops, kRecovers };
@@ -111,6 +121,10 @@ void keeps_every_invariant(std::uint32_t nodes, const std::string& sentence) {
   CHECK(reached.transfers > 500);
   CHECK(reached.transfers_heard > 100);
   CHECK(reached.transfers_won > 50);
+  CHECK(reached.compactions > 5000);
+  CHECK(reached.pieces > 1000);
+  CHECK(reached.resumed > 0);
+  CHECK(reached.restores > 100);
 }
 
 TEST_CASE("random schedules of three nodes keep every invariant") {
