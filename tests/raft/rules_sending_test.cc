@@ -135,6 +135,17 @@ TEST_CASE("leaders: what an answer to a piece leads to") {
   });
 }
 
+TEST_CASE("leaders: a late acknowledgement from below the base does not begin the transfer anew") {
+  Sender node;
+  node.lose_voter();
+  node.receive(1, 3, SnapshotReply{node.snapshot, kPiece});
+  node.receive(1, 3, accepted(3));
+  node.settle();
+  CHECK(node.chunks_wanted().size() == 2);
+  CHECK(node.last_wanted().offset == kPiece);
+  CHECK(node.raft().sends_snapshot(node.snapshot));
+}
+
 TEST_CASE("leaders: a follower that has a part from another leader is sent the rest only") {
   Sender node;
   node.lose_voter();

@@ -32,6 +32,12 @@ struct Forged {
     out.u64(from);
     return *this;
   }
+  Forged& add_restart(LogPosition after) {
+    ByteWriter out(body);
+    out.u8(4);
+    format::append_position(after, out);
+    return *this;
+  }
   Forged& add(const raft::Entry& entry) {
     ByteWriter out(body);
     out.u8(3);
@@ -44,7 +50,8 @@ struct Forged {
   }
 };
 
-Result<RecoveredLog> recover(const Forged& forged, std::uint64_t mark_of_offset) {
+Result<RecoveredLog> recover(const Forged& forged, std::uint64_t mark_of_offset,
+                             LogPosition snapshot = {}) {
   const Identity identity = testing::formed_identity();
   std::vector<std::byte> group;
   ByteWriter out(group);
@@ -60,7 +67,7 @@ Result<RecoveredLog> recover(const Forged& forged, std::uint64_t mark_of_offset)
   MemoryDisk disk = testing::formatted_disk(identity, testing::small_segments());
   const std::string name = format::segment_name(1);
   testing::run_to_end(disk, {WriteFile{name, format::kGroupsBegin, std::move(group)}});
-  return Wal::recover(disk, identity, testing::small_segments());
+  return Wal::recover(disk, identity, testing::small_segments(), snapshot);
 }
 
 Forged good() {
@@ -74,6 +81,16 @@ TEST_CASE("a group that is forged well is recovered") {
   REQUIRE(recovered.ok());
   CHECK(recovered.value().entries.size() == 1);
   CHECK(recovered.value().hard_state == HardState{Term(3), NodeId(1)});
+}
+
+TEST_CASE("a restart that is forged well is recovered beside its snapshot") {
+  const LogPosition after{Term(2), Index(7)};
+  const auto recovered = recover(good().add_restart(after).add(entry_of(Term(3), Index(8), 9)),
+                                 format::kGroupsBegin, after);
+
+  REQUIRE(recovered.ok());
+  CHECK(recovered.value().base == after);
+  CHECK(recovered.value().entries.size() == 1);
 }
 
 TEST_CASE("records that no log writes are reported though every sum holds") {
@@ -94,6 +111,14 @@ TEST_CASE("records that no log writes are reported though every sum holds") {
       {"an entry's term is lower than the one before", good().add(entry_of(Term(2), Index(2), 1))},
       {"a truncation of what is not there", good().add_truncation(2)},
       {"a truncation from index 0", good().add_truncation(0)},
+      {"a restart after nothing", good().add_restart({})},
+      {"a restart of a term that the node has not reached",
+       good().add_restart({Term(4), Index(1)})},
+      {"an entry that does not follow the restart",
+       good().add_restart({Term(2), Index(7)}).add(entry_of(Term(3), Index(2), 10))},
+      {"a truncation of what the restart dropped",
+       good().add_restart({Term(2), Index(7)}).add_truncation(1)},
+      {"a restart is cut short", good().add_restart({Term(2), Index(7)}).cut(1)},
       {"a hard state is cut short", good().add(HardState{Term(4), {}}).cut(1)},
       {"a truncation is cut short", good().add_truncation(1).cut(1)},
       {"an entry's header is cut short", good().add(entry_of(Term(3), Index(2), 0)).cut(1)},
