@@ -340,6 +340,7 @@ void NodeImpl::keep_snapshots() {
   const Index before = snapshots_.newest().last.index;
   snapshots_.turn(*raft_, machine_);
   wal_->compact(raft_->log().base().index);
+  intake_.give_up(applied_);
   intake_.turn();
   if (reported_snapshot_ == before) return;
   reported_snapshot_ = before;

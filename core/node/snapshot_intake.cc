@@ -6,8 +6,9 @@ namespace vesper::node {
 
 Status SnapshotIntake::take(const raft::ChunkReceived& chunk, ClusterId cluster) {
   if (chunk.offset == 0) begin(chunk.snapshot, cluster);
-  VESPER_CHECK(incoming_ && incoming_->id == chunk.snapshot);
-  VESPER_CHECK(incoming_->loader.fed() == chunk.offset);
+  if (!incoming_ || incoming_->id != chunk.snapshot || incoming_->loader.fed() != chunk.offset) {
+    return Error{ErrorCode::kMismatch, "what comes before it is not here"};
+  }
   if (Status loaded = load(chunk); !loaded.ok()) {
     drop();
     return loaded;
@@ -62,25 +63,34 @@ void SnapshotIntake::write(const raft::ChunkReceived& chunk) {
   }
   incoming.ticket = ++last_ticket_;
   disk_->submit({storage::DiskLane::kBackground, incoming.ticket, std::move(ops)});
+  // Whatever comes in next, the file of this one is there and has to be dealt with.
+  if (is_last) {
+    complete_.push_back({std::move(incoming), false});
+    incoming_.reset();
+  }
 }
 
 Status SnapshotIntake::on_disk_done(const storage::DiskDone& done, Instant now, raft::Raft& raft) {
   if (!done.status.ok()) return done.status.error();
-  // A snapshot that gave way to another was still being written.
-  if (!incoming_ || incoming_->ticket != done.batch.ticket) return {};
-  if (incoming_->loader.is_complete()) {
-    incoming_->is_durable = true;
-  } else {
+  // Neither may be there: a snapshot that gave way to another was still being written.
+  for (Complete& each : complete_) {
+    if (each.incoming.ticket == done.batch.ticket) each.is_durable = true;
+  }
+  if (incoming_ && incoming_->ticket == done.batch.ticket) {
     raft.chunk_stored(now, incoming_->id, incoming_->loader.fed());
   }
   return {};
 }
 
+void SnapshotIntake::give_up(Index reached) {
+  if (incoming_ && incoming_->id.last.index <= reached) drop();
+}
+
 std::optional<SnapshotIntake::Whole> SnapshotIntake::take_whole() {
-  if (!incoming_ || !incoming_->is_durable) return std::nullopt;
-  Whole whole{incoming_->id, incoming_->loader.header().log_bytes,
-              incoming_->loader.take_machine()};
-  incoming_.reset();
+  if (complete_.empty() || !complete_.front().is_durable) return std::nullopt;
+  Incoming& incoming = complete_.front().incoming;
+  Whole whole{incoming.id, incoming.loader.header().log_bytes, incoming.loader.take_machine()};
+  complete_.pop_front();
   return whole;
 }
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <string>
 #include <vector>
@@ -24,11 +25,14 @@ class SnapshotIntake {
   SnapshotIntake(storage::Disk& disk, kv::SessionBounds sessions)
       : disk_(&disk), sessions_(sessions) {}
 
-  // Errors: kCorruption, kMismatch: this piece is not of the snapshot that it claims to be. What
-  // was taken in of it is dropped, and Raft has to be told.
+  // Errors: kCorruption, kMismatch: this piece is not of the snapshot that it claims to be, or does
+  // not follow what is here of it. What was taken in is dropped, and Raft has to be told.
   Status take(const raft::ChunkReceived& chunk, ClusterId cluster);
   // The completion of a batch from kIntakeTickets on.
   Status on_disk_done(const storage::DiskDone& done, Instant now, raft::Raft& raft);
+
+  // The log has reached this index by itself: what comes in up to there is of no more use.
+  void give_up(Index reached);
 
   // A snapshot that is durable as a whole and loaded.
   struct Whole {
@@ -49,6 +53,10 @@ class SnapshotIntake {
     SnapshotLoader loader;
     std::uint64_t ticket = 0;    // of the batch under way
     std::uint64_t unsynced = 0;  // bytes written since the last sync
+  };
+  // All of one came in; its last batch, which names the file, is under way.
+  struct Complete {
+    Incoming incoming;
     bool is_durable = false;
   };
 
@@ -60,6 +68,7 @@ class SnapshotIntake {
   storage::Disk* disk_;
   kv::SessionBounds sessions_;
   std::optional<Incoming> incoming_;
+  std::deque<Complete> complete_;  // oldest first
   std::uint64_t last_ticket_ = kIntakeTickets;
   std::vector<kv::StateMachine> retired_;
 };

@@ -159,6 +159,7 @@ void Raft::advance_commit() {
 void Raft::commit_to(Index index) {
   VESPER_CHECK(index <= log_.last_index());
   commit_ = std::max(commit_, index);
+  if (incoming_ && incoming_->snapshot.last.index <= commit_) incoming_.reset();
 }
 
 }  // namespace vesper::raft
