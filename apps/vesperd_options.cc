@@ -20,6 +20,8 @@ struct RawOptions {
   std::int64_t election_max_ms = 1000;
   std::int64_t heartbeat_ms = 50;
   std::int64_t request_timeout_ms = 800;
+  bool lease_reads = false;
+  std::int64_t clock_drift_ppm = 10'000;
   std::int64_t idle_s = 300;
   std::uint64_t segment_mib = 16;
   std::uint64_t snapshot_mib = limits::kSnapshotBytesDue / (1024 * 1024);
@@ -78,6 +80,15 @@ void add_timing_options(CLI::App& app, RawOptions& raw) {
                  "A request is answered within this time, in ms")
       ->check(is_time)
       ->capture_default_str();
+  app.add_flag("--lease-reads", raw.lease_reads,
+               "A leader answers reads by its lease, without asking the others. Trusts the clocks: "
+               "where they run more apart than --clock-drift says, a read may be stale. Every node "
+               "of the cluster must be started with it, or none");
+  app.add_option("--clock-drift", raw.clock_drift_ppm,
+                 "How much faster or slower than time any node's clock may run, in parts in a "
+                 "million; leases are shorter by it")
+      ->check(CLI::Range(0, 500'000))
+      ->capture_default_str();
 }
 
 void add_limit_options(CLI::App& app, RawOptions& raw) {
@@ -122,6 +133,8 @@ Result<VesperdOptions> checked(const RawOptions& raw) {
   options.node.raft.election_timeout_min = Duration::milliseconds(raw.election_min_ms);
   options.node.raft.election_timeout_max = Duration::milliseconds(raw.election_max_ms);
   options.node.raft.heartbeat_interval = Duration::milliseconds(raw.heartbeat_ms);
+  options.node.raft.lease_reads = raw.lease_reads;
+  options.node.raft.lease_drift_ppm = raw.clock_drift_ppm;
   options.node.request_timeout = Duration::milliseconds(raw.request_timeout_ms);
   options.node.wal.segment_bytes = raw.segment_mib * 1024 * 1024;
   options.node.snapshots.bytes = raw.snapshot_mib * 1024 * 1024;

@@ -25,8 +25,9 @@ struct MailRequest {
   node::RequestKind kind = node::RequestKind::kGet;
   std::string key;
   std::string value;
-  std::optional<NodeId> target;  // kTransfer
-  std::optional<kv::IdempotencyKey> once;
+  std::optional<kv::IdempotencyKey> once;  // kPut
+  std::optional<NodeId> target;            // kTransfer
+  bool at_follower = false;                // kGet
 };
 
 // What one drain takes out. The drainer keeps it and gives it back, so that its room is used again.

@@ -221,6 +221,17 @@ Result<kv::IdempotencyKey> parse_idempotency_key(std::string_view text) {
   return kv::IdempotencyKey{SessionId(*client), RequestNumber(*number)};
 }
 
+Result<bool> parse_read_at_follower(node::RequestKind kind, std::string_view target) {
+  const std::size_t at = target.find('?');
+  if (at == std::string_view::npos || at + 1 == target.size()) return false;
+  const std::string_view query = target.substr(at + 1);
+  if (kind == node::RequestKind::kGet && query == "read=follower") return true;
+  return invalid(
+      fmt::format("the query \"{}\" is not understood: only a GET has one, which is "
+                  "read=follower",
+                  query));
+}
+
 HttpReply api_reply(const ApiRequest& request, const node::Answer& answer,
                     const std::vector<NodeAddress>& addresses) {
   switch (answer.outcome) {
@@ -324,6 +335,8 @@ HttpReply status_reply(const StatusFacts& facts, const std::vector<NodeAddress>&
       view.commit.value(), view.applied.value(), view.last.value(), view.durable.value(),
       view.base.value(), view.snapshot.value(), view.restored, view.keys);
   fmt::format_to(out, R"(,"sessions":{})", view.sessions);
+  fmt::format_to(out, R"(,"lease_reads":{},"follower_reads":{})", view.lease_reads,
+                 view.follower_reads);
   fmt::format_to(out, R"(,"state_hash":"{:016x}","cluster":"{:016x}","incarnation":"{:016x}")",
                  view.state_hash, view.cluster.value(), view.incarnation.value());
   fmt::format_to(out, R"(,"version":"{}","pid":{},"uptime":{:.3f},"connections":{},"nodes":[)",

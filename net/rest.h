@@ -18,6 +18,7 @@ struct ApiRequest {
   std::string key;         // decoded
   std::string_view value;  // kPut: its JSON text, a part of the body
   std::optional<kv::IdempotencyKey> once;
+  bool at_follower = false;  // kGet
 };
 
 // {"type": ..., "payload": {"key": K, "value": V}}. `type` is optional and the method rules; other
@@ -28,6 +29,10 @@ Result<ApiRequest> parse_api_request(node::RequestKind kind, std::string_view bo
 // "<client id>/<number>": two decimal numbers from 1 to 2^64 - 1, without leading zeros.
 // Errors: kInvalid (400).
 Result<kv::IdempotencyKey> parse_idempotency_key(std::string_view text);
+
+// What the query of a request's target asks for: nothing, or for a GET `read=follower`, to be
+// answered by this node though it follows another. Errors: kInvalid (400).
+Result<bool> parse_read_at_follower(node::RequestKind kind, std::string_view target);
 
 HttpReply api_reply(const ApiRequest& request, const node::Answer& answer,
                     const std::vector<NodeAddress>& addresses);

@@ -144,7 +144,12 @@ void Runtime::take_in(Mail& mail) {
   for (const MailRequest& request : mail.requests) {
     const RequestId id(++last_request_);
     waiting_.emplace(id.value(), Waiting{request.slot, request.kind});
-    node_->on_request(id, {request.kind, request.key, request.value, request.once, request.target});
+    node_->on_request(id, {.kind = request.kind,
+                           .key = request.key,
+                           .value = request.value,
+                           .once = request.once,
+                           .target = request.target,
+                           .at_follower = request.at_follower});
   }
 }
 

@@ -44,6 +44,9 @@ HttpReply Service::on_request(const HttpRequest& request) {
     const int status = parsed.error().code == ErrorCode::kLimit ? 413 : 400;
     return error_reply(status, parsed.error().message);
   }
+  const auto at_follower = parse_read_at_follower(kind, request.target);
+  if (!at_follower.ok()) return error_reply(400, at_follower.error().message);
+  parsed.value().at_follower = at_follower.value();
   // A GET may always be repeated: what a client sends along with all its requests is nothing to it.
   if (kind == node::RequestKind::kPut && request.idempotency_key) {
     const auto once = parse_idempotency_key(*request.idempotency_key);
@@ -59,8 +62,11 @@ HttpReply Service::on_session(const HttpRequest& request) {
 }
 
 HttpReply Service::ask_node(ApiRequest api) {
-  const auto answer = runtime_.request(
-      {.kind = api.kind, .key = api.key, .value = std::string(api.value), .once = api.once});
+  const auto answer = runtime_.request({.kind = api.kind,
+                                        .key = api.key,
+                                        .value = std::string(api.value),
+                                        .once = api.once,
+                                        .at_follower = api.at_follower});
   if (!answer) return overloaded_reply("overloaded");
   return api_reply(api, *answer, options_.addresses);
 }

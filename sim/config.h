@@ -78,6 +78,8 @@ struct ClientsConfig {
   bool sessions = false;
   // How often such a client sends a try twice at once, to the same node or to any.
   std::uint64_t twice_ppm = 0;
+  // How many of the gets go to a random node, which may answer them though it follows another.
+  std::uint64_t follower_reads_ppm = 0;
 };
 
 // What a node's disk holds before its first start, in a cluster that is formed already.

@@ -79,6 +79,11 @@ std::uint32_t Crowd::next_operation(std::uint32_t client_index) {
   if (what.chance_ppm(crowd.stray_ppm)) {
     operation.node = NodeId(static_cast<std::uint32_t>(what.below(nodes_)));
   }
+  // Drawn last, so that an operation is the same in every other way with and without such reads.
+  operation.at_follower = !is_put && what.chance_ppm(crowd.follower_reads_ppm);
+  if (operation.at_follower) {
+    operation.node = NodeId(static_cast<std::uint32_t>(what.below(nodes_)));
+  }
   if (is_put && crowd.sessions) {
     client.session.begin(operation.id, operation.key, operation.value);
     operation.once = client.session.put()->once;
@@ -235,6 +240,7 @@ Crowd::Closed Crowd::close(std::uint32_t slot, const node::Answer* answer) {
 }
 
 void Crowd::learn(Client& client, const OpenOperation& operation, const node::Answer* answer) {
+  if (operation.at_follower) return;  // it says nothing of who leads
   const bool is_served = answer != nullptr && (answer->outcome == node::Outcome::kSuccess ||
                                                answer->outcome == node::Outcome::kAbsent ||
                                                answer->outcome == node::Outcome::kRefused);

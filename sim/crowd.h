@@ -35,6 +35,7 @@ struct OpenOperation {
   std::uint64_t number = 0;
   Duration late;  // how much longer than usual it is under way to its node
   bool is_open = false;
+  bool at_follower = false;   // a get that any node may answer
   bool is_at_node = false;    // the node has it and has not answered
   bool is_abandoned = false;  // its put is over; the node may act on it all the same
   node::Answer answer;        // on its way back

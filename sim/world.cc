@@ -213,9 +213,10 @@ OperationId World::put(NodeId node, std::string_view key, std::string_view value
                        timeout);
 }
 
-OperationId World::get(NodeId node, std::string_view key, Duration timeout) {
-  return impl_->invoke(impl_->crowd.single_operation(node, node::RequestKind::kGet, key, {}),
-                       timeout);
+OperationId World::get(NodeId node, std::string_view key, Duration timeout, bool at_follower) {
+  const std::uint32_t slot = impl_->crowd.single_operation(node, node::RequestKind::kGet, key, {});
+  impl_->crowd.operation(slot).at_follower = at_follower;
+  return impl_->invoke(slot, timeout);
 }
 
 void World::set_client_rate(std::uint64_t rate_per_kilosecond) {

@@ -41,14 +41,15 @@ struct WorldCounts {
   std::uint64_t successes = 0;  // answered with kSuccess or kAbsent, as the next two
   std::uint64_t put_successes = 0;
   std::uint64_t get_successes = 0;
-  std::uint64_t found = 0;      // gets that were answered with a value
-  std::uint64_t redirects = 0;  // answered with kRedirect
-  std::uint64_t unknown = 0;    // answered with kUnknown; not among `answered`
-  std::uint64_t overdue = 0;    // given up by the client while a node had them and lived
-  std::uint64_t transfers = 0;  // of leadership, after which another node led
-  std::uint64_t retries = 0;    // tries of a put beyond its first
-  std::uint64_t repeated = 0;   // entries that were applied before, under their number
-  std::uint64_t refused = 0;    // entries that their session refused
+  std::uint64_t found = 0;           // gets that were answered with a value
+  std::uint64_t redirects = 0;       // answered with kRedirect
+  std::uint64_t unknown = 0;         // answered with kUnknown; not among `answered`
+  std::uint64_t overdue = 0;         // given up by the client while a node had them and lived
+  std::uint64_t transfers = 0;       // of leadership, after which another node led
+  std::uint64_t retries = 0;         // tries of a put beyond its first
+  std::uint64_t repeated = 0;        // entries that were applied before, under their number
+  std::uint64_t refused = 0;         // entries that their session refused
+  std::uint64_t follower_reads = 0;  // successes of gets that any node might answer
 };
 
 // What becomes of a frame that is about to leave.
@@ -127,7 +128,8 @@ class World {
   // --- Clients ---
   // One operation of a client of its own, which waits `timeout` and does not try again.
   OperationId put(NodeId node, std::string_view key, std::string_view value, Duration timeout);
-  OperationId get(NodeId node, std::string_view key, Duration timeout);
+  // at_follower: the node may answer it though it follows another.
+  OperationId get(NodeId node, std::string_view key, Duration timeout, bool at_follower = false);
   // The rate of every crowd from now on, in operations in a thousand seconds; 0 stops them.
   void set_client_rate(std::uint64_t rate_per_kilosecond);
   // Operations that were invoked and neither answered nor given up.

@@ -120,7 +120,7 @@ class WorldImpl {
   void answer(RequestId request, const node::Answer& answer);
   void send_answer(std::uint32_t slot);
   void on_answer_arrive(const Event& event);
-  void count_answer(node::RequestKind kind, const node::Answer& answer);
+  void count_answer(const OpenOperation& operation, const node::Answer& answer);
   void count_verdict(Index index, kv::Verdict verdict);
   void on_give_up(const Event& event);
   void reset_connections(NodeId node);

@@ -185,7 +185,9 @@ void WorldImpl::feed(Member& member, Member::Input input) {
     member.node->on_request(id, {.kind = operation.kind,
                                  .key = operation.key,
                                  .value = operation.value,
-                                 .once = operation.once});
+                                 .once = operation.once,
+                                 .target = {},
+                                 .at_follower = operation.at_follower});
   }
 }
 

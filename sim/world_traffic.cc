@@ -247,7 +247,7 @@ void WorldImpl::end_request(std::uint32_t slot, const node::Answer* answer) {
     tell([&](WorldObserver& to) { to.on_give_up(now, operation.id); });
     return;
   }
-  count_answer(operation.kind, *closed.told);
+  count_answer(operation, *closed.told);
   tell([&](WorldObserver& to) { to.on_answer(now, operation.id, *closed.told); });
 }
 
@@ -259,7 +259,7 @@ void WorldImpl::count_verdict(Index index, kv::Verdict verdict) {
   if (kv::is_refusal(verdict)) ++counts.refused;
 }
 
-void WorldImpl::count_answer(node::RequestKind kind, const node::Answer& answer) {
+void WorldImpl::count_answer(const OpenOperation& operation, const node::Answer& answer) {
   const node::Outcome outcome = answer.outcome;
   // Nobody knows what became of it: the client is told no more than if it had given up.
   if (outcome == node::Outcome::kUnknown ||
@@ -271,7 +271,8 @@ void WorldImpl::count_answer(node::RequestKind kind, const node::Answer& answer)
   if (outcome == node::Outcome::kRedirect) ++counts.redirects;
   if (outcome != node::Outcome::kSuccess && outcome != node::Outcome::kAbsent) return;
   ++counts.successes;
-  const bool is_get = kind == node::RequestKind::kGet;
+  const bool is_get = operation.kind == node::RequestKind::kGet;
+  if (operation.at_follower) ++counts.follower_reads;
   ++(is_get ? counts.get_successes : counts.put_successes);
   if (is_get && outcome == node::Outcome::kSuccess) ++counts.found;
 }

@@ -124,7 +124,10 @@ Reply Requester::ask(const Question& question) {
 }
 
 int Requester::run() {
-  if (!options_.value) return report(ask({kGet, "/request", get_body(options_.key), {}}));
+  if (!options_.value) {
+    const char* const path = options_.at_follower ? "/request?read=follower" : "/request";
+    return report(ask({kGet, path, get_body(options_.key), {}}));
+  }
   const Reply registered = ask({"POST", "/session", {}, {}});
   const auto client = registered.is_success ? client_of(registered.body) : std::nullopt;
   if (!client && !has_no_sessions(registered)) return report(registered);

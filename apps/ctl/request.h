@@ -16,6 +16,7 @@ struct RequestOptions {
   std::string address;
   std::string key;
   std::optional<std::string> value;  // a put's; sent as a JSON string
+  bool at_follower = false;          // a get that ADDRESS may answer though it does not lead
   std::chrono::milliseconds timeout{5000};
 };
 

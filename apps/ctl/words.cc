@@ -13,6 +13,7 @@ using Words = std::span<const std::string>;
 
 constexpr std::string_view kTimeout = "--timeout";
 constexpr std::string_view kTimeoutIs = "--timeout=";
+constexpr std::string_view kFollower = "--follower";
 constexpr std::uint64_t kTimeoutMsMax = 86'400'000;  // a day
 
 Error invalid(std::string what) {
@@ -40,9 +41,16 @@ Status read_timeout(std::string_view digits, RequestOptions& options) {
   return {};
 }
 
-// An option before the address.
-Status take_leading(Words& words, RequestOptions& options) {
-  while (!words.empty() && is_timeout(words[0])) {
+// Options before the address. What only a get has is taken there alone: behind KEY it may be a
+// VALUE.
+Status take_leading(Words& words, Form form, RequestOptions& options) {
+  while (!words.empty() && (is_timeout(words[0]) || words[0] == kFollower)) {
+    if (words[0] == kFollower) {
+      if (form != Form::kGet) return invalid("--follower is for a get: vesperctl get --follower");
+      options.at_follower = true;
+      words = words.subspan(1);
+      continue;
+    }
     const bool is_one_word = words[0] != kTimeout;
     if (!is_one_word && words.size() == 1)
       return invalid("--timeout: the milliseconds are missing");
@@ -77,7 +85,8 @@ Status check_text(const char* name, const std::string& text) {
 
 bool is_request(Words words) {
   if (words.empty()) return false;
-  return form_of(words) != Form::kAny || words[0].starts_with("http") || is_timeout(words[0]);
+  return form_of(words) != Form::kAny || words[0].starts_with("http") || is_timeout(words[0]) ||
+         words[0] == kFollower;
 }
 
 bool is_request_help(Words words) {
@@ -89,7 +98,7 @@ Result<RequestOptions> parse_request(Words words) {
   RequestOptions options;
   const Form form = form_of(words);
   if (form != Form::kAny) words = words.subspan(1);
-  VESPER_TRY(take_leading(words, options));
+  VESPER_TRY(take_leading(words, form, options));
   if (words.empty()) return invalid("ADDRESS is missing");
   const auto address = net::parse_address(words[0]);
   if (!address.ok()) return invalid("ADDRESS " + address.error().message);

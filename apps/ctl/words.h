@@ -15,12 +15,15 @@ enum class Form { kAny, kGet, kPut };  // without a first word it is VALUE that 
 
 inline constexpr const char* kRequestUsage =
     "usage: vesperctl ADDRESS KEY [VALUE] [--timeout N]\n"
-    "       vesperctl get ADDRESS KEY [--timeout N]\n"
+    "       vesperctl get [--follower] ADDRESS KEY [--timeout N]\n"
     "       vesperctl put ADDRESS KEY VALUE [--timeout N]\n"
     "\n"
     "ADDRESS is any node, as http://host:port. VALUE is put as a JSON string. KEY and VALUE may "
     "be\n"
     "any UTF-8 text; a word after them is an option only if it stands where no VALUE can.\n"
+    "--follower: ADDRESS may answer though it does not lead, after it has asked the leader how far "
+    "it\n"
+    "must have come; no less up to date than the leader's own answer\n"
     "N: wait and try again, as through an election, for at most N milliseconds (default 5000)\n";
 
 // Whether these words, without the program's name, are a get or a put.

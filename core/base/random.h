@@ -30,6 +30,7 @@ enum class Purpose : std::uint32_t {
   kClientDelay = 14,
   kMessageDelay = 15,
   kRetry = 16,
+  kReadBatch = 17,
 };
 
 // Who a draw is for: a node, a link's two ends, a client. Unused parts stay 0.

@@ -46,6 +46,8 @@ struct Request {
   std::string_view value;                  // kPut: its JSON text
   std::optional<kv::IdempotencyKey> once;  // kPut: a try of this request of this session
   std::optional<NodeId> target;            // kTransfer: to whom; none: the node chooses
+  // kGet: to be answered by this node though it follows another, as linearizably as by that one.
+  bool at_follower = false;
 };
 
 // "Never takes effect" is said of this try: of a session's put, another try may have.
@@ -107,6 +109,9 @@ struct NodeView {
   std::uint64_t sessions = 0;
   std::uint64_t torn_tails = 0;  // of its log, that were cut when it started
   std::uint64_t restored = 0;    // snapshots of leaders that it took in since then
+  // Reads of this life, granted without a round of heartbeats or by another node's read index.
+  std::uint64_t lease_reads = 0;
+  std::uint64_t follower_reads = 0;
 };
 
 // One line of a node's log: state changes, not traffic.

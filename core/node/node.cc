@@ -153,7 +153,8 @@ void NodeImpl::on_request(RequestId id, const Request& request) {
   VESPER_CHECK(request.key.size() <= limits::kKeyBytes);
   VESPER_CHECK(request.value.size() <= limits::kValueBytes);
   if (!raft_ || stopped()) return waiters_.answer(id, {.outcome = Outcome::kRejected});
-  if (!raft_->is_leader()) {
+  const bool asks_leader = request.at_follower && request.kind == RequestKind::kGet;
+  if (!raft_->is_leader() && !(asks_leader && raft_->leader())) {
     const std::optional<NodeId> leader = raft_->leader();
     return waiters_.answer(
         id, {.outcome = leader ? Outcome::kRedirect : Outcome::kRejected, .leader = leader});
@@ -198,9 +199,19 @@ void NodeImpl::refuse_proposal(RequestId id, const Error& why) {
 }
 
 void NodeImpl::get(RequestId id, const Request& request) {
-  const Status asked = raft_->read_index(waiters_.next_read());
-  if (!asked.ok()) return waiters_.answer(id, {.outcome = Outcome::kOverloaded});
-  waiters_.add_get(id, request.key, environment_.clock.now() + config_.request_timeout);
+  // A lease is judged by what the clock shows now, after the request came: a process may have been
+  // held in between.
+  const Instant now = environment_.clock.now();
+  const RequestId read = waiters_.next_read();
+  if (raft_->read_by_lease(now, read)) {
+    ++lease_reads_;
+  } else {
+    const Status asked =
+        raft_->is_leader() ? raft_->read_index(read) : raft_->ask_read_index(now, read);
+    if (!asked.ok()) return waiters_.answer(id, {.outcome = Outcome::kOverloaded});
+    if (!raft_->is_leader()) ++follower_reads_;
+  }
+  waiters_.add_get(id, request.key, now + config_.request_timeout);
 }
 
 void NodeImpl::on_disk_done(storage::DiskDone done) {
@@ -419,6 +430,8 @@ NodeView NodeImpl::view() const {
   view.sessions = machine_.sessions().size();
   view.torn_tails = torn_tails_;
   view.restored = restored_;
+  view.lease_reads = lease_reads_;
+  view.follower_reads = follower_reads_;
   return view;
 }
 

@@ -122,6 +122,8 @@ class NodeImpl {
   WriteId durable_write_;
   std::uint64_t torn_tails_ = 0;  // cut when this life began
   std::uint64_t restored_ = 0;    // snapshots taken in since then
+  std::uint64_t lease_reads_ = 0;
+  std::uint64_t follower_reads_ = 0;
   std::uint64_t observed_ticket_ = 0;
   bool has_observed_ticket_ = false;
   Waiters waiters_;

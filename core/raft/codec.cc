@@ -21,6 +21,8 @@
 //  10 VoteRequest       as 1, by transfer: the kind is the mark
 //  11 SnapshotRequest   the snapshot, u64 offset, u32 length, that many bytes
 //  12 SnapshotReply     the snapshot, u64 next
+//  13 ReadIndexRequest  u64 batch
+//  14 ReadIndexReply    u8 granted, u64 batch; granted: u64 index
 //
 // A position is u64 term, u64 index: both 0 or neither. A snapshot is position last (not 0), u64
 // bytes, u32 checksum.
@@ -42,10 +44,12 @@ enum class Kind : std::uint8_t {
   kVoteRequestByTransfer = 10,
   kSnapshotRequest = 11,
   kSnapshotReply = 12,
+  kReadIndexRequest = 13,
+  kReadIndexReply = 14,
 };
 // One of the kinds is another's with a mark.
 static_assert(std::variant_size_v<MessageBody> + 1 ==
-              static_cast<std::size_t>(Kind::kSnapshotReply));
+              static_cast<std::size_t>(Kind::kReadIndexReply));
 
 struct Encoder {
   ByteWriter& out;
@@ -125,6 +129,16 @@ struct Encoder {
     snapshot(body.snapshot);
     out.u64(body.next);
   }
+  void operator()(const ReadIndexRequest& body) {
+    begin(Kind::kReadIndexRequest);
+    out.u64(body.batch.value());
+  }
+  void operator()(const ReadIndexReply& body) {
+    begin(Kind::kReadIndexReply);
+    boolean(body.granted);
+    out.u64(body.batch.value());
+    if (body.granted) out.u64(body.index.value());
+  }
 };
 
 // Reads on after a fault and keeps the first one: every field is asked for in line, and `fault`
@@ -178,6 +192,14 @@ class Decoder {
           fail(ErrorCode::kInvalid, "an offset beyond the snapshot's end");
         }
         return reply;
+      }
+      case Kind::kReadIndexRequest:
+        return ReadIndexRequest{.batch = ReadBatch(in_.u64())};
+      case Kind::kReadIndexReply: {
+        const bool granted = boolean();
+        const ReadBatch batch(in_.u64());
+        return ReadIndexReply{
+            .granted = granted, .batch = batch, .index = Index(granted ? in_.u64() : 0)};
       }
     }
     fail(ErrorCode::kInvalid, "unknown kind");

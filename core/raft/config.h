@@ -24,6 +24,13 @@ struct RaftConfig {
   Duration election_timeout_max = Duration::milliseconds(1000);
   Duration heartbeat_interval = Duration::milliseconds(50);
 
+  // A leader answers reads by its lease, without a round of heartbeats for them. Safe only while no
+  // two nodes' clocks run faster or slower than time by more than lease_drift_ppm parts in a
+  // million; and only if every node of the cluster is told the same (lease.cc).
+  // Requires: lease_drift_ppm < 1'000'000.
+  bool lease_reads = false;
+  std::int64_t lease_drift_ppm = 10'000;
+
   std::size_t append_entries_max = limits::kAppendEntries;
   std::size_t append_bytes_max = limits::kAppendBytes;
   std::size_t inflight_appends_max = limits::kInflightAppends;

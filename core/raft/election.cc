@@ -21,7 +21,7 @@ bool has(const std::vector<NodeId>& nodes, NodeId node) {
 bool Raft::must_ignore_vote_request(const MessageBody& body) const {
   const auto* vote = std::get_if<VoteRequest>(&body);
   if (vote != nullptr && vote->by_transfer) return false;
-  if (is_leader()) return true;
+  if (is_leader() || now_ < withholds_votes_until_) return true;
   return heard_from_leader_ && now_ - *heard_from_leader_ < config_.election_timeout_min;
 }
 

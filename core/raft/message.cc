@@ -16,6 +16,8 @@ struct Namer {
   const char* operator()(const TimeoutNow&) const { return "TimeoutNow"; }
   const char* operator()(const SnapshotRequest&) const { return "SnapshotRequest"; }
   const char* operator()(const SnapshotReply&) const { return "SnapshotReply"; }
+  const char* operator()(const ReadIndexRequest&) const { return "ReadIndexRequest"; }
+  const char* operator()(const ReadIndexReply&) const { return "ReadIndexReply"; }
 };
 
 }  // namespace

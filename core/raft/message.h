@@ -78,10 +78,23 @@ struct SnapshotReply {
   SnapshotId snapshot;
   std::uint64_t next = 0;
 };
+// Dissertation section 6.4: a follower asks its leader for a read index, one for all reads that
+// came to it before. An answer to a batch is good for all earlier ones too. Batches are counted
+// from a number drawn for each life of a node: an answer to an earlier life is for none of them.
+using ReadBatch = StrongId<struct ReadBatchTag>;
+struct ReadIndexRequest {
+  ReadBatch batch;
+};
+struct ReadIndexReply {
+  bool granted = false;
+  ReadBatch batch;
+  Index index;  // granted: what the follower must have applied
+};
 
 using MessageBody =
     std::variant<PreVoteRequest, PreVoteReply, VoteRequest, VoteReply, AppendRequest, AppendReply,
-                 HeartbeatRequest, HeartbeatReply, TimeoutNow, SnapshotRequest, SnapshotReply>;
+                 HeartbeatRequest, HeartbeatReply, TimeoutNow, SnapshotRequest, SnapshotReply,
+                 ReadIndexRequest, ReadIndexReply>;
 
 struct Message {
   NodeId from;

@@ -56,6 +56,10 @@ Raft::Raft(RaftConfig config, HardState hard_state, Log log, Instant now,
   VESPER_CHECK(is_voter(config_.id));
   VESPER_CHECK(hard_state_.term >= log_.last().term);
   VESPER_CHECK(snapshot.last.index >= log_.base().index && log_.contains(snapshot.last));
+  VESPER_CHECK(config_.lease_drift_ppm >= 0 && config_.lease_drift_ppm < 1'000'000);
+  // From the lower half, so that no life counts to the end of the numbers.
+  last_batch_ = ReadBatch(config_.random.draw({Purpose::kReadBatch, config_.id.value()}, 0) >> 1);
+  if (hard_state_.term > Term(0)) promise_votes(config_.election_timeout_max);
   reset_election_deadline();
 }
 
@@ -81,6 +85,7 @@ Instant Raft::next_deadline() const {
     if (leader->transfer) return std::min(leader->next_heartbeat, leader->transfer->ends_at);
     return leader->next_heartbeat;
   }
+  if (!asked_reads_.empty()) return std::min(election_deadline_, next_ask_);
   return election_deadline_;
 }
 
@@ -123,6 +128,8 @@ void Raft::step_in_term(const Message& message) {
                  [&](const TimeoutNow&) { on_timeout_now(message); },
                  [&](const SnapshotRequest& body) { on_snapshot_request(message, body); },
                  [&](const SnapshotReply& body) { on_snapshot_reply(message, body); },
+                 [&](const ReadIndexRequest& body) { on_read_index_request(message, body); },
+                 [&](const ReadIndexReply& body) { on_read_index_reply(message, body); },
              },
              message.body);
 }
@@ -136,6 +143,8 @@ void Raft::answer_stale(const Message& message) {
     send_now(message.from, term(), VoteReply{false});
   } else if (is_from_leader(message.body)) {
     send_now(message.from, term(), HeartbeatReply{Round(0)});
+  } else if (const auto* read = std::get_if<ReadIndexRequest>(&message.body)) {
+    send_now(message.from, term(), ReadIndexReply{.granted = false, .batch = read->batch});
   }
 }
 
@@ -237,6 +246,7 @@ bool Raft::collect(Ready& ready) {
     replicate();
     continue_transfer();
   }
+  ask_leader_for_reads();
   collect_write(ready);
   collect_messages(ready);
   while (handed_out_ < commit_ && ready.committed.size() < limits::kCommittedEntries) {

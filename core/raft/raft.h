@@ -7,6 +7,8 @@
 //   election.cc     pre-vote, votes, leadership, check-quorum (paper 5.2, 5.4.1; diss. 9.6, 6.2)
 //   replication.cc  append, conflict hint, commit (paper 5.3, 5.4.2)
 //   read_index.cc   linearizable reads without a log write (diss. 6.4)
+//   follower_reads.cc  the same at a follower, which asks its leader for the read index
+//   lease.cc        reads by lease, off by default (diss. 6.4.1)
 //   snapshot.cc     compaction, a snapshot's pieces to a follower (paper 7)
 //   transfer.cc     leadership transfer (diss. 3.10)
 #pragma once
@@ -46,6 +48,9 @@ struct Leader {
     RequestId request;
     Round round;  // 0: no round has left since it came
     Index index;  // the commit index when that round left
+    // A follower's batch, not this node's own request.
+    std::optional<NodeId> asker;
+    ReadBatch batch;
   };
   std::deque<WaitingRead> reads;  // oldest first
   std::size_t uncommitted_bytes = 0;
@@ -58,6 +63,13 @@ struct Leader {
   // In this term, whatever became of it: its TimeoutNow may still be under way, and lets another
   // node be elected while this one is heard.
   bool has_begun_transfer = false;
+  // When rounds left that no majority has acknowledged yet, oldest first; only where leases are on.
+  struct SentRound {
+    Round round;
+    Instant sent_at;
+  };
+  std::deque<SentRound> sent_rounds;
+  Instant lease_until;
 };
 using RoleState = std::variant<Follower, Candidate, Leader>;
 
@@ -84,6 +96,12 @@ class Raft {
   // Asks for a linearizable read: `request` comes back in Ready::reads, or in Ready::lost_reads
   // when leadership is lost. Errors: kUnavailable (not the leader), kLimit (too many reads wait).
   Status read_index(RequestId request);
+  // The same at a follower, by its leader's read index. Errors: kUnavailable (it follows nobody, or
+  // leads), kLimit (too many reads wait).
+  Status ask_read_index(Instant now, RequestId request);
+  // Grants the read at once if this leader holds a lease. Requires: `now` was read after the
+  // request came. False: ask by read_index.
+  bool read_by_lease(Instant now, RequestId request);
   // Begins to hand leadership over to `target`, or to the most caught-up voter that was heard
   // lately. Until that node leads, but at most for one minimum election timeout, proposals are
   // refused. Errors: kUnavailable (not the leader, one is under way, nobody to take over), kInvalid
@@ -131,6 +149,9 @@ class Raft {
   std::optional<NodeId> transfer_target() const;
   // Whether this leader began a transfer in its term, whatever became of it.
   bool has_begun_transfer() const;
+  // Whether nobody else can lead at this moment of this leader's clock. Always false where leases
+  // are off.
+  bool holds_lease(Instant now) const;
   Term term() const { return hard_state_.term; }
   const HardState& hard_state() const { return hard_state_; }
   Index commit() const { return commit_; }
@@ -192,6 +213,19 @@ class Raft {
   Round confirmed_round() const;
   void grant_confirmed_reads();
   void lose_reads();
+  void grant_read(RequestId request, Index index);
+
+  // follower_reads.cc
+  void ask_leader_for_reads();
+  void lose_asked_reads();
+  void on_read_index_request(const Message& message, const ReadIndexRequest& request);
+  void on_read_index_reply(const Message& message, const ReadIndexReply& reply);
+
+  // lease.cc
+  Duration lease_time() const;
+  void promise_votes(Duration time);
+  void note_round_sent();
+  void extend_lease();
 
   // transfer.cc
   std::optional<NodeId> choose_target() const;
@@ -233,6 +267,20 @@ class Raft {
   // this life).
   std::optional<Instant> heard_from_leader_;
   Instant election_deadline_;
+  // Where leases are on: until then this node has promised a leader not to help another one.
+  Instant withholds_votes_until_;
+
+  // A follower's reads that its leader was or will be asked about; all in asked_in_term_.
+  struct AskedRead {
+    RequestId request;
+    ReadBatch batch;  // 0: not asked yet
+    Instant came_at;
+  };
+  std::deque<AskedRead> asked_reads_;  // oldest first
+  Term asked_in_term_;
+  ReadBatch last_batch_;
+  Instant next_ask_;
+  Index last_read_index_;  // granted indexes never go down
 
   // Durability. Entries above collected_ were appended since the last collect.
   Index collected_;

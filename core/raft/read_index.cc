@@ -24,6 +24,7 @@ void Raft::send_heartbeats() {
   auto& leader = std::get<Leader>(role_);
   leader.last_round = leader.last_round.next();
   leader.next_heartbeat = now_ + config_.heartbeat_interval;
+  note_round_sent();
 
   // Until an entry of this term is committed, the commit index may lag behind what an earlier
   // leader told its clients: reads wait.
@@ -40,7 +41,8 @@ void Raft::send_heartbeats() {
     send_now(progress.voter(), term(),
              HeartbeatRequest{std::min(commit_, progress.match()), leader.last_round});
   }
-  grant_confirmed_reads();  // a cluster of one needs no reply
+  extend_lease();  // a cluster of one needs no reply
+  grant_confirmed_reads();
 }
 
 // Whether reads wait that no round covers, and none is under way that they should wait for.
@@ -53,6 +55,7 @@ bool Raft::reads_need_round() const {
 
 void Raft::on_heartbeat_request(const Message& message, const HeartbeatRequest& request) {
   if (!follow_leader(message.from)) return;
+  promise_votes(config_.election_timeout_min);
   if (request.commit <= log_.last_index()) commit_to(request.commit);
   send_now(message.from, term(), HeartbeatReply{request.round});
 }
@@ -64,6 +67,7 @@ void Raft::on_heartbeat_reply(const Message& message, const HeartbeatReply& repl
   progress.heard_at = now_;
   progress.acked_round = std::max(progress.acked_round, reply.round);
   ask_for_lost_appends(progress);
+  extend_lease();
   grant_confirmed_reads();
 }
 
@@ -94,14 +98,28 @@ void Raft::grant_confirmed_reads() {
   // A reply to an earlier round counts for none of the reads that came after it left.
   while (!leader.reads.empty() && leader.reads.front().round != Round(0) &&
          leader.reads.front().round <= confirmed) {
-    granted_reads_.push_back({leader.reads.front().request, leader.reads.front().index});
+    const Leader::WaitingRead read = leader.reads.front();
     leader.reads.pop_front();
+    if (read.asker) {
+      send_now(*read.asker, term(),
+               ReadIndexReply{.granted = true, .batch = read.batch, .index = read.index});
+    } else {
+      grant_read(read.request, read.index);
+    }
   }
 }
 
 void Raft::lose_reads() {
-  for (const Leader::WaitingRead& read : std::get<Leader>(role_).reads)
-    lost_reads_.push_back(read.request);
+  for (const Leader::WaitingRead& read : std::get<Leader>(role_).reads) {
+    if (!read.asker) lost_reads_.push_back(read.request);  // a follower learns it by the new term
+  }
+}
+
+// A leader of a later term may not know yet how far an earlier one had committed when a read was
+// granted here: to wait for more than is needed harms nobody.
+void Raft::grant_read(RequestId request, Index index) {
+  last_read_index_ = std::max(last_read_index_, index);
+  granted_reads_.push_back({request, last_read_index_});
 }
 
 }  // namespace vesper::raft

@@ -13,6 +13,8 @@
 //              | "base" (its log in memory begins after it)
 //              | "snapshot" (where its newest durable snapshot ends)
 //              | "restored" (snapshots that it took in from leaders since it started)
+//              | "leased" (reads that it granted by its lease in this life)
+//              | "relayed" (reads for which it asked its leader, likewise)
 //   role       = "follower" | "pre-candidate" | "candidate" | "leader" (on the right of a role)
 //   counter    = "leaders" (nodes up that lead, in whatever term) | "running" (nodes up)
 //              | "operations" (answered) | "successes" | "faults"
@@ -22,6 +24,7 @@
 //              | "retries" (tries of a put beyond its first, by clients with sessions)
 //              | "repeated" (committed tries of a put that had taken effect before)
 //              | "refused" (committed tries that their session refused)
+//              | "follower_reads" (successes of gets that any node may answer)
 //              | "overdue" (operations that a running node had still not answered at all when the
 //                client stopped waiting)
 //   node       = "n3" | "leader" | "follower[0]" | a name given by a step's `as`
@@ -61,6 +64,8 @@ enum class Field : std::uint8_t {
   kBase,
   kSnapshot,
   kRestored,
+  kLeased,
+  kRelayed,
 };
 
 enum class Counter : std::uint8_t {
@@ -76,6 +81,7 @@ enum class Counter : std::uint8_t {
   kRetries,
   kRepeated,
   kRefused,
+  kFollowerReads,
 };
 
 // One side of a comparison.

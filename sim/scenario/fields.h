@@ -25,6 +25,8 @@ void visit_fields(Visitor& visitor, ClusterSpec& cluster) {
   visitor.field("trailing_entries", cluster.trailing_entries);
   visitor.field("snapshot_chunk_bytes", cluster.snapshot_chunk_bytes);
   visitor.field("turn_delay_max", cluster.turn_delay_max);
+  visitor.field("lease_reads", cluster.lease_reads);
+  visitor.field("lease_drift_ppm", cluster.lease_drift_ppm);
   visitor.field("preformed", cluster.preformed);
 }
 
@@ -66,6 +68,7 @@ void visit_fields(Visitor& visitor, ClientsSpec& clients) {
   visitor.field("stray", clients.stray);
   visitor.field("sessions", clients.sessions);
   visitor.field("twice", clients.twice);
+  visitor.field("follower_reads", clients.follower_reads);
 }
 
 // The keys of a step that belong to its action; which action takes which is in step_keys.
@@ -84,6 +87,7 @@ void visit_fields(Visitor& visitor, Step& step) {
   visitor.field("rate", step.rate);
   visitor.field("key", step.key);
   visitor.field("value", step.value);
+  visitor.field("at_follower", step.at_follower);
 }
 
 }  // namespace vesper::sim

@@ -35,6 +35,7 @@ enum Concern : std::uint64_t {
   kTransfers = 7,
   kSessions = 8,
   kSnapshots = 9,
+  kReads = 10,
 };
 
 template <std::size_t N>
@@ -148,6 +149,21 @@ void draw_sessions(RandomStream draws, Scenario& scenario) {
   if (draws.chance_ppm(400'000)) scenario.cluster.session_numbers_max = draws.between(1, 4);
 }
 
+// Follower reads in some seeds, and leases in some, whose bound holds for the clocks drawn.
+void draw_reads(RandomStream draws, Scenario& scenario) {
+  if (draws.chance_ppm(400'000)) {
+    scenario.clients.front().follower_reads = Parts{draws.between(50'000, 700'000)};
+  }
+  if (!draws.chance_ppm(400'000)) return;
+  scenario.cluster.lease_reads = true;
+  std::int64_t most = 0;
+  for (const auto& [node, clock] : scenario.clocks) {
+    const std::int64_t drift = clock.drift_ppm.value().ppm;
+    most = std::max({most, drift, -drift});
+  }
+  scenario.cluster.lease_drift_ppm = static_cast<std::uint64_t>(most) + draws.below(2'000);
+}
+
 }  // namespace
 
 Scenario hunt_scenario(std::uint64_t seed) {
@@ -163,6 +179,7 @@ Scenario hunt_scenario(std::uint64_t seed) {
   draw_clocks(stream(seed, kClock), scenario);
   scenario.clients.push_back(draw_clients(stream(seed, kClients)));
   draw_sessions(stream(seed, kSessions), scenario);
+  draw_reads(stream(seed, kReads), scenario);
   RandomStream faults = stream(seed, kFaults);
   scenario.duration = ms(faults.between(64'000, 72'000));
   const Duration calm_at = scenario.duration - Duration::seconds(12);

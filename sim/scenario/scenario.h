@@ -37,6 +37,9 @@ struct ClusterSpec {
   Range<std::uint64_t> snapshot_chunk_bytes = 256 * 1024;
   // How long inputs may gather before a node takes its turn.
   Range<Duration> turn_delay_max;
+  // Whether leaders read by lease, and the bound on clock drift that this trusts.
+  bool lease_reads = false;
+  Range<std::uint64_t> lease_drift_ppm = 10'000;
   // Formed before it starts; otherwise the nodes form the cluster themselves.
   bool preformed = false;
   bool operator==(const ClusterSpec&) const = default;
@@ -89,6 +92,8 @@ struct ClientsSpec {
   bool sessions = false;
   // How often such a client sends a try twice at once.
   Range<Parts> twice;
+  // How many of the gets go to a random node, which may answer them though it follows another.
+  Range<Parts> follower_reads;
   bool operator==(const ClientsSpec&) const = default;
 };
 
@@ -115,7 +120,7 @@ enum class Action : std::uint8_t {
   kNetwork,    // delay, drop, duplicate: from now on, on every link; else as the file says
   kDisk,       // node; sync: from now on
   kPut,        // node, key, value: one request of an operator
-  kGet,        // node, key
+  kGet,        // node, key, at_follower: whether the node may answer though it follows another
   kClients,    // rate: of every crowd from now on; "0/s" stops them
   kHold,       // on_message: keeps it back until a release
   kDrop,       // on_message
@@ -163,6 +168,7 @@ struct Step {
   std::optional<Range<Rate>> rate;
   std::string key;
   std::string value;
+  bool at_follower = false;
   // May find nobody, or never come due, without failing the run.
   bool optional = false;
   bool operator==(const Step&) const = default;

@@ -305,7 +305,7 @@ bool Script::run_on_nodes(const Step& step, const std::vector<NodeId>& nodes) {
         world_.put(node, step.key, step.value, timeout);
         break;
       case Action::kGet:
-        world_.get(node, step.key, timeout);
+        world_.get(node, step.key, timeout, step.at_follower);
         break;
       default:
         break;
@@ -408,6 +408,10 @@ std::optional<std::uint64_t> Script::field(NodeId node, Field field) const {
       return view.snapshot.value();
     case Field::kRestored:
       return view.restored;
+    case Field::kLeased:
+      return view.lease_reads;
+    case Field::kRelayed:
+      return view.follower_reads;
     case Field::kUp:
       break;
   }
@@ -437,6 +441,8 @@ std::uint64_t Script::counter(Counter counter) const {
       return counts.repeated;
     case Counter::kRefused:
       return counts.refused;
+    case Counter::kFollowerReads:
+      return counts.follower_reads;
     case Counter::kLeaders:
     case Counter::kRunning:
       break;

@@ -19,7 +19,7 @@ const StepKeys& keys_of(Action action) {
       {Action::kNetwork, {{}, {"delay", "drop", "duplicate"}, false, true}},
       {Action::kDisk, {{"node", "sync"}, {"as"}, false}},
       {Action::kPut, {{"node", "key", "value"}, {"as"}, false}},
-      {Action::kGet, {{"node", "key"}, {"as"}, false}},
+      {Action::kGet, {{"node", "key"}, {"as", "at_follower"}, false}},
       {Action::kClients, {{"rate"}, {}, false}},
       {Action::kHold, {{}, {}, true}},
       {Action::kDrop, {{}, {}, true}},

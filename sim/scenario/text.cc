@@ -97,17 +97,18 @@ constexpr Names<Selector::Kind, 6> kGroupSelectors = {{{"leader", Selector::Kind
                                                        {"down", Selector::Kind::kDown},
                                                        {"followers", Selector::Kind::kFollowers},
                                                        {"rest", Selector::Kind::kRest}}};
-constexpr std::array<const char*, 11> kMessageTypes = {
-    "PreVoteRequest", "PreVoteReply",    "VoteRequest",      "VoteReply",
-    "AppendRequest",  "AppendReply",     "HeartbeatRequest", "HeartbeatReply",
-    "TimeoutNow",     "SnapshotRequest", "SnapshotReply"};
+constexpr std::array<const char*, 13> kMessageTypes = {
+    "PreVoteRequest", "PreVoteReply",     "VoteRequest",    "VoteReply",  "AppendRequest",
+    "AppendReply",    "HeartbeatRequest", "HeartbeatReply", "TimeoutNow", "SnapshotRequest",
+    "SnapshotReply",  "ReadIndexRequest", "ReadIndexReply"};
 // Words of the condition language that a step may not give as a name.
-constexpr std::array<const char*, 35> kReserved = {
+constexpr std::array<const char*, 38> kReserved = {
     "follower", "candidate", "pre-candidate", "and",       "or",      "not",      "exists",
     "term",     "commit",    "applied",       "last",      "durable", "keys",     "role",
     "hash",     "vote",      "operations",    "successes", "faults",  "leaders",  "running",
     "none",     "redirects", "unknown",       "overdue",   "torn",    "at",       "transfers",
-    "sessions", "retries",   "repeated",      "refused",   "base",    "snapshot", "restored"};
+    "sessions", "retries",   "repeated",      "refused",   "base",    "snapshot", "restored",
+    "leased",   "relayed",   "follower_reads"};
 
 template <class Enum, std::size_t N>
 const char* name_of(const Names<Enum, N>& names, Enum value) {

@@ -56,6 +56,13 @@ struct BodyText {
     return fmt::format(" snapshot {} next {} of {}", text(body.snapshot.last), body.next,
                        body.snapshot.bytes);
   }
+  std::string operator()(const raft::ReadIndexRequest& body) const {
+    return fmt::format(" batch {}", body.batch.value());
+  }
+  std::string operator()(const raft::ReadIndexReply& body) const {
+    if (!body.granted) return fmt::format(" batch {} refused", body.batch.value());
+    return fmt::format(" batch {} index {}", body.batch.value(), body.index.value());
+  }
 };
 
 const char* outcome_name(node::Outcome outcome) {

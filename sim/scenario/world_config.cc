@@ -27,6 +27,8 @@ node::NodeConfig node_config_of(const ClusterSpec& cluster) {
   config.raft.append_bytes_max = cluster.append_bytes_max.value();
   config.raft.inflight_appends_max = cluster.inflight_appends_max.value();
   config.raft.uncommitted_bytes_max = cluster.uncommitted_bytes_max.value();
+  config.raft.lease_reads = cluster.lease_reads;
+  config.raft.lease_drift_ppm = static_cast<std::int64_t>(cluster.lease_drift_ppm.value());
   config.wal.segment_bytes = cluster.segment_bytes.value();
   config.snapshots.entries = cluster.snapshot_entries.value();
   config.snapshots.bytes = cluster.snapshot_bytes.value();
@@ -89,7 +91,8 @@ WorldConfig world_config_of(const Scenario& scenario) {
                               .timeout = clients.timeout.value(),
                               .stray_ppm = clients.stray.value().per_million,
                               .sessions = clients.sessions,
-                              .twice_ppm = clients.twice.value().per_million});
+                              .twice_ppm = clients.twice.value().per_million,
+                              .follower_reads_ppm = clients.follower_reads.value().per_million});
   }
   for (const PresetSpec& preset : scenario.presets) {
     config.presets[NodeId(preset.node)] = preset_of(preset);

@@ -164,7 +164,11 @@ TEST_CASE("bytes that break a message's promise are refused") {
     const char* why;
   } const rows[] = {
       {Body(0, 1), false, "kind 0"},
-      {Body(13, 1).u64(0), false, "a kind of a later format"},
+      {Body(15, 1).u64(0), false, "a kind of a later format"},
+      {Body(14, 1).u8(1).u64(7).u64(9), true, "a read index"},
+      {Body(14, 1).u8(0).u64(7), true, "a refused read index"},
+      {Body(14, 1).u8(0).u64(7).u64(9), false, "a refused read index with an index"},
+      {Body(14, 1).u8(2).u64(7).u64(9), false, "one that is neither"},
       {Body(9, 1), true, "a TimeoutNow"},
       {Body(9, 1).u8(0), false, "a TimeoutNow with more than its term"},
       {Body(10, 2).u64(2).u64(5), true, "a vote request by transfer"},
@@ -274,7 +278,7 @@ TEST_CASE("counts and bytes over the limits are refused, and the limits themselv
 TEST_CASE("any bytes give a message that encodes to them, or an error") {
   CHECK(testing::holds("decode_message is strict", [] {
     auto bytes = *rc::gen::arbitrary<std::vector<std::uint8_t>>();
-    if (!bytes.empty()) bytes[0] = *rc::gen::inRange<std::uint8_t>(0, 12);
+    if (!bytes.empty()) bytes[0] = *rc::gen::inRange<std::uint8_t>(0, 16);
     const ByteView view = std::as_bytes(std::span(bytes));
     const auto decoded = decode(view);
     RC_CLASSIFY(decoded.ok(), "a message");

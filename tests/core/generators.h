@@ -82,6 +82,14 @@ inline raft::SnapshotReply any_snapshot_reply(Term term) {
   return reply;
 }
 
+inline raft::ReadIndexReply any_read_index_reply() {
+  raft::ReadIndexReply reply;
+  reply.granted = *rc::gen::arbitrary<bool>();
+  reply.batch = raft::ReadBatch(*rc::gen::arbitrary<std::uint64_t>());
+  if (reply.granted) reply.index = Index(*rc::gen::arbitrary<std::uint64_t>());
+  return reply;
+}
+
 inline raft::MessageBody any_body(std::size_t kind, Term term) {
   switch (kind) {
     case 0:
@@ -105,8 +113,12 @@ inline raft::MessageBody any_body(std::size_t kind, Term term) {
       return raft::TimeoutNow{};
     case 9:
       return any_snapshot_request(term);
-    default:
+    case 10:
       return any_snapshot_reply(term);
+    case 11:
+      return raft::ReadIndexRequest{raft::ReadBatch(*rc::gen::arbitrary<std::uint64_t>())};
+    default:
+      return any_read_index_reply();
   }
 }
 
@@ -158,6 +170,11 @@ struct SameBody {
   }
   bool operator()(const raft::SnapshotReply& a) const {
     return a.snapshot == as(a).snapshot && a.next == as(a).next;
+  }
+  bool operator()(const raft::ReadIndexRequest& a) const { return a.batch == as(a).batch; }
+  bool operator()(const raft::ReadIndexReply& a) const {
+    const raft::ReadIndexReply& b = as(a);
+    return a.granted == b.granted && a.batch == b.batch && a.index == b.index;
   }
 
   template <class Body>

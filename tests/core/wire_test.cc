@@ -109,7 +109,9 @@ std::vector<std::byte> small_frame(std::size_t kind) {
                                 HeartbeatReply{Round(7)},
                                 TimeoutNow{},
                                 SnapshotRequest{snapshot, 6, SharedBytes::copy_of(as_bytes("xyz"))},
-                                SnapshotReply{snapshot, 6}};
+                                SnapshotReply{snapshot, 6},
+                                ReadIndexRequest{ReadBatch(9)},
+                                ReadIndexReply{true, ReadBatch(9), Index(4)}};
   static_assert(std::size(bodies) == testing::kMessageKinds);
   Frame frame{ClusterId(11), Incarnation(12), NodeId(1), NodeId(2), Hello{5, Incarnation(13)}};
   if (kind < std::size(bodies)) {

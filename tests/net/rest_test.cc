@@ -299,6 +299,91 @@ TEST_CASE("each outcome has the documented reply") {
   }
 }
 
+TEST_CASE("a query asks for a read at a follower, or is refused") {
+  struct {
+    RequestKind kind;
+    const char* target;
+    std::optional<bool> at_follower;
+  } const rows[] = {
+      {RequestKind::kGet, "/request", false},
+      {RequestKind::kGet, "/request?", false},
+      {RequestKind::kPut, "/request", false},
+      {RequestKind::kGet, "/request?read=follower", true},
+      {RequestKind::kPut, "/request?read=follower", std::nullopt},
+      {RequestKind::kGet, "/request?read=leader", std::nullopt},
+      {RequestKind::kGet, "/request?read=follower&x", std::nullopt},
+  };
+  for (const auto& row : rows) {
+    CAPTURE(row.target);
+    const auto parsed = net::parse_read_at_follower(row.kind, row.target);
+    CHECK(parsed.ok() == row.at_follower.has_value());
+    if (parsed.ok()) CHECK(parsed.value() == *row.at_follower);
+  }
+}
+
+TEST_CASE("a body of move-leader names a node, nobody, or its fault") {
+  struct {
+    const char* body;
+    std::optional<std::uint32_t> to;
+    const char* error;  // "": none
+  } const rows[] = {
+      {"", std::nullopt, ""},
+      {"{}", std::nullopt, ""},
+      {R"({"why":["x"]})", std::nullopt, ""},
+      {R"( {"to": 3} )", 3, ""},
+      {"[]", std::nullopt, "the body is not a JSON object"},
+      {R"({"to":"3"})", std::nullopt, "\"to\" is not the number of a node at byte 6"},
+      {R"({"to":-3})", std::nullopt, "is not the number of a node"},
+      {R"({"to":3.0})", std::nullopt, "is not the number of a node"},
+      {R"({"to":99999999999})", std::nullopt, "is not the number of a node"},
+      {R"({"to":1,"to":1})", std::nullopt, "a second \"to\""},
+      {R"({"to":1} x)", std::nullopt, "not JSON: "},
+      {R"({"to":)", std::nullopt, "not JSON: "},
+  };
+  for (const auto& row : rows) {
+    CAPTURE(row.body);
+    const auto parsed = net::parse_move_leader(row.body);
+    const std::string error = parsed.ok() ? "" : parsed.error().message;
+    CHECK(parsed.ok() == std::string(row.error).empty());
+    CHECK(error.find(row.error) != std::string::npos);
+    if (parsed.ok())
+      CHECK(parsed.value() == (row.to ? std::optional(NodeId(*row.to)) : std::nullopt));
+  }
+}
+
+TEST_CASE("each outcome of move-leader has its reply") {
+  const auto parsed = net::parse_ip_list("ips", "http://h:1\nhttp://H2:2");
+  REQUIRE(parsed.ok());
+  struct {
+    Outcome outcome;
+    int status;
+    const char* body;
+    const char* header;
+  } const rows[] = {
+      {Outcome::kSuccess, 200, R"({"code":"success","leader":1,"leader_address":"http://H2:2"})",
+       ""},
+      {Outcome::kRedirect, 200, R"({"code":"fail","payload":{"message":"http://H2:2"}})",
+       "rejected"},
+      {Outcome::kRejected, 200, R"({"code":"fail"})", "rejected"},
+      {Outcome::kUnknown, 200, R"({"code":"fail"})", "unknown"},
+      {Outcome::kImpossible, 409, R"({"code":"fail","error":"why"})", "rejected"},
+      {Outcome::kOverloaded, 503, R"({"code":"fail","error":"overloaded"})", "rejected"},
+  };
+  for (const auto& row : rows) {
+    node::Answer answer;
+    answer.outcome = row.outcome;
+    if (row.outcome == Outcome::kSuccess || row.outcome == Outcome::kRedirect) {
+      answer.leader = NodeId(1);
+    }
+    if (row.outcome == Outcome::kImpossible) answer.value = SharedBytes::copy_of(as_bytes("why"));
+    const HttpReply reply = net::move_leader_reply(answer, parsed.value());
+    CAPTURE(row.body);
+    CHECK(reply.status == row.status);
+    CHECK(reply.body == row.body);
+    CHECK(header(reply, "Vesper-Outcome") == row.header);
+  }
+}
+
 TEST_SUITE_END();
 
 TEST_SUITE_BEGIN("ip_list");

@@ -178,6 +178,9 @@ void ClusterModel::read(Node& node) {
     grant(node, {request, node.raft->commit()});
   } else if (node.raft->read_index(request).ok()) {
     node.reads[request] = acknowledged;
+  } else if (node.raft->ask_read_index(node.now, request).ok()) {
+    node.reads[request] = acknowledged;
+    node.asked.insert(request);
   }
 }
 
@@ -228,6 +231,7 @@ void ClusterModel::crash(std::uint32_t id, std::size_t kept) {
   node.writes.clear();
   node.raft.reset();
   node.reads.clear();
+  node.asked.clear();
   node.proposals.clear();
   node.pieces.clear();
   node.incoming.reset();
@@ -358,7 +362,7 @@ void ClusterModel::grant(Node& node, const GrantedRead& read) {
   if (asked == node.reads.end()) return;
   require(read.index >= asked->second, "a read sees what was acknowledged before it came", id);
   node.reads.erase(asked);
-  ++reached_.reads;
+  ++(node.asked.erase(read.request) > 0 ? reached_.follower_reads : reached_.reads);
 }
 
 }  // namespace vesper::raft::testing

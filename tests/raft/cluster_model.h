@@ -11,6 +11,7 @@
 #include <iosfwd>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -58,7 +59,8 @@ struct Reached {
   std::uint64_t elections = 0;
   std::uint64_t commits = 0;
   std::uint64_t acknowledged = 0;
-  std::uint64_t reads = 0;
+  std::uint64_t reads = 0;  // granted by a leader to itself
+  std::uint64_t follower_reads = 0;
   std::uint64_t truncations = 0;
   std::uint64_t restarts = 0;
   std::uint64_t leader_crashes = 0;
@@ -127,6 +129,7 @@ class ClusterModel {
     Term led;  // the term it leads, as last seen; 0 when it does not
     Index led_last;
     std::map<RequestId, Index> reads;  // what was acknowledged when each read came
+    std::set<RequestId> asked;         // of them, those that its leader was asked about
     std::map<Index, Term> proposals;   // its clients' commands that wait
     SnapshotId newest;                 // snapshot that it knows to be durable
     std::deque<Piece> pieces;

@@ -50,6 +50,7 @@ void add(Reached& sum, const Reached& more) {
   sum.commits += more.commits;
   sum.acknowledged += more.acknowledged;
   sum.reads += more.reads;
+  sum.follower_reads += more.follower_reads;
   sum.truncations += more.truncations;
   sum.restarts += more.restarts;
   sum.leader_crashes += more.leader_crashes;
@@ -70,13 +71,14 @@ void add(Reached& sum, const Reached& more) {
 void show(const char* cluster, const Reached& r) {
   std::cout << cluster << ": elections " << r.elections << ", step-downs " << r.step_downs
             << ", commits " << r.commits << ", acknowledged " << r.acknowledged << ", reads "
-            << r.reads << ", truncations " << r.truncations << ", restarts " << r.restarts
-            << ", leader crashes " << r.leader_crashes << ", writes lost " << r.writes_lost
-            << ", recoveries " << r.recoveries << ", transfers begun " << r.transfers
-            << ", elections by transfer " << r.transfers_heard << ", won " << r.transfers_won
-            << ", compactions " << r.compactions << ", pieces " << r.pieces << ", resumed "
-            << r.resumed << ", restores " << r.restores << ", kept suffixes " << r.kept_suffixes
-            << ", joined at a restart " << r.joined_at_restart << "\n";
+            << r.reads << ", follower reads " << r.follower_reads << ", truncations "
+            << r.truncations << ", restarts " << r.restarts << ", leader crashes "
+            << r.leader_crashes << ", writes lost " << r.writes_lost << ", recoveries "
+            << r.recoveries << ", transfers begun " << r.transfers << ", elections by transfer "
+            << r.transfers_heard << ", won " << r.transfers_won << ", compactions " << r.compactions
+            << ", pieces " << r.pieces << ", resumed " << r.resumed << ", restores " << r.restores
+            << ", kept suffixes " << r.kept_suffixes << ", joined at a restart "
+            << r.joined_at_restart << "\n";
 }
 
 enum class End { kStops, kRecovers };
@@ -113,6 +115,7 @@ void keeps_every_invariant(std::uint32_t nodes, const std::string& sentence) {
   CHECK(reached.commits > 30'000);
   CHECK(reached.acknowledged > 5000);
   CHECK(reached.reads > 1000);
+  CHECK(reached.follower_reads > 500);
   CHECK(reached.truncations > 500);
   CHECK(reached.restarts > 5000);
   CHECK(reached.leader_crashes > 1000);

@@ -91,5 +91,41 @@ SENTENCE(
   CHECK(find<VoteReply>(sent, 2)->granted);
 }
 
+SENTENCE(
+    "6.4: The follower would issue a request to the leader that just asked for its current "
+    "readIndex") {
+  const Counted counted;
+  Bench node({.term = 3});
+  node.receive(1, 3, HeartbeatRequest{Index(0), Round(1)});
+  REQUIRE(node.raft().ask_read_index(node.now(), RequestId(5)).ok());
+  const auto sent = node.settle();
+  REQUIRE(find<ReadIndexRequest>(sent, 1) != nullptr);
+  node.receive(1, 3, ReadIndexReply{true, find<ReadIndexRequest>(sent, 1)->batch, Index(8)});
+  node.settle();
+  REQUIRE(node.reads().size() == 1);
+  CHECK(node.reads()[0].index == Index(8));
+}
+
+SENTENCE(
+    "6.4.1: Once the leader's heartbeats were acknowledged by a majority of the cluster, it would "
+    "extend its lease to start + election timeout / clock drift bound") {
+  const Counted counted;
+  RaftConfig config;
+  config.lease_reads = true;
+  config.lease_drift_ppm = 0;
+  Bench node({}, config);
+  node.elect();
+  node.receive(1, 1, accepted(1));
+  node.settle();
+  node.elapse(Duration::milliseconds(50));
+  const Instant start = node.now();
+  const auto sent = node.settle();
+  REQUIRE(find<HeartbeatRequest>(sent, 1) != nullptr);
+  CHECK_FALSE(node.raft().holds_lease(start));
+  node.receive(1, 1, HeartbeatReply{find<HeartbeatRequest>(sent, 1)->round});
+  CHECK(node.raft().holds_lease(start + Duration::milliseconds(499)));
+  CHECK_FALSE(node.raft().holds_lease(start + Duration::milliseconds(500)));
+}
+
 }  // namespace
 }  // namespace vesper::raft::testing

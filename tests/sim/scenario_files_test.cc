@@ -152,5 +152,27 @@ TEST_CASE("another seed runs another way, and holds its invariants too") {
   }
 }
 
+TEST_CASE("leases are safe up to the drift that they trust, and not far beyond it") {
+  const char* folder = std::getenv("VESPER_SCENARIOS");
+  REQUIRE(folder != nullptr);
+  const auto stale_reads = [&](std::int64_t drift_ppm) {
+    Scenario scenario = load(std::string(folder) + "/lease_reads.toml");
+    REQUIRE(scenario.cluster.lease_drift_ppm.value() == 50'000);
+    scenario.clock.drift_ppm = Drift{drift_ppm};
+    scenario.clocks.at(0).drift_ppm = Drift{-drift_ppm};
+    int found = 0;
+    for (std::uint64_t seed = 1; seed <= 6; ++seed) {
+      const RunResult result = run_scenario(scenario, {.seed = seed, .observers = {}});
+      CHECK((result.passed || result.violation == "linearizability"));
+      found += result.passed ? 0 : 1;
+    }
+    return found;
+  };
+
+  CHECK(stale_reads(0) == 0);
+  CHECK(stale_reads(50'000) == 0);
+  CHECK(stale_reads(200'000) > 0);
+}
+
 }  // namespace
 }  // namespace vesper::sim

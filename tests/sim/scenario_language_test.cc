@@ -189,6 +189,7 @@ TEST_CASE("conditions mean what they say, and what is not there compares false")
       {"n2.torn >= 0", false},
       {"redirects == 7 and unknown == 7 and overdue == 7", true},
       {"n0.sessions == 3 and retries == 7 and repeated == 7 and refused == 7", true},
+      {"transfers == 7 and follower_reads == 7", true},
       {"n2.commit > n2.commit at cut", true},
       {"n2.commit at cut == 15 and n2 exists", true},
       {"n0.commit == commit(n0) at cut", true},

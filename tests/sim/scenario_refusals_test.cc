@@ -226,6 +226,8 @@ TEST_CASE("what would do nothing is refused") {
        "f:5:6: [[step]]: to: expected one node that is not the leader"},
       {step("transfer", "to = 'followers'"),
        "f:5:6: [[step]]: to: expected one node that is not the leader"},
+      {step("put", "node = 'n0'\nkey = 'k'\nvalue = '1'\nat_follower = true"),
+       "f:8:15: [[step]]: at_follower: no key of the action put"},
       {step("transfer", "node = 'n0'"), "f:5:8: [[step]]: node: no key of the action transfer"},
       {step("transfer", "from = 'n0'\nto = 'n1'"),
        "f:5:8: [[step]]: from: no key of the action transfer"},
