@@ -329,12 +329,10 @@ HttpReply status_reply(const StatusFacts& facts, const std::vector<NodeAddress>&
   } else {
     reply.body += "null";
   }
-  fmt::format_to(
-      out,
-      R"(,"commit":{},"applied":{},"last":{},"durable":{},"base":{},"snapshot":{},"restored":{},"keys":{})",
-      view.commit.value(), view.applied.value(), view.last.value(), view.durable.value(),
-      view.base.value(), view.snapshot.value(), view.restored, view.keys);
-  fmt::format_to(out, R"(,"sessions":{})", view.sessions);
+  fmt::format_to(out, R"(,"commit":{},"applied":{},"last":{},"durable":{})", view.commit.value(),
+                 view.applied.value(), view.last.value(), view.durable.value());
+  fmt::format_to(out, R"(,"base":{},"snapshot":{},"restored":{},"keys":{},"sessions":{})",
+                 view.base.value(), view.snapshot.value(), view.restored, view.keys, view.sessions);
   fmt::format_to(out, R"(,"lease_reads":{},"follower_reads":{})", view.lease_reads,
                  view.follower_reads);
   fmt::format_to(out, R"(,"state_hash":"{:016x}","cluster":"{:016x}","incarnation":"{:016x}")",
