@@ -1,5 +1,7 @@
 #include "sim/check/safety.h"
 
+#include <fmt/format.h>
+
 namespace vesper::sim {
 
 SafetyChecker::SafetyChecker(std::size_t nodes)
@@ -21,6 +23,13 @@ void SafetyChecker::on_opened(Instant at, const node::Node& node) {
   terms_.on_recovered(view, life);
   logs_.on_recovered(view, node.log());
   applied_.on_recovered(view, life, node.log());
+}
+
+// What a crash may leave is never damage, so its maker was a node.
+void SafetyChecker::on_stopped(Instant at, NodeId node, const Error& reason) {
+  violations_.set_now(at);
+  if (reason.code != ErrorCode::kCorruption) return;
+  violations_.report("sound-disk", fmt::format("n{} stops: {}", node.value(), reason.message));
 }
 
 void SafetyChecker::on_ready(Instant at, const node::NodeView& view, const raft::Ready& ready) {

@@ -1,7 +1,8 @@
 // The safety invariants, after every event, over the whole run and all lives of all nodes. It
 // watches a world from outside and keeps its own account of every log, disk and promise; each check
-// costs the same however long the logs are. The invariants' names stand with the three parts:
-// terms.h, logs.h, applied.h.
+// costs the same however long the logs are. The invariants' names stand with the three parts
+// (terms.h, logs.h, applied.h), but for one:
+//   sound-disk   no node finds damage on its disk, for no fault here damages one
 #pragma once
 
 #include <cstdint>
@@ -26,6 +27,7 @@ class SafetyChecker final : public WorldObserver {
 
   void on_start(Instant at, NodeId node, std::uint64_t life) override;
   void on_opened(Instant at, const node::Node& node) override;
+  void on_stopped(Instant at, NodeId node, const Error& reason) override;
   void on_ready(Instant at, const node::NodeView& view, const raft::Ready& ready) override;
   void on_send(Instant at, const node::NodeView& view, const raft::Message& message) override;
   void on_log_submitted(Instant at, const node::NodeView& view, std::uint64_t ticket,
