@@ -173,8 +173,10 @@ void Snapshots::on_installed(const raft::SnapshotId& id, std::uint64_t log_bytes
 // --- Followers ---
 
 void Snapshots::discard(const raft::SnapshotId& id) {
+  // Made here too, or about to be: the same file under the same name.
+  if (making_ && making_->header.last.index == id.last.index) return;
   const auto is_it = [&](const File& file) { return file.id.last.index == id.last.index; };
-  if (std::any_of(files_.begin(), files_.end(), is_it)) return;  // made here too: the same file
+  if (std::any_of(files_.begin(), files_.end(), is_it)) return;
   submit({storage::RemoveFile{storage::snapshot_name(id.last.index)}});
 }
 

@@ -43,6 +43,7 @@ struct RenameFile {
   std::string from;
   std::string to;
 };
+// That it is not there is no error.
 struct RemoveFile {
   std::string name;
 };

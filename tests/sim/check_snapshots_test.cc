@@ -118,8 +118,8 @@ TEST_CASE("a restart finds its snapshot again, and the log that agrees with it o
   for (const auto& row : rows) {
     INFO(std::string(row.why));
     Logs logs;
-    logs.checker.on_recovered(view_of(0, 1, 2, 2), &whole);
-    logs.checker.on_recovered(view_of(0, 1, 2, row.snapshot), row.found);
+    logs.checker.on_recovered(view_of(0, 0, 2, 2), &whole);
+    logs.checker.on_recovered(view_of(0, 0, 2, row.snapshot), row.found);
     CHECK(invariant(logs.violations) == row.expected);
   }
 }
