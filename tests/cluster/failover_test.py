@@ -7,68 +7,21 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
 import time
 
 from harness import Cluster, check, check_equal, get, main, median, put, run, wait_for
+from load import Load
 
 # The default election timeouts, and then some: what the users were promised. One of several samples may meet a
 # split vote, or a machine that is slow for a moment.
 SERVES_AGAIN_SECONDS = 2.0
 SERVES_AGAIN_SECONDS_MAX = 5.0
-KEYS = 300
 
 
 def serves_again(took):
     print("     served again after", ", ".join(f"{seconds:.2f}" for seconds in took), "s")
     check(median(took) < SERVES_AGAIN_SECONDS, f"served again only after {took} s")
     check(max(took) < SERVES_AGAIN_SECONDS_MAX, f"served again only after {took} s")
-
-
-class Load:
-    """vesperctl bench beside the test, and the history that it leaves."""
-
-    def __init__(self, cluster, seconds, op="mixed", clients=8):
-        self.cluster = cluster
-        self.file = os.path.join(cluster.dir, "history")
-        at = cluster.addresses[cluster.follower_of(cluster.wait_leader())]
-        self.process = cluster.spawn(
-            [cluster.programs.vesperctl, "bench", at, "--clients", str(clients), "--seconds",
-             str(seconds), "--op", op, "--value-size", "100", "--keys", str(KEYS), "--json",
-             "--history", self.file],
-            stdout=subprocess.PIPE, text=True)
-
-    def finish(self):
-        out, _ = self.process.communicate(timeout=40)
-        check_equal(self.process.returncode, 0, f"bench's exit status: {out}")
-        self.result = json.loads(out)
-        with open(self.file) as file:
-            self.history = [json.loads(line) for line in file]
-        done = sum(operation["outcome"] == "ok" for operation in self.history)
-        check_equal(done, self.result["ok"], "operations done, by the history and by the bench's count")
-        check(done > 0, f"there was load: {self.result}")
-        return self.result
-
-    def read_every_key(self):
-        """Reads all keys now, as the next operations of one more client."""
-        keys = sorted({operation["key"] for operation in self.history if operation["op"] == "put"})
-        client = 1 + max(operation["client"] for operation in self.history)
-        for key in keys:
-            start = time.monotonic_ns()
-            reply = self.cluster.get_until_answered(key)
-            value = json.dumps(reply.json["payload"]["value"]) if reply.code == "success" else None
-            self.history.append({"client": client, "op": "get", "key": key, "value": value,
-                                 "start": start, "end": time.monotonic_ns(), "outcome": "ok"})
-        return len(keys)
-
-    def judge(self, expected="PASS"):
-        file = self.file + "-judged"
-        with open(file, "w") as out:
-            out.writelines(json.dumps(operation) + "\n" for operation in self.history)
-        done = run([self.cluster.programs.vesper_sim, "check", file], timeout=50)
-        last = done.stdout.splitlines()[-1] if done.stdout else done.stderr
-        check(last.startswith(expected), f"{expected} was expected: {done.stdout}{done.stderr}")
-        check_equal(done.returncode, 0 if expected == "PASS" else 1, "the check's exit status")
 
 
 def kill_9_of_the_leader_under_load(programs):

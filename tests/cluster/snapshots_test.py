@@ -5,8 +5,8 @@ import glob
 import os
 import time
 
-from failover_test import Load
 from harness import Cluster, ask, check, check_equal, get, main, put, wait_for
+from load import Load
 
 # Of 1 MiB segments, so that a log of some thousand entries has several.
 OPTIONS = ["--snapshot-entries", "2000", "--trailing-entries", "100", "--segment-size", "1"]
