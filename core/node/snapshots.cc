@@ -32,7 +32,6 @@ Status Snapshots::recover(ClusterId cluster, kv::StateMachine& machine) {
   cluster_ = cluster;
   auto files = disk_->list();
   if (!files.ok()) return files.error();
-  std::optional<Index> newest;
   std::vector<Index> found;
   for (const storage::FileInfo& file : files.value()) {
     if (const auto last = storage::snapshot_of(file.name)) found.push_back(*last);
