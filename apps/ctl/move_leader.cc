@@ -21,9 +21,10 @@ constexpr std::chrono::milliseconds kAnswerTimeout{3000};
 
 // The text of a member, without the quotes of a string; empty if it is not there.
 std::string member(const std::string& body, const char* name) {
-  rapidjson::Document json;
-  json.Parse<rapidjson::kParseNumbersAsStringsFlag>(body.data(), body.size());
-  if (json.HasParseError() || !json.IsObject()) return {};
+  rapidjson::Document parsed;
+  parsed.Parse<rapidjson::kParseNumbersAsStringsFlag>(body.data(), body.size());
+  if (parsed.HasParseError() || !parsed.IsObject()) return {};
+  const rapidjson::Value& json = parsed;
   const auto found = json.FindMember(name);
   if (found == json.MemberEnd() || !found->value.IsString()) return {};
   return {found->value.GetString(), found->value.GetStringLength()};
