@@ -309,7 +309,7 @@ TEST_CASE("a peer that does not read holds up neither its sender's caller nor an
     to_good.send(ByteView(frame).first(1024));
   }
   // As many bytes as this would take seconds if the deaf peer were waited for.
-  CHECK(Clock::now() - begin < milliseconds(900));
+  CHECK(Clock::now() - begin < milliseconds(2000));
   // A sender may lose frames, as a network does: then the core sends again, and so does this.
   while (handler.bytes.load() < kFrames * 1024 && Clock::now() - begin < seconds(10)) {
     std::this_thread::sleep_for(milliseconds(10));
