@@ -162,6 +162,14 @@ std::optional<std::string> string_value_of(const std::string& body) {
   return value ? std::optional(json_string(*value)) : std::nullopt;
 }
 
+std::string text_of(const std::string& body, const char* name) {
+  rapidjson::Document document;
+  parse(body, document);
+  const auto* value = document.HasParseError() ? nullptr : member(document, name);
+  if (value == nullptr || !value->IsString()) return {};
+  return {value->GetString(), value->GetStringLength()};
+}
+
 std::optional<std::string> client_of(const std::string& body) {
   auto client = payload_text(body, "client");
   const bool is_number =

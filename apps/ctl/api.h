@@ -70,5 +70,7 @@ bool is_utf8(std::string_view text);
 std::optional<std::string> string_value_of(const std::string& body);
 // payload.client of a registration's answer, in digits; nothing if there is none.
 std::optional<std::string> client_of(const std::string& body);
+// The string, or the digits of the number, that a reply's member holds; empty if there is none.
+std::string text_of(const std::string& body, const char* name);
 
 }  // namespace vesper::ctl

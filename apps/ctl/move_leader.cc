@@ -1,7 +1,6 @@
 #include "apps/ctl/move_leader.h"
 
 #include <fmt/core.h>
-#include <rapidjson/document.h>
 
 #include <algorithm>
 #include <thread>
@@ -19,17 +18,6 @@ constexpr std::chrono::milliseconds kPause{100};
 // More than any node takes to answer within its own limit.
 constexpr std::chrono::milliseconds kAnswerTimeout{3000};
 
-// The text of a member, without the quotes of a string; empty if it is not there.
-std::string member(const std::string& body, const char* name) {
-  rapidjson::Document parsed;
-  parsed.Parse<rapidjson::kParseNumbersAsStringsFlag>(body.data(), body.size());
-  if (parsed.HasParseError() || !parsed.IsObject()) return {};
-  const rapidjson::Value& json = parsed;
-  const auto found = json.FindMember(name);
-  if (found == json.MemberEnd() || !found->value.IsString()) return {};
-  return {found->value.GetString(), found->value.GetStringLength()};
-}
-
 int report(const Reply& reply, const std::string& asked, const MoveLeaderOptions& options) {
   if (reply.delivery == Delivery::kBroken) {
     fmt::print(stderr, "vesperctl: {} took the request and did not answer: see vesperctl status\n",
@@ -42,11 +30,11 @@ int report(const Reply& reply, const std::string& asked, const MoveLeaderOptions
     return kUnreachable;
   }
   if (reply.is_success) {
-    fmt::print("leader: n{} {}\n", member(reply.body, "leader"),
-               member(reply.body, "leader_address"));
+    fmt::print("leader: n{} {}\n", text_of(reply.body, "leader"),
+               text_of(reply.body, "leader_address"));
     return kSuccess;
   }
-  const std::string error = member(reply.body, "error");
+  const std::string error = text_of(reply.body, "error");
   if (!error.empty()) {
     fmt::print(stderr, "vesperctl: {}: {}\n", asked, error);
   } else if (reply.outcome == "unknown") {

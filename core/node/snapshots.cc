@@ -57,7 +57,6 @@ Status Snapshots::recover(ClusterId cluster, kv::StateMachine& machine) {
   }
   machine = loader.take_machine();
   files_.push_back({id, loader.header().log_bytes});
-  log_entries_ = id.last.index.value();
   log_bytes_ = loader.header().log_bytes;
   return {};
 }
@@ -71,7 +70,7 @@ const raft::SnapshotId& Snapshots::newest() const {
 
 bool Snapshots::is_due(std::uint64_t entries, std::uint64_t bytes) const {
   if (making_) return false;
-  if (!is_crossed(log_entries_, entries, options_.entries) &&
+  if (!is_crossed(entries - 1, entries, options_.entries) &&
       !is_crossed(log_bytes_, bytes, options_.bytes)) {
     return false;
   }
@@ -82,7 +81,6 @@ void Snapshots::on_applied(const raft::Entry& entry, kv::StateMachine& machine) 
   const std::uint64_t entries = entry.index().value();
   const std::uint64_t bytes = log_bytes_ + entry.record().size();
   const bool due = is_due(entries, bytes);
-  log_entries_ = entries;
   log_bytes_ = bytes;
   if (due) begin(entry.position(), machine);
 }
@@ -141,7 +139,6 @@ void Snapshots::finish() {
   const File file{{making.header.last, making.written, making.encoder.checksum()},
                   making.header.log_bytes};
   making_.reset();
-  ++taken_;
   add(file);
 }
 
@@ -165,7 +162,6 @@ void Snapshots::on_installed(const raft::SnapshotId& id, std::uint64_t log_bytes
     leftovers_.emplace_back(storage::kSnapshotTemporary);
   }
   add({id, log_bytes});
-  log_entries_ = id.last.index.value();
   log_bytes_ = log_bytes;
 }
 

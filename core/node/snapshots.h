@@ -66,9 +66,6 @@ class Snapshots {
   bool has_more(const raft::Raft& raft) const;
   // The log may be cut up to here.
   Index cut(const raft::Raft& raft) const;
-  // The bytes of all entries applied since the log began.
-  std::uint64_t log_bytes() const { return log_bytes_; }
-  std::uint64_t taken() const { return taken_; }
 
  private:
   struct File {
@@ -104,10 +101,8 @@ class Snapshots {
   std::optional<std::uint64_t> making_ticket_;  // its batch under way
   std::map<std::uint64_t, raft::ChunkWanted> reads_;
   std::uint64_t last_ticket_ = kSnapshotTickets;
-  std::uint64_t log_entries_ = 0;  // applied since the log began
-  std::uint64_t log_bytes_ = 0;
-  std::uint64_t taken_ = 0;     // snapshots made in this life
-  std::optional<Index> trail_;  // where the entries begin that stay before the newest
+  std::uint64_t log_bytes_ = 0;  // of all entries applied since the log began
+  std::optional<Index> trail_;   // where the entries begin that stay before the newest
 };
 
 }  // namespace vesper::node
