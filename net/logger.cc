@@ -34,6 +34,7 @@ LogLevel level_of(node::NodeEvent::Kind kind) {
     case node::NodeEvent::Kind::kRecovered:
     case node::NodeEvent::Kind::kRole:
     case node::NodeEvent::Kind::kTransfer:
+    case node::NodeEvent::Kind::kMembers:
     case node::NodeEvent::Kind::kSnapshot:
       return LogLevel::kInfo;
     case node::NodeEvent::Kind::kIgnored:
@@ -62,6 +63,8 @@ std::string event_text(const node::NodeEvent& event) {
       return role_text(event.view);
     case node::NodeEvent::Kind::kTransfer:
       return "leadership transfer " + event.detail;
+    case node::NodeEvent::Kind::kMembers:
+      return fmt::format("members of entry {}: {}", event.view.configuration.value(), event.detail);
     case node::NodeEvent::Kind::kSnapshot:
       return "has a snapshot " + event.detail;
     case node::NodeEvent::Kind::kIgnored:

@@ -60,6 +60,8 @@ class WorldObserver {
                           const raft::Entry& /*entry*/, const node::Applied& /*applied*/) {}
   virtual void on_restored(Instant /*at*/, const node::NodeView& /*view*/, LogPosition /*last*/,
                            std::uint64_t /*state_hash*/) {}
+  virtual void on_configuration(Instant /*at*/, const node::NodeView& /*view*/, Index /*index*/,
+                                const raft::Configuration& /*configuration*/) {}
   virtual void on_node_event(Instant /*at*/, const node::NodeEvent& /*event*/) {}
   // A request was handed to the node, and the node has answered it, whether or not its client still
   // waits. The id is the node's name for it.

@@ -32,6 +32,7 @@ class Member final : public node::Network,
   Member(WorldImpl& world, NodeId id);
 
   void send(NodeId to, ByteView frame) override;
+  void meet(const raft::Configuration&) override {}  // everybody can be reached by id
   void answer(RequestId request, const node::Answer& answer) override;
   void on_ready(const node::NodeView& view, const raft::Ready& ready) override;
   void on_send(const node::NodeView& view, const raft::Message& message) override;
@@ -39,6 +40,8 @@ class Member final : public node::Network,
   void on_restored(const node::NodeView& view, LogPosition last, std::uint64_t state_hash) override;
   void on_applied(const node::NodeView& view, const raft::Entry& entry,
                   const node::Applied& applied) override;
+  void on_configuration(const node::NodeView& view, Index index,
+                        const raft::Configuration& configuration) override;
   void on_event(const node::NodeEvent& event) override;
   void finish_in(storage::DiskLane lane, Duration after) override;
 

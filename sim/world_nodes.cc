@@ -75,6 +75,11 @@ void Member::on_applied(const node::NodeView& seen, const raft::Entry& entry,
   world_.count_verdict(entry.index(), applied.verdict);
   world_.tell([&](WorldObserver& to) { to.on_applied(world_.now, seen, entry, applied); });
 }
+void Member::on_configuration(const node::NodeView& seen, Index index,
+                              const raft::Configuration& configuration) {
+  world_.tell(
+      [&](WorldObserver& to) { to.on_configuration(world_.now, seen, index, configuration); });
+}
 void Member::on_event(const node::NodeEvent& event) {
   world_.tell([&](WorldObserver& to) { to.on_node_event(world_.now, event); });
 }

@@ -73,7 +73,16 @@ inline constexpr std::size_t kSessionsEncodedBytes = 12 + kSessions * (20 + kSes
 // within it can still end all elections: peers are trusted.
 inline constexpr std::uint64_t kTerm = std::uint64_t{1} << 62;
 
-// Nodes in one ip list.
+// Members of one cluster at a time, and nodes in one ip list.
 inline constexpr std::size_t kNodes = 64;
+// A node's id, which is never given to another one: below this.
+inline constexpr std::uint32_t kNodeIds = 1'000'000;
+// The address of a member.
+inline constexpr std::size_t kAddressBytes = 512;
+// A configuration. A longer claim is invalid.
+inline constexpr std::size_t kConfigurationBytes = 8 + kNodes * (15 + kAddressBytes);
+// A learner becomes a voter only if it lacks no more entries than this: else a majority that needs
+// it would wait for it.
+inline constexpr std::uint64_t kPromotedLag = 1024;
 
 }  // namespace vesper::limits

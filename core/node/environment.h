@@ -5,14 +5,18 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "core/base/bytes.h"
 #include "core/base/random.h"
 #include "core/base/time.h"
 #include "core/base/types.h"
 #include "core/kv/sessions.h"
+#include "core/raft/configuration.h"
 #include "core/raft/ready.h"
 #include "core/storage/disk.h"
 
@@ -31,13 +35,19 @@ class Network {
   // Sends one frame (core/node/wire.h). The bytes are the caller's: copy what must outlive the
   // call. May lose, repeat, delay or reorder; never blocks.
   virtual void send(NodeId to, ByteView frame) = 0;
+  // These are the members now, and where they are reached; whoever was one before may still be
+  // sent to. Told at the start and whenever a configuration comes into force.
+  virtual void meet(const raft::Configuration& members) = 0;
 };
 
 enum class RequestKind : std::uint8_t {
   kGet,
   kPut,
-  kTransfer,  // an operator's: the leader is to hand over
-  kRegister,  // a client session (core/kv/sessions.h)
+  kTransfer,       // an operator's: the leader is to hand over
+  kRegister,       // a client session (core/kv/sessions.h)
+  kAddMember,      // an operator's: a learner at `address`
+  kChangeMembers,  // an operator's: `change`
+  kListMembers,    // what this node knows of the members; any node answers
 };
 
 struct Request {
@@ -46,30 +56,45 @@ struct Request {
   std::string_view value;                  // kPut: its JSON text
   std::optional<kv::IdempotencyKey> once;  // kPut: a try of this request of this session
   std::optional<NodeId> target;            // kTransfer: to whom; none: the node chooses
+  std::string_view address;                // kAddMember: where the others will reach it
+  raft::Configuration::Change change;      // kChangeMembers
   // kGet: to be answered by this node though it follows another, as linearizably as by that one.
   bool at_follower = false;
 };
 
 // "Never takes effect" is said of this try: of a session's put, another try may have.
 enum class Outcome : std::uint8_t {
-  kSuccess,     // put: durable on a majority and applied, by this try or, of a session, by one
-                // before; get: `value` is the key's value; register: `session` is the new one's id;
-                // transfer: `leader` leads now
-  kAbsent,      // get: the key is not there
-  kRedirect,    // not the leader; `leader` may know. Never takes effect
-  kRejected,    // no leader, or leadership unconfirmed in time. Never takes effect
-  kUnknown,     // put, transfer: not known to be committed, or done, in time; it may yet be
+  kSuccess,   // put: durable on a majority and applied, by this try or, of a session, by one
+              // before; get: `value` is the key's value; register: `session` is the new one's id;
+              // transfer: `leader` leads now; a change of the members: it is over, by this
+              // request; of an addition `member` is the id
+  kAbsent,    // get: the key is not there
+  kRedirect,  // not the leader; `leader` may know. Never takes effect
+  kRejected,  // no leader, or leadership unconfirmed in time. Never takes effect
+  kUnknown,  // put, transfer, change of the members: not known to be committed, or done, in time; it may yet be
   kOverloaded,  // a bound is reached. Never takes effect
   kRefused,     // put of a session, committed: not applied, for the reason that `verdict` tells
-  kImpossible,  // transfer: it cannot be done as asked; `value` says why. Never takes effect
+  kImpossible,  // transfer, change of the members: it cannot be done as asked; `value` says why. Never takes effect
+};
+
+// The members as one node sees them.
+struct MembersView {
+  raft::Configuration configuration;
+  Index index;  // the entry that it stands in
+  bool is_committed = false;
+  Index last;  // the node's last entry
+  // By the configuration's order, and only if the node leads: what each is known to hold.
+  std::vector<Index> matches;
 };
 
 struct Answer {
   Outcome outcome = Outcome::kRejected;
-  std::optional<NodeId> leader;              // kRedirect; kSuccess of a transfer
-  SharedBytes value;                         // kSuccess of a get; kImpossible: why, as text
-  SessionId session;                         // kSuccess of a registration
-  kv::Verdict verdict = kv::Verdict::kNone;  // kRefused
+  std::optional<NodeId> leader;                // kRedirect; kSuccess of a transfer
+  SharedBytes value;                           // kSuccess of a get; kImpossible: why, as text
+  SessionId session;                           // kSuccess of a registration
+  kv::Verdict verdict = kv::Verdict::kNone;    // kRefused
+  std::optional<NodeId> member;                // kSuccess of an addition
+  std::shared_ptr<const MembersView> members;  // kSuccess of a list
 };
 
 class Clients {
@@ -102,6 +127,11 @@ struct NodeView {
   Index last;      // last entry in the log
   Index snapshot;  // the last entry that the newest durable snapshot stands for
   Index durable;   // last entry known to be on this node's disk
+  // The configuration in force here: the entry that it stands in, and what it says.
+  Index configuration;
+  bool is_joint = false;
+  bool is_voter = false;  // this node
+  std::uint32_t members = 0;
   ClusterId cluster;
   Incarnation incarnation;
   std::uint64_t state_hash = 0;
@@ -122,6 +152,7 @@ struct NodeEvent {
     kRecovered,  // detail: entries, torn tails that were cut
     kRole,       // role, term, leader changed: see view
     kTransfer,   // detail: to whom, or that it did not come about
+    kMembers,    // detail: the members of the configuration that came into force
     kSnapshot,   // detail: a snapshot was made, or came in; where it ends
     kIgnored,    // detail: a frame that does not belong here, and why (rate-limited by the node)
     kStopped,    // detail: the error
@@ -154,6 +185,10 @@ class Observer {
                           const Applied& applied) = 0;
   // A leader's snapshot took the place of the log up to `last`, and of store and sessions.
   virtual void on_restored(const NodeView& view, LogPosition last, std::uint64_t state_hash) = 0;
+  // The configuration that stands in the entry at `index` came into force on this node: it was
+  // appended, or what stood after it was truncated; or this life began with it.
+  virtual void on_configuration(const NodeView& view, Index index,
+                                const raft::Configuration& configuration) = 0;
   virtual void on_event(const NodeEvent& event) = 0;
 };
 

@@ -11,15 +11,6 @@ namespace vesper::node {
 
 namespace {
 
-raft::RaftConfig raft_config(const NodeConfig& config, Random random) {
-  raft::RaftConfig raft = config.raft;
-  raft.id = config.id;
-  raft.random = random;
-  raft.voters.clear();
-  for (std::uint32_t i = 0; i < config.cluster_size; ++i) raft.voters.push_back(NodeId(i));
-  return raft;
-}
-
 Role role_of(const raft::RoleState& role) {
   if (std::holds_alternative<raft::Leader>(role)) return Role::kLeader;
   const auto* candidate = std::get_if<raft::Candidate>(&role);
@@ -82,22 +73,28 @@ const SharedBytes* Node::peek(std::string_view key) const {
 const raft::Log* Node::log() const {
   return impl_->log();
 }
+const raft::Configurations* Node::configurations() const {
+  return impl_->configurations();
+}
 
 // --- Start ---
 
 NodeImpl::NodeImpl(NodeConfig config, Environment environment)
     : config_(std::move(config)),
       environment_(environment),
-      other_clusters_(config_.cluster_size),
       machine_(config_.sessions),
       snapshots_(environment_.disk, config_.snapshots, config_.sessions),
       intake_(environment_.disk, config_.sessions) {
-  VESPER_CHECK(config_.cluster_size > 0 && config_.cluster_size <= limits::kNodes);
-  VESPER_CHECK(config_.id.value() < config_.cluster_size);
+  VESPER_CHECK(config_.cluster_size <= limits::kNodes);
+  VESPER_CHECK(is_joining() || config_.id.value() < config_.cluster_size);
 }
 
 Status NodeImpl::start_raft() {
-  VESPER_TRY(snapshots_.recover(identity_.cluster, machine_));
+  raft::RaftConfig config = config_.raft;
+  config.id = config_.id;
+  config.random = environment_.random;
+  config.configuration = raft::Configuration::of_founders(identity_.founders);
+  VESPER_TRY(snapshots_.recover(identity_.cluster, machine_, config.configuration));
   const raft::SnapshotId snapshot = snapshots_.newest();
   applied_ = snapshot.last.index;
   reported_snapshot_ = applied_;
@@ -111,11 +108,12 @@ Status NodeImpl::start_raft() {
 
   torn_tails_ = log.torn_tails;
   wal_.emplace(std::move(log.wal));
-  raft_.emplace(raft_config(config_, environment_.random), log.hard_state,
-                raft::Log(log.base, std::move(log.entries)), environment_.clock.now(), snapshot);
+  raft_.emplace(std::move(config), log.hard_state, raft::Log(log.base, std::move(log.entries)),
+                environment_.clock.now(), snapshot);
   phase_ = Phase::kRunning;
   reported_ = {Role::kFollower, raft_->term(), std::nullopt};
   emit(NodeEvent::Kind::kRecovered, std::move(found));
+  follow_configuration();
   return {};
 }
 
@@ -126,24 +124,21 @@ void NodeImpl::on_message(const SharedBytes& bytes) {
   auto decoded = decode_frame(bytes);
   if (!decoded.ok()) return ignore(decoded.error().message);
   const Frame& frame = decoded.value();
-  if (frame.to != config_.id || frame.from == config_.id ||
-      frame.from.value() >= config_.cluster_size) {
+  if (frame.to != config_.id || frame.from == config_.id) {
     return ignore("a frame from n" + std::to_string(frame.from.value()) + " to n" +
                   std::to_string(frame.to.value()));
   }
   if (const auto* hello = std::get_if<Hello>(&frame.body)) return on_hello(frame, *hello);
   if (const auto* form = std::get_if<Form>(&frame.body)) return on_form(frame, *form);
+  if (const auto* refusal = std::get_if<Refusal>(&frame.body)) return on_refusal(frame, *refusal);
   on_raft_message(frame);
 }
 
 void NodeImpl::on_raft_message(const Frame& frame) {
   if (!raft_) return;  // still forming: the sender will try again
   if (frame.cluster != identity_.cluster) return on_other_cluster(frame);
-  const Incarnation founder = identity_.founders[frame.from.value()];
-  if (founder != Incarnation() && founder != frame.incarnation) {
-    return ignore("a message of another incarnation of n" + std::to_string(frame.from.value()));
-  }
-  other_clusters_[frame.from.value()] = ClusterId();
+  if (is_foreign(frame)) return;
+  other_clusters_.erase(frame.from);
   raft_->step(environment_.clock.now(), std::get<raft::Message>(frame.body));
 }
 
@@ -153,6 +148,7 @@ void NodeImpl::on_request(RequestId id, const Request& request) {
   VESPER_CHECK(request.key.size() <= limits::kKeyBytes);
   VESPER_CHECK(request.value.size() <= limits::kValueBytes);
   if (!raft_ || stopped()) return waiters_.answer(id, {.outcome = Outcome::kRejected});
+  if (request.kind == RequestKind::kListMembers) return list_members(id);
   const bool asks_leader = request.at_follower && request.kind == RequestKind::kGet;
   if (!raft_->is_leader() && !(asks_leader && raft_->leader())) {
     const std::optional<NodeId> leader = raft_->leader();
@@ -170,6 +166,11 @@ void NodeImpl::on_request(RequestId id, const Request& request) {
       return get(id, request);
     case RequestKind::kTransfer:
       return transfer(id, request);
+    case RequestKind::kAddMember:
+    case RequestKind::kChangeMembers:
+      return change_members(id, request);
+    case RequestKind::kListMembers:
+      break;  // answered above
   }
   VESPER_UNREACHABLE();
 }
@@ -259,11 +260,16 @@ void NodeImpl::run_raft_turn(Instant now) {
   // heartbeats and messages (next_deadline says that more is due), or its leader would fall silent.
   if (raft_->collect(ready_)) carry_out();
   restore();
+  follow_configuration();
+  follow_change();
   flush_log();
   waiters_.serve_reads(applied_, machine_.store());
   waiters_.expire(now);
   for (const NodeId peer : std::exchange(tell_formed_, {})) tell_formed(peer);
+  send_refusals();
+  say_hello_as_learner(now);
   report_changes();
+  stop_if_removed();
 }
 
 // Carries out one Ready by its contract (core/raft/ready.h).
@@ -327,6 +333,7 @@ void NodeImpl::apply(const raft::Entry& entry) {
   kv::Verdict verdict = kv::Verdict::kNone;
   switch (entry.kind()) {
     case raft::EntryKind::kNoop:
+    case raft::EntryKind::kConfiguration:  // Raft's own
       break;
     case raft::EntryKind::kCommand:
       // Bytes that are no command change nothing, on every node alike. Only a peer that is not one
@@ -340,7 +347,7 @@ void NodeImpl::apply(const raft::Entry& entry) {
       break;
   }
   applied_ = entry.index();
-  snapshots_.on_applied(entry, machine_);
+  snapshots_.on_applied(entry, *raft_, machine_);
   environment_.observer.on_applied(view(), entry, {verdict, machine_.state_hash()});
   waiters_.on_applied(entry.position(), verdict);
 }
@@ -370,7 +377,7 @@ void NodeImpl::take_chunk(const raft::ChunkReceived& chunk) {
 void NodeImpl::restore() {
   auto whole = intake_.take_whole();
   if (!whole) return;
-  if (!raft_->restore(environment_.clock.now(), whole->id)) {
+  if (!raft_->restore(environment_.clock.now(), whole->id, whole->configuration)) {
     snapshots_.discard(whole->id);
     intake_.retire(std::move(whole->machine));
     return;
@@ -425,6 +432,10 @@ NodeView NodeImpl::view() const {
   view.last = raft_->log().last_index();
   view.snapshot = snapshots_.newest().last.index;
   view.durable = raft_->durable();
+  view.configuration = raft_->configurations().latest_index();
+  view.is_joint = members_.is_joint;
+  view.is_voter = members_.is_voter;
+  view.members = members_.count;
   view.state_hash = machine_.state_hash();
   view.keys = machine_.store().size();
   view.sessions = machine_.sessions().size();

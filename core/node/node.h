@@ -7,12 +7,15 @@
 #pragma once
 
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "core/base/result.h"
 #include "core/kv/sessions.h"
 #include "core/node/environment.h"
 #include "core/node/snapshot_options.h"
 #include "core/raft/config.h"
+#include "core/raft/configuration.h"
 #include "core/raft/log.h"
 #include "core/storage/wal.h"
 
@@ -20,8 +23,14 @@ namespace vesper::node {
 
 struct NodeConfig {
   NodeId id;
-  std::size_t cluster_size = 0;  // the lines of the ip list; ids are 0..cluster_size-1
-  // Its id, voters and random are set by the Node.
+  // The lines of the ip list; ids are 0..cluster_size-1. 0: the node has joined, or is to join, a
+  // cluster that was formed of others.
+  std::size_t cluster_size = 0;
+  // Of the ip list, by node id: what a configuration says of founders.
+  std::vector<std::string> addresses;
+  // Where cluster_size is 0 and the directory is empty: the members that are asked to take it in.
+  std::vector<NodeId> join_by;
+  // Its id, configuration and random are set by the Node.
   raft::RaftConfig raft;
   storage::WalOptions wal;
   SnapshotOptions snapshots;
@@ -73,6 +82,8 @@ class Node {
   // The log in memory, for tests and checkers between turns; nullptr while the cluster is not
   // formed.
   const raft::Log* log() const;
+  // The configurations that this node knows; nullptr likewise.
+  const raft::Configurations* configurations() const;
 
  private:
   std::unique_ptr<NodeImpl> impl_;

@@ -34,19 +34,14 @@ Status NodeImpl::open() {
   } else {
     identity_ = *stored.value();
     identity_is_stored_ = true;
-    if (identity_.node != config_.id) {
-      return Error{ErrorCode::kMismatch, "the data directory belongs to " + name(identity_.node) +
-                                             ", this node is " + name(config_.id)};
-    }
+    VESPER_TRY(check_identity());
   }
-  if (identity_.formed()) {
-    if (identity_.founders.size() != config_.cluster_size) {
-      return Error{ErrorCode::kMismatch, "the data directory belongs to a cluster of " +
-                                             std::to_string(identity_.founders.size()) +
-                                             " nodes, the list names " +
-                                             std::to_string(config_.cluster_size)};
-    }
-    return start_raft();
+  if (identity_.formed()) return start_raft();
+  if (is_joining()) {
+    if (!config_.join_by.empty()) return {};
+    return Error{ErrorCode::kMismatch,
+                 "the data directory is empty, and no member is named that "
+                 "could take this node in"};
   }
   formation_.emplace(
       Formation::Options{.id = config_.id,
@@ -54,6 +49,20 @@ Status NodeImpl::open() {
                          .incarnation = identity_.incarnation,
                          .fresh_for = config_.hello_interval * kHelloFreshIntervals});
   return {};
+}
+
+Status NodeImpl::check_identity() const {
+  if (identity_.node != config_.id) {
+    return Error{ErrorCode::kMismatch, "the data directory belongs to " + name(identity_.node) +
+                                           ", this node is " + name(config_.id)};
+  }
+  // Whoever joined later knows the founders by what it was told.
+  const bool is_founder = identity_.node.value() < identity_.founders.size();
+  if (!is_founder || is_joining() || identity_.founders.size() == config_.cluster_size) return {};
+  return Error{ErrorCode::kMismatch, "the data directory belongs to a cluster of " +
+                                         std::to_string(identity_.founders.size()) +
+                                         " nodes, the list names " +
+                                         std::to_string(config_.cluster_size)};
 }
 
 // Never 0: that stands for "none".
@@ -69,7 +78,7 @@ void NodeImpl::run_forming_turn(Instant now) {
   if (!identity_in_flight_) {
     // The bare identity comes first, so that a crash never leaves a log without one; and whoever
     // has just been told of a cluster does not found another.
-    if (identity_is_stored_ && !identity_to_write_) decide_to_form(now);
+    if (identity_is_stored_ && !identity_to_write_ && !is_joining()) decide_to_form(now);
     if (identity_to_write_) submit_identity();
   }
   if (now < next_hello_) return;
@@ -94,6 +103,7 @@ void NodeImpl::begin_running(Instant now) {
   if (const Status started = start_raft(); !started.ok()) return stop(started.error());
   formation_.reset();
   emit(NodeEvent::Kind::kFormed, formed_how_);
+  // Who founded it with this node may not have heard yet.
   for (std::uint32_t i = 0; i < config_.cluster_size; ++i) {
     if (NodeId(i) != config_.id) tell_formed_.push_back(NodeId(i));
   }
@@ -102,24 +112,32 @@ void NodeImpl::begin_running(Instant now) {
 
 void NodeImpl::say_hello(Instant now) {
   for (std::uint32_t i = 0; i < config_.cluster_size; ++i) {
-    if (NodeId(i) == config_.id) continue;
-    scratch_.clear();
-    encode_frame({.cluster = {},
-                  .incarnation = identity_.incarnation,
-                  .from = config_.id,
-                  .to = NodeId(i),
-                  .body = Hello{.cluster_size = static_cast<std::uint32_t>(config_.cluster_size),
-                                .heard = formation_->heard_of(NodeId(i))}},
-                 scratch_);
-    environment_.network.send(NodeId(i), scratch_);
+    if (NodeId(i) != config_.id) send_hello(NodeId(i));
   }
+  for (const NodeId member : config_.join_by) send_hello(member);
 
-  const std::vector<NodeId> missing = formation_->waiting_for(now);
+  const std::vector<NodeId> missing = formation_ ? formation_->waiting_for(now) : config_.join_by;
   if (missing == reported_missing_) return;
   reported_missing_ = missing;
   std::string names;
   for (const NodeId node : missing) names += (names.empty() ? "" : ", ") + name(node);
-  emit(NodeEvent::Kind::kWaiting, names.empty() ? "for n0 to form the cluster" : "for " + names);
+  if (is_joining()) {
+    emit(NodeEvent::Kind::kWaiting, "to be taken in by " + names);
+  } else {
+    emit(NodeEvent::Kind::kWaiting, names.empty() ? "for n0 to form the cluster" : "for " + names);
+  }
+}
+
+void NodeImpl::send_hello(NodeId to) {
+  scratch_.clear();
+  encode_frame({.cluster = identity_.cluster,
+                .incarnation = identity_.incarnation,
+                .from = config_.id,
+                .to = to,
+                .body = Hello{.cluster_size = static_cast<std::uint32_t>(config_.cluster_size),
+                              .heard = formation_ ? formation_->heard_of(to) : Incarnation()}},
+               scratch_);
+  environment_.network.send(to, scratch_);
 }
 
 void NodeImpl::form(ClusterId cluster, std::vector<Incarnation> founders, std::string how) {
@@ -152,15 +170,14 @@ void NodeImpl::on_identity_written(const Status& status) {
 }
 
 void NodeImpl::on_hello(const Frame& frame, const Hello& hello) {
-  if (hello.cluster_size != config_.cluster_size) {
+  const std::size_t founders =
+      identity_.formed() ? identity_.founders.size() : config_.cluster_size;
+  if (hello.cluster_size != 0 && hello.cluster_size != founders) {
     return ignore(name(frame.from) + " counts " + std::to_string(hello.cluster_size) +
-                  " nodes in its list, this node " + std::to_string(config_.cluster_size));
+                  " nodes in its list, this node " + std::to_string(founders));
   }
-  if (identity_.formed()) {
-    tell_formed_.push_back(frame.from);
-    return;
-  }
-  if (!formation_) return;
+  if (raft_) return on_newcomer(frame);
+  if (!formation_ || hello.cluster_size == 0 || frame.from.value() >= founders) return;
   formation_->on_hello(
       environment_.clock.now(),
       {.node = frame.from, .incarnation = frame.incarnation, .heard = hello.heard});
@@ -173,11 +190,14 @@ void NodeImpl::on_form(const Frame& frame, const Form& form_message) {
     return;
   }
   if (identity_in_flight_ || identity_to_write_) return;
-  if (form_message.founders.size() != config_.cluster_size) {
+  if (!is_joining() && form_message.founders.size() != config_.cluster_size) {
     return ignore(name(frame.from) + " is of a cluster of " +
                   std::to_string(form_message.founders.size()) + " nodes");
   }
-  const Incarnation founder = form_message.founders[config_.id.value()];
+  // Whoever joins is told only once a committed configuration names this very directory.
+  const bool is_founder = config_.id.value() < form_message.founders.size();
+  const Incarnation founder =
+      is_founder ? form_message.founders[config_.id.value()] : identity_.incarnation;
   if (founder != Incarnation() && founder != identity_.incarnation) {
     return stop(
         {ErrorCode::kMismatch,
@@ -185,7 +205,8 @@ void NodeImpl::on_form(const Frame& frame, const Form& form_message) {
              " says that the cluster is formed, with another data directory of " +
              name(config_.id) +
              ": an empty node may have forgotten a vote, so it does not take part. Start it "
-             "with its old data directory"});
+             "with its old data directory; if that is lost for good, replace the member "
+             "(vesperctl member replace)"});
   }
   form(frame.cluster, form_message.founders, "told by " + name(frame.from));
 }
@@ -194,12 +215,14 @@ void NodeImpl::on_form(const Frame& frame, const Form& form_message) {
 // only when most of the others say that it is the stray.
 void NodeImpl::on_other_cluster(const Frame& frame) {
   if (frame.cluster == ClusterId()) return;
-  other_clusters_[frame.from.value()] = frame.cluster;
+  if (!raft_ || raft_->configuration().find(frame.from) == nullptr) {
+    return ignore(name(frame.from) + " is of another cluster");
+  }
+  other_clusters_[frame.from] = frame.cluster;
   if (std::holds_alternative<raft::Message>(frame.body)) tell_formed_.push_back(frame.from);
-  const auto others = static_cast<std::size_t>(
-      std::count_if(other_clusters_.begin(), other_clusters_.end(),
-                    [](ClusterId cluster) { return cluster != ClusterId(); }));
-  if (2 * others > config_.cluster_size - 1 && std::holds_alternative<Form>(frame.body)) {
+  const std::size_t others = other_clusters_.size();
+  const std::size_t all = raft_->configuration().members().size();
+  if (2 * others > all - 1 && std::holds_alternative<Form>(frame.body)) {
     return stop(
         {ErrorCode::kMismatch,
          "the data directory belongs to another cluster than that of most nodes in the list"});

@@ -1,8 +1,10 @@
 // Node's inside, for the .cc files of core/node only: node.cc has the turn of a running node,
-// node_forming.cc what comes before Raft starts, node_transfer.cc how a leader hands over.
+// node_forming.cc what comes before Raft starts, node_transfer.cc how a leader hands over,
+// node_members.cc who takes part.
 #pragma once
 
 #include <deque>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -33,6 +35,9 @@ class NodeImpl {
   const Error& stop_reason() const { return stop_reason_; }
   const SharedBytes* peek(std::string_view key) const { return machine_.store().get(key); }
   const raft::Log* log() const { return raft_ ? &raft_->log() : nullptr; }
+  const raft::Configurations* configurations() const {
+    return raft_ ? &raft_->configurations() : nullptr;
+  }
 
  private:
   // node.cc: a running node
@@ -60,9 +65,26 @@ class NodeImpl {
   void transfer(RequestId id, const Request& request);
   void follow_transfer();
 
+  // node_members.cc: who takes part
+  void list_members(RequestId id);
+  void change_members(RequestId id, const Request& request);
+  void follow_change();
+  void follow_configuration();
+  const raft::Configuration& committed_members() const;
+  bool is_foreign(const Frame& frame);
+  void on_newcomer(const Frame& frame);
+  void on_refusal(const Frame& frame, const Refusal& refusal);
+  void refuse(NodeId to, Refusal::Reason reason);
+  void send_refusals();
+  void say_hello_as_learner(Instant now);
+  void stop_if_removed();
+
   // node_forming.cc: before Raft starts, and telling others that it has
+  Status check_identity() const;
+  bool is_joining() const { return config_.cluster_size == 0; }
   void run_forming_turn(Instant now);
   void say_hello(Instant now);
+  void send_hello(NodeId to);
   void decide_to_form(Instant now);
   void form(ClusterId cluster, std::vector<Incarnation> founders, std::string how);
   void submit_identity();
@@ -104,8 +126,8 @@ class NodeImpl {
   std::uint64_t identity_draws_ = 0;
   Instant next_hello_;
   std::vector<NodeId> reported_missing_;
-  std::vector<ClusterId> other_clusters_;  // by node id: the other cluster that it says it is of
-  std::vector<NodeId> tell_formed_;        // to be answered with Form in this turn
+  std::map<NodeId, ClusterId> other_clusters_;  // the other cluster that each says it is of
+  std::vector<NodeId> tell_formed_;             // to be answered with Form in this turn
   std::optional<Instant> last_ignored_;
   std::uint64_t ignored_ = 0;
 
@@ -128,6 +150,21 @@ class NodeImpl {
   bool has_observed_ticket_ = false;
   Waiters waiters_;
   Reported reported_;
+  // The configuration in force, as it was last told.
+  struct Members {
+    std::optional<LogPosition> position;
+    bool is_joint = false;
+    bool is_voter = false;
+    std::uint32_t count = 0;
+  };
+  Members members_;
+  // A change of the members that a request waits for.
+  struct Change {
+    LogPosition begins;
+    std::optional<NodeId> added;
+  };
+  Change change_;
+  std::vector<std::pair<NodeId, Refusal::Reason>> refusals_;  // to be sent in this turn
   Index reported_snapshot_;
   std::vector<std::byte> scratch_;
 };

@@ -38,6 +38,7 @@ class SnapshotIntake {
   struct Whole {
     raft::SnapshotId id;
     std::uint64_t log_bytes = 0;
+    raft::Configuration configuration;
     kv::StateMachine machine;
   };
   std::optional<Whole> take_whole();

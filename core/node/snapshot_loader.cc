@@ -1,6 +1,7 @@
 #include "core/node/snapshot_loader.h"
 
 #include <string>
+#include <utility>
 
 namespace vesper::node {
 
@@ -18,6 +19,8 @@ Status SnapshotLoader::feed(ByteView blocks) {
   if (header().cluster != cluster_) {
     return Error{ErrorCode::kMismatch, "at offset 0: the snapshot of another cluster"};
   }
+  if (!configuration_) VESPER_TRY(load_configuration());
+  if (!configuration_) return {};
   if (!has_sessions_) VESPER_TRY(load_sessions());
   if (!has_sessions_) return {};
   const auto loaded = machine_.load_pairs(decoder_.content());
@@ -26,7 +29,20 @@ Status SnapshotLoader::feed(ByteView blocks) {
   return {};
 }
 
-// They come first and are small; once all their bytes are there.
+// It comes first and is small; once all its bytes are there.
+Status SnapshotLoader::load_configuration() {
+  const std::uint64_t bytes = header().configuration_bytes;
+  if (bytes > limits::kConfigurationBytes) return corrupt(0, "more members than may be");
+  if (decoder_.content().size() < bytes) return {};
+  const auto size = static_cast<std::size_t>(bytes);
+  auto decoded = raft::Configuration::decode(decoder_.content().first(size));
+  if (!decoded.ok()) return corrupt(0, decoded.error().message);
+  configuration_ = std::move(decoded.value());
+  decoder_.take(size);
+  return {};
+}
+
+// They come next and are small.
 Status SnapshotLoader::load_sessions() {
   const std::uint64_t bytes = header().session_bytes;
   if (bytes > limits::kSessionsEncodedBytes) return corrupt(0, "more sessions than may be");

@@ -4,10 +4,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "core/base/limits.h"
 #include "core/base/result.h"
 #include "core/kv/state_machine.h"
+#include "core/raft/configuration.h"
 #include "core/raft/message.h"
 #include "core/storage/snapshot_format.h"
 
@@ -31,14 +33,18 @@ class SnapshotLoader {
   // Names what was fed. Requires: is_complete().
   raft::SnapshotId id() const;
   kv::StateMachine take_machine() { return std::move(machine_); }
+  // The members at the snapshot's end. Requires: finish was ok.
+  raft::Configuration take_configuration() { return std::move(*configuration_); }
 
  private:
+  Status load_configuration();
   Status load_sessions();
 
   storage::SnapshotDecoder decoder_;
   ClusterId cluster_;
   kv::SessionBounds bounds_;
   kv::StateMachine machine_;
+  std::optional<raft::Configuration> configuration_;
   bool has_sessions_ = false;
 };
 

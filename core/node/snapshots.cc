@@ -28,7 +28,8 @@ Status load(ByteView file, SnapshotLoader& loader) {
 
 // --- Start ---
 
-Status Snapshots::recover(ClusterId cluster, kv::StateMachine& machine) {
+Status Snapshots::recover(ClusterId cluster, kv::StateMachine& machine,
+                          raft::Configuration& configuration) {
   cluster_ = cluster;
   auto files = disk_->list();
   if (!files.ok()) return files.error();
@@ -56,6 +57,7 @@ Status Snapshots::recover(ClusterId cluster, kv::StateMachine& machine) {
     return Error{ErrorCode::kCorruption, name + " at offset 0: the snapshot of another position"};
   }
   machine = loader.take_machine();
+  configuration = loader.take_configuration();
   files_.push_back({id, loader.header().log_bytes});
   log_bytes_ = loader.header().log_bytes;
   return {};
@@ -77,24 +79,30 @@ bool Snapshots::is_due(std::uint64_t entries, std::uint64_t bytes) const {
   return files_.empty() || bytes - files_.back().log_bytes >= files_.back().id.bytes;
 }
 
-void Snapshots::on_applied(const raft::Entry& entry, kv::StateMachine& machine) {
+void Snapshots::on_applied(const raft::Entry& entry, const raft::Raft& raft,
+                           kv::StateMachine& machine) {
   const std::uint64_t entries = entry.index().value();
   const std::uint64_t bytes = log_bytes_ + entry.record().size();
   const bool due = is_due(entries, bytes);
   log_bytes_ = bytes;
-  if (due) begin(entry.position(), machine);
+  if (due) begin(entry.position(), raft.configurations().at(entry.index()), machine);
 }
 
-void Snapshots::begin(LogPosition last, kv::StateMachine& machine) {
+void Snapshots::begin(LogPosition last, const raft::Configuration& configuration,
+                      kv::StateMachine& machine) {
+  std::vector<std::byte> members;
+  configuration.encode(members);
   std::vector<std::byte> sessions;
   machine.begin_capture(sessions);
   const storage::SnapshotHeader header{.cluster = cluster_,
                                        .last = last,
                                        .log_bytes = log_bytes_,
                                        .state_hash = machine.state_hash(),
+                                       .configuration_bytes = members.size(),
                                        .session_bytes = sessions.size(),
                                        .pair_bytes = machine.store().capture_bytes()};
   making_.emplace(Making{.header = header, .encoder = storage::SnapshotEncoder(header)});
+  ByteWriter(making_->encoder.content()).bytes(members);
   ByteWriter(making_->encoder.content()).bytes(sessions);
   std::erase(leftovers_, storage::kSnapshotTemporary);  // creating it replaces it
   // All the room that it will take, at once: a disk that has too little says so before the work.

@@ -42,15 +42,16 @@ class Snapshots {
     VESPER_CHECK(options_.chunk_bytes % storage::kSnapshotBlockBytes == 0);
   }
 
-  // Reads the newest snapshot into the state machine. Blocking; start-up only, once.
+  // Reads the newest snapshot into the state machine, and the members of its time. Blocking;
+  // start-up only, once.
   // Ensures: newest() is what it holds; {0, 0} and nothing if there is no snapshot.
   // Errors: kCorruption, kMismatch (name file and place), kIo.
-  Status recover(ClusterId cluster, kv::StateMachine& machine);
+  Status recover(ClusterId cluster, kv::StateMachine& machine, raft::Configuration& configuration);
 
   const raft::SnapshotId& newest() const;
 
   // The entry was applied to the state machine.
-  void on_applied(const raft::Entry& entry, kv::StateMachine& machine);
+  void on_applied(const raft::Entry& entry, const raft::Raft& raft, kv::StateMachine& machine);
   // A snapshot that came in is durable, and the state machine stands at its end.
   void on_installed(const raft::SnapshotId& id, std::uint64_t log_bytes);
   // One that is durable and of no use.
@@ -83,7 +84,7 @@ class Snapshots {
   };
 
   bool is_due(std::uint64_t entries, std::uint64_t bytes) const;
-  void begin(LogPosition last, kv::StateMachine& machine);
+  void begin(LogPosition last, const raft::Configuration& configuration, kv::StateMachine& machine);
   void go_on(const raft::Raft& raft, kv::StateMachine& machine);
   void finish();
   void add(File file);

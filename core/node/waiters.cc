@@ -39,6 +39,16 @@ void Waiters::end_transfer(Answer reply) {
   answer(std::exchange(transfer_, std::nullopt)->request, std::move(reply));
 }
 
+void Waiters::add_change(RequestId request, Instant deadline) {
+  VESPER_CHECK(!change_);
+  change_ = {request, deadline};
+}
+
+void Waiters::end_change(Answer reply) {
+  VESPER_CHECK(change_.has_value());
+  answer(std::exchange(change_, std::nullopt)->request, std::move(reply));
+}
+
 void Waiters::on_applied(LogPosition position, kv::Verdict verdict) {
   while (!proposals_.empty() && proposals_.front().position.index <= position.index) {
     const Proposal& proposal = proposals_.front();
@@ -87,6 +97,7 @@ void Waiters::expire(Instant now) {
     answer_get(gets_.front(), {.outcome = Outcome::kRejected, .leader = {}, .value = {}});
   }
   if (transfer_ && transfer_->deadline <= now) end_transfer({.outcome = Outcome::kUnknown});
+  if (change_ && change_->deadline <= now) end_change({.outcome = Outcome::kUnknown});
 }
 
 Instant Waiters::next_deadline() const {
@@ -94,6 +105,7 @@ Instant Waiters::next_deadline() const {
   if (!proposals_.empty()) deadline = proposals_.front().deadline;
   if (!gets_.empty()) deadline = std::min(deadline, gets_.front().deadline);
   if (transfer_) deadline = std::min(deadline, transfer_->deadline);
+  if (change_) deadline = std::min(deadline, change_->deadline);
   return deadline;
 }
 

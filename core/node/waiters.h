@@ -28,7 +28,9 @@ class Waiters {
   };
   std::vector<Answered>& answers() { return answers_; }
 
-  std::size_t size() const { return proposals_.size() + gets_.size() + (transfer_ ? 1 : 0); }
+  std::size_t size() const {
+    return proposals_.size() + gets_.size() + (transfer_ ? 1 : 0) + (change_ ? 1 : 0);
+  }
 
   void answer(RequestId request, Answer answer) {
     answers_.push_back({request, std::move(answer)});
@@ -46,6 +48,11 @@ class Waiters {
   bool has_transfer() const { return transfer_.has_value(); }
   // Requires: has_transfer().
   void end_transfer(Answer answer);
+
+  // The same of a change of the members.
+  void add_change(RequestId request, Instant deadline);
+  bool has_change() const { return change_.has_value(); }
+  void end_change(Answer answer);
 
   // The entry at this position was applied.
   void on_applied(LogPosition position, kv::Verdict verdict);
@@ -73,7 +80,8 @@ class Waiters {
     Instant deadline;
     bool answered = false;
   };
-  struct Transfer {
+  // An operator's.
+  struct Operation {
     RequestId request;
     Instant deadline;
   };
@@ -84,7 +92,8 @@ class Waiters {
   std::deque<Get> gets_;            // by rising deadline; the i-th is Raft's read first_get_ + i
   std::uint64_t first_get_ = 1;
   std::deque<raft::GrantedRead> granted_;  // by rising index
-  std::optional<Transfer> transfer_;
+  std::optional<Operation> transfer_;
+  std::optional<Operation> change_;
   std::vector<Answered> answers_;
 };
 

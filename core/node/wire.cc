@@ -16,7 +16,7 @@ constexpr std::uint32_t kMagic = 0x31505356;  // "VSP1"
 constexpr std::size_t kLengthOffset = 8;
 constexpr std::size_t kChecksumOffset = 12;
 
-enum class Kind : std::uint8_t { kRaft = 1, kHello = 2, kForm = 3 };
+enum class Kind : std::uint8_t { kRaft = 1, kHello = 2, kForm = 3, kRefusal = 4 };
 
 struct Header {
   Kind kind;
@@ -63,7 +63,7 @@ Result<Hello> decode_hello(ByteView body) {
   Hello hello{.cluster_size = in.u32(), .heard = {}};
   hello.heard = Incarnation(in.u64());
   if (!in.ok() || in.remaining() > 0) return invalid("a Hello of another length");
-  if (hello.cluster_size == 0 || hello.cluster_size > limits::kNodes) {
+  if (hello.cluster_size > limits::kNodes) {
     return invalid("a Hello of an impossible cluster size");
   }
   return hello;
@@ -78,6 +78,17 @@ Result<Form> decode_form(ByteView body) {
   form.founders.reserve(count);
   for (std::uint32_t i = 0; i < count; ++i) form.founders.emplace_back(in.u64());
   return form;
+}
+
+Result<Refusal> decode_refusal(ByteView body) {
+  ByteReader in(body);
+  const std::uint8_t reason = in.u8();
+  if (!in.ok() || in.remaining() > 0) return invalid("a Refusal of another length");
+  if (reason != static_cast<std::uint8_t>(Refusal::Reason::kRemoved) &&
+      reason != static_cast<std::uint8_t>(Refusal::Reason::kOtherDirectory)) {
+    return invalid("a Refusal for an unknown reason");
+  }
+  return Refusal{static_cast<Refusal::Reason>(reason)};
 }
 
 Status decode_body(std::uint8_t kind, const SharedBytes& body, Frame& frame) {
@@ -102,6 +113,12 @@ Status decode_body(std::uint8_t kind, const SharedBytes& body, Frame& frame) {
       frame.body = std::move(form.value());
       return {};
     }
+    case Kind::kRefusal: {
+      auto refusal = decode_refusal(body.view());
+      if (!refusal.ok()) return refusal.error();
+      frame.body = refusal.value();
+      return {};
+    }
   }
   return invalid("unknown kind");
 }
@@ -120,6 +137,11 @@ void encode_frame(const Frame& frame, std::vector<std::byte>& out) {
     const std::size_t start = begin_frame({Kind::kHello, head, frame.from, frame.to}, writer);
     writer.u32(hello->cluster_size);
     writer.u64(hello->heard.value());
+    return end_frame(start, out);
+  }
+  if (const auto* refusal = std::get_if<Refusal>(&frame.body)) {
+    const std::size_t start = begin_frame({Kind::kRefusal, head, frame.from, frame.to}, writer);
+    writer.u8(static_cast<std::uint8_t>(refusal->reason));
     return end_frame(start, out);
   }
   const auto& founders = std::get<Form>(frame.body).founders;
@@ -174,7 +196,7 @@ Result<Frame> decode_frame(const SharedBytes& bytes) {
   frame.incarnation = Incarnation(in.u64());
   frame.from = NodeId(in.u32());
   frame.to = NodeId(in.u32());
-  if (frame.from.value() >= limits::kNodes || frame.to.value() >= limits::kNodes) {
+  if (frame.from.value() >= limits::kNodeIds || frame.to.value() >= limits::kNodeIds) {
     return invalid("a node id beyond the limit");
   }
   const SharedBytes body = bytes.slice(kFrameHeaderBytes, bytes.size() - kFrameHeaderBytes);

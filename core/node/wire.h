@@ -1,6 +1,6 @@
 // Frames between nodes: what travels in POST /peer bodies and through the simulator's network.
 //   0  u32 magic "VSP1" (the last digit is the format's version)
-//   4  u8  kind: 1 Raft message, 2 Hello, 3 Form; then 3 zero bytes
+//   4  u8  kind: 1 Raft message, 2 Hello, 3 Form, 4 Refusal; then 3 zero bytes
 //   8  u32 body length                    16  u64 cluster id (0: not formed)
 //  12  u32 CRC-32C of all other bytes     24  u64 sender's incarnation
 //  32  u32 from, 36 u32 to                40  body
@@ -18,14 +18,25 @@
 
 namespace vesper::node {
 
-// "I am up and empty" (cluster id 0), sent by a node that waits for its cluster to be formed.
+// "I am up and empty" (cluster id 0), sent by a node that waits for its cluster to be formed, or to
+// be taken in by one. A learner that hears from no leader says it too.
 struct Hello {
-  std::uint32_t cluster_size = 0;  // the lines of the sender's ip list: all must agree
-  Incarnation heard;               // of the receiver, as the sender heard it last; 0: not yet
+  // The lines of the sender's ip list: all must agree. 0: it joins a cluster.
+  std::uint32_t cluster_size = 0;
+  Incarnation heard;  // of the receiver, as the sender heard it last; 0: not yet
 };
 // "The cluster is formed, of these founders", sent by a formed node to whoever says Hello.
 struct Form {
   std::vector<Incarnation> founders;  // by node id
+};
+
+// "You do not take part any more", of a committed configuration.
+struct Refusal {
+  enum class Reason : std::uint8_t {
+    kRemoved = 1,         // the id's member was removed; ids are not used again
+    kOtherDirectory = 2,  // the id is another data directory's
+  };
+  Reason reason = Reason::kRemoved;
 };
 
 struct Frame {
@@ -33,7 +44,7 @@ struct Frame {
   Incarnation incarnation;
   NodeId from;
   NodeId to;
-  std::variant<raft::Message, Hello, Form> body;
+  std::variant<raft::Message, Hello, Form, Refusal> body;
 };
 
 inline constexpr std::size_t kFrameHeaderBytes = 40;

@@ -3,20 +3,19 @@
 #pragma once
 
 #include <cstddef>
-#include <vector>
 
 #include "core/base/limits.h"
 #include "core/base/random.h"
 #include "core/base/time.h"
 #include "core/base/types.h"
+#include "core/raft/configuration.h"
 
 namespace vesper::raft {
 
 struct RaftConfig {
   NodeId id;
-  // Every voter, this node among them, in rising order without repeats. (Learners and joint
-  // configurations come with membership changes; quorum.h is where they will be counted.)
-  std::vector<NodeId> voters;
+  // What holds where the log begins: after the snapshot, or before the first entry.
+  Configuration configuration;
 
   // A follower campaigns after hearing from no leader for a time drawn anew from [min, max).
   // Requires: heartbeat_interval < election_timeout_min < election_timeout_max.

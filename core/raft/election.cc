@@ -1,7 +1,6 @@
 // Elections: the pre-vote round, the vote, becoming leader, and the leader that steps down when it
 // no longer hears a majority. A newcomer who looks for the vote rule finds it in on_vote_request.
 #include <algorithm>
-#include <array>
 
 #include "core/raft/raft.h"
 
@@ -39,8 +38,9 @@ void Raft::campaign() {
 void Raft::start_pre_vote() {
   role_ = Candidate{.pre_vote = true, .granted = {}, .refused = {}};
   reset_election_deadline();
-  for (const NodeId voter : config_.voters) {
-    if (voter != config_.id) send_now(voter, term().next(), PreVoteRequest{log_.last()});
+  for (const Member& member : configuration().members()) {
+    if (member.id == config_.id || member.standing == Standing::kLearner) continue;
+    send_now(member.id, term().next(), PreVoteRequest{log_.last()});
   }
   count_vote(config_.id, true);
 }
@@ -52,10 +52,10 @@ void Raft::start_election(Cause cause) {
   role_ = Candidate{.pre_vote = false, .granted = {}, .refused = {}};
   heard_from_leader_.reset();
   reset_election_deadline();
-  for (const NodeId voter : config_.voters) {
-    if (voter == config_.id) continue;
+  for (const Member& member : configuration().members()) {
+    if (member.id == config_.id || member.standing == Standing::kLearner) continue;
     send_after_durable(
-        voter, VoteRequest{.last_log = log_.last(), .by_transfer = cause == Cause::kTransfer});
+        member.id, VoteRequest{.last_log = log_.last(), .by_transfer = cause == Cause::kTransfer});
   }
 }
 
@@ -71,14 +71,9 @@ void Raft::become_leader() {
   Leader leader;
   leader.first_of_term = log_.last_index().next();
   leader.next_heartbeat = now_ + config_.heartbeat_interval;
-  for (const NodeId voter : config_.voters) {
-    // Paper section 5.3: nextIndex starts just after the leader's last entry.
-    Progress progress(voter, leader.first_of_term, config_.inflight_appends_max);
-    progress.heard_at = now_;
-    leader.progress.push_back(std::move(progress));
-  }
-  leader.progress[slot_of(config_.id)].set_own_match(durable_);
   role_ = std::move(leader);
+  // Paper section 5.3: nextIndex starts just after the leader's last entry.
+  rebuild_progress();
   // Dissertation section 6.4: a no-op of its own term, so that it soon knows what is committed.
   append_to_log(Entry::make({term(), log_.last_index().next()}, EntryKind::kNoop, {}));
 }
@@ -118,13 +113,14 @@ void Raft::on_vote_reply(const Message& message, const VoteReply& reply) {
 
 void Raft::count_vote(NodeId voter, bool granted) {
   auto& candidate = std::get<Candidate>(role_);
+  if (!configuration().is_voter(voter)) return;
   if (has(candidate.granted, voter) || has(candidate.refused, voter))
     return;  // repeated by the network
   (granted ? candidate.granted : candidate.refused).push_back(voter);
 
-  switch (vote_result({.granted = candidate.granted.size(),
-                       .refused = candidate.refused.size(),
-                       .voters = config_.voters.size()})) {
+  switch (vote_result(
+      configuration(), [&](NodeId node) { return has(candidate.granted, node); },
+      [&](NodeId node) { return has(candidate.refused, node); })) {
     case VoteResult::kPending:
       return;
     case VoteResult::kLost:
@@ -144,12 +140,10 @@ void Raft::count_vote(NodeId voter, bool granted) {
 // successful round of heartbeats to a majority of its cluster", so that its clients look elsewhere.
 void Raft::check_quorum() {
   const auto& leader = std::get<Leader>(role_);
-  std::array<Instant, limits::kNodes> heard;
-  for (std::size_t i = 0; i < leader.progress.size(); ++i) {
+  const Instant majority = reached_by_quorum(configuration(), [&](std::size_t i) {
     const Progress& progress = leader.progress[i];
-    heard[i] = progress.voter() == config_.id ? now_ : progress.heard_at;
-  }
-  const Instant majority = majority_reached(std::span(heard.data(), leader.progress.size()));
+    return progress.member() == config_.id ? now_ : progress.heard_at;
+  });
   if (now_ - majority > config_.election_timeout_min) become_follower(std::nullopt);
 }
 

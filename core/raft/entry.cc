@@ -4,6 +4,7 @@
 
 #include "core/base/hash.h"
 #include "core/base/limits.h"
+#include "core/raft/configuration.h"
 
 namespace vesper::raft {
 
@@ -40,7 +41,7 @@ Result<Entry> Entry::decode(const SharedBytes& bytes) {
   if (length > bytes.size() - kHeaderBytes)
     return Error{ErrorCode::kInvalid, "entry: payload cut short"};
   const auto kind = load_little<std::uint32_t>(head + 24);
-  if (kind > static_cast<std::uint32_t>(EntryKind::kCommand)) {
+  if (kind > static_cast<std::uint32_t>(EntryKind::kConfiguration)) {
     return Error{ErrorCode::kInvalid, "entry: unknown kind " + std::to_string(kind)};
   }
   const LogPosition position{Term(load_little<std::uint64_t>(head + 8)),
@@ -48,6 +49,11 @@ Result<Entry> Entry::decode(const SharedBytes& bytes) {
   if (position.index == Index(0)) return Error{ErrorCode::kInvalid, "entry: index 0"};
   if (crc32c({head + kHeaderBytes, length}) != load_little<std::uint32_t>(head + 4)) {
     return Error{ErrorCode::kInvalid, "entry: payload checksum differs"};
+  }
+  if (static_cast<EntryKind>(kind) == EntryKind::kConfiguration) {
+    const auto configuration = Configuration::decode({head + kHeaderBytes, length});
+    if (!configuration.ok())
+      return Error{ErrorCode::kInvalid, "entry: " + configuration.error().message};
   }
   return Entry(position, static_cast<EntryKind>(kind), bytes.slice(0, kHeaderBytes + length));
 }

@@ -17,9 +17,9 @@
 namespace vesper::raft {
 
 enum class EntryKind : std::uint8_t {
-  kNoop = 0,     // the first entry of every leader's term (dissertation section 6.4)
-  kCommand = 1,  // payload: a command of the state machine (core/kv/command.h)
-  // Configurations and client sessions come with later formats: an unknown kind is an error today.
+  kNoop = 0,           // the first entry of every leader's term (dissertation section 6.4)
+  kCommand = 1,        // payload: a command of the state machine (core/kv/command.h)
+  kConfiguration = 2,  // payload: who the members are (core/raft/configuration.h)
 };
 
 class Entry {

@@ -1,7 +1,7 @@
-// What a leader knows of one voter's log, and how it paces what it sends. Probing: one
+// What a leader knows of one member's log, and how it paces what it sends. Probing: one
 // AppendRequest at a time, until the place where the logs agree is found. Replicating: a window of
 // requests in flight, each sent without waiting for the one before. Snapshot: the entries that the
-// voter lacks are gone, and pieces of a snapshot go out, one at a time. All moves between the three
+// member lacks are gone, and pieces of a snapshot go out, one at a time. All moves between the three
 // are here.
 #pragma once
 
@@ -16,11 +16,11 @@ namespace vesper::raft {
 
 class Progress {
  public:
-  Progress(NodeId voter, Index next, std::size_t inflight_max)
-      : voter_(voter), next_(next), inflight_max_(inflight_max) {}
+  Progress(NodeId member, Index next, std::size_t inflight_max)
+      : member_(member), next_(next), inflight_max_(inflight_max) {}
 
-  NodeId voter() const { return voter_; }
-  // The voter's log is known to agree with the leader's up to here, durably.
+  NodeId member() const { return member_; }
+  // The member's log is known to agree with the leader's up to here, durably.
   Index match() const { return match_; }
   // The first entry that the next AppendRequest will carry.
   Index next() const { return next_; }
@@ -31,38 +31,38 @@ class Progress {
   bool can_send() const;
   // An AppendRequest with entries up to `last` (next - 1 if none) left.
   void on_sent(Index last);
-  // The voter has everything up to `match`; the leader's log holds what follows `base`. False: this
+  // The member has everything up to `match`; the leader's log holds what follows `base`. False: this
   // says nothing new.
   bool on_accepted(Index match, Index base);
-  // The voter lacks `rejected`; the logs may agree at `agree`. False: a stale rejection, to be
+  // The member lacks `rejected`; the logs may agree at `agree`. False: a stale rejection, to be
   // ignored.
   bool on_rejected(Index rejected, Index agree);
-  // Whether requests are unanswered that may be lost, though the voter answers heartbeats: then an
+  // Whether requests are unanswered that may be lost, though the member answers heartbeats: then an
   // empty AppendRequest asks. (Not the same entries again: they may only wait for a slow disk.)
   bool must_ask(Index last_index) const;
-  // What the voter lacks is below the log's base.
+  // What the member lacks is below the log's base.
   void begin_snapshot();
   // This node's own: its durable index.
   void set_own_match(Index match) { match_ = match; }
 
-  // When the voter was last heard in this term (check-quorum), and the newest round it acknowledged
+  // When the member was last heard in this term (check-quorum), and the newest round it acknowledged
   // (ReadIndex).
   Instant heard_at;
   Round acked_round;
   // When it may be asked again whether requests were lost.
   Instant next_ask;
-  // What is being sent to a voter that needs a snapshot; nothing while the voter is silent, so that
+  // What is being sent to a member that needs a snapshot; nothing while the member is silent, so that
   // no snapshot is kept for the dead.
   struct Sending {
     SnapshotId snapshot;
-    std::uint64_t offset = 0;  // the voter has what is below
+    std::uint64_t offset = 0;  // the member has what is below
   };
   std::optional<Sending> sending;
 
  private:
   enum class State : std::uint8_t { kProbe, kReplicate, kSnapshot };
 
-  NodeId voter_;
+  NodeId member_;
   Index match_;
   Index next_;
   State state_ = State::kProbe;

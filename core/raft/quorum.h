@@ -1,12 +1,15 @@
 // Counting: majorities of votes and of match indexes. Pure functions, tested against brute force.
-// Joint configurations will be two such counts, both of which must agree (dissertation section
-// 4.3).
+// A joint configuration is two such counts, both of which must agree (dissertation section 4.3).
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <span>
 
 #include "core/base/check.h"
+#include "core/base/limits.h"
+#include "core/raft/configuration.h"
 
 namespace vesper::raft {
 
@@ -44,6 +47,50 @@ T majority_reached(std::span<T> reached) {
     reached[at] = value;
   }
   return reached[majority_of(reached.size()) - 1];
+}
+
+constexpr bool is_old_voter(Standing standing) {
+  return standing == Standing::kVoter || standing == Standing::kOutgoing;
+}
+constexpr bool is_new_voter(Standing standing) {
+  return standing == Standing::kVoter || standing == Standing::kIncoming;
+}
+
+// The same of a configuration: what its majority has reached, or both of its majorities if it is
+// joint. `reached(i)` is what the i-th member has.
+template <class Reached>
+auto reached_by_quorum(const Configuration& configuration, Reached reached) {
+  const std::vector<Member>& members = configuration.members();
+  const auto of = [&](auto counts) {
+    std::array<decltype(reached(0)), limits::kNodes> values;
+    std::size_t voters = 0;
+    for (std::size_t i = 0; i < members.size(); ++i) {
+      if (counts(members[i].standing)) values[voters++] = reached(i);
+    }
+    return majority_reached(std::span(values.data(), voters));
+  };
+  const auto by_new = of(is_new_voter);
+  return configuration.is_joint() ? std::min(by_new, of(is_old_voter)) : by_new;
+}
+
+// The same of votes: `granted` and `refused` are asked about each member.
+template <class Granted, class Refused>
+VoteResult vote_result(const Configuration& configuration, Granted granted, Refused refused) {
+  const auto of = [&](auto counts) {
+    VoteCount count;
+    for (const Member& member : configuration.members()) {
+      if (!counts(member.standing)) continue;
+      ++count.voters;
+      if (granted(member.id)) ++count.granted;
+      if (refused(member.id)) ++count.refused;
+    }
+    return vote_result(count);
+  };
+  const VoteResult by_new = of(is_new_voter);
+  const VoteResult by_old = configuration.is_joint() ? of(is_old_voter) : by_new;
+  if (by_new == by_old) return by_new;
+  const bool is_lost = by_new == VoteResult::kLost || by_old == VoteResult::kLost;
+  return is_lost ? VoteResult::kLost : VoteResult::kPending;
 }
 
 }  // namespace vesper::raft

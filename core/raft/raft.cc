@@ -1,7 +1,6 @@
 #include "core/raft/raft.h"
 
 #include <algorithm>
-#include <functional>
 #include <utility>
 
 namespace vesper::raft {
@@ -43,6 +42,7 @@ Raft::Raft(RaftConfig config, HardState hard_state, Log log, Instant now,
       hard_state_(hard_state),
       role_(Follower{}),
       log_(std::move(log)),
+      configurations_(snapshot.last.index, config_.configuration),
       commit_(snapshot.last.index),
       handed_out_(snapshot.last.index),
       collected_(log_.last_index()),
@@ -50,13 +50,13 @@ Raft::Raft(RaftConfig config, HardState hard_state, Log log, Instant now,
       newest_snapshot_(snapshot) {
   VESPER_CHECK(config_.heartbeat_interval < config_.election_timeout_min);
   VESPER_CHECK(config_.election_timeout_min < config_.election_timeout_max);
-  VESPER_CHECK(config_.voters.size() <= limits::kNodes);
-  VESPER_CHECK(std::adjacent_find(config_.voters.begin(), config_.voters.end(),
-                                  std::greater_equal<>()) == config_.voters.end());
-  VESPER_CHECK(is_voter(config_.id));
+  VESPER_CHECK(!config_.configuration.members().empty());
   VESPER_CHECK(hard_state_.term >= log_.last().term);
   VESPER_CHECK(snapshot.last.index >= log_.base().index && log_.contains(snapshot.last));
   VESPER_CHECK(config_.lease_drift_ppm >= 0 && config_.lease_drift_ppm < 1'000'000);
+  for (Index index = snapshot.last.index.next(); index <= log_.last_index(); index = index.next()) {
+    note_configuration(log_.at(index));
+  }
   // From the lower half, so that no life counts to the end of the numbers.
   last_batch_ = ReadBatch(config_.random.draw({Purpose::kReadBatch, config_.id.value()}, 0) >> 1);
   if (hard_state_.term > Term(0)) promise_votes(config_.election_timeout_max);
@@ -77,6 +77,9 @@ void Raft::tick(Instant now) {
     return;
   }
   if (now_ < election_deadline_) return;
+  // Dissertation section 4.2.1: a learner "is not yet counted for majorities"; nor may it, or one
+  // that was removed, lead.
+  if (!is_voter()) return reset_election_deadline();
   campaign();
 }
 
@@ -100,7 +103,7 @@ void Raft::reset_election_deadline() {
 
 void Raft::step(Instant now, const Message& message) {
   now_ = std::max(now_, now);
-  if (message.to != config_.id || message.from == config_.id || !is_voter(message.from)) return;
+  if (message.to != config_.id || message.from == config_.id) return;
   // Dissertation section 4.2.3: while a leader is alive the request is ignored whole, its term too.
   if (is_vote_request(message.body) && must_ignore_vote_request(message.body)) return;
 
@@ -179,16 +182,6 @@ std::optional<NodeId> Raft::leader() const {
   return std::nullopt;
 }
 
-bool Raft::is_voter(NodeId node) const {
-  return std::binary_search(config_.voters.begin(), config_.voters.end(), node);
-}
-
-std::size_t Raft::slot_of(NodeId voter) const {
-  const auto at = std::lower_bound(config_.voters.begin(), config_.voters.end(), voter);
-  VESPER_CHECK(at != config_.voters.end() && *at == voter);
-  return static_cast<std::size_t>(at - config_.voters.begin());
-}
-
 void Raft::send_now(NodeId to, Term term, MessageBody body) {
   // A barred message is as good as lost when too many wait: its sender or receiver will try again.
   if (now_messages_.size() >= limits::kBarredMessages && barrier_is_up()) {
@@ -227,7 +220,7 @@ void Raft::persisted(Instant now, WriteId write) {
 
   // A node's own vote and own match count only here: durability is an input, never an assumption.
   if (auto* leader = std::get_if<Leader>(&role_)) {
-    leader->progress[slot_of(config_.id)].set_own_match(durable_);
+    if (Progress* own = progress_of(*leader, config_.id)) own->set_own_match(durable_);
     advance_commit();
   } else if (is_waiting_for_own_vote() && !barrier_is_up()) {
     // The vote requests leave only now, so the election's time runs only from now.
@@ -241,6 +234,7 @@ void Raft::persisted(Instant now, WriteId write) {
 
 bool Raft::collect(Ready& ready) {
   ready.clear();
+  if (is_leader()) continue_membership();
   if (is_leader()) {
     if (reads_need_round()) send_heartbeats();
     replicate();

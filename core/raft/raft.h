@@ -11,6 +11,7 @@
 //   lease.cc        reads by lease, off by default (diss. 6.4.1)
 //   snapshot.cc     compaction, a snapshot's pieces to a follower (paper 7)
 //   transfer.cc     leadership transfer (diss. 3.10)
+//   membership.cc   who takes part: learners, joint consensus (diss. 4)
 #pragma once
 
 #include <deque>
@@ -38,7 +39,8 @@ struct Candidate {
   std::vector<NodeId> refused;
 };
 struct Leader {
-  // By voter, in the order of RaftConfig::voters; this node's own among them.
+  // Of the members of the latest configuration, in its order; this node's own among them while it
+  // is one.
   std::vector<Progress> progress;
   // The no-op that opened this term: reads wait until it is committed.
   Index first_of_term;
@@ -73,12 +75,15 @@ struct Leader {
 };
 using RoleState = std::variant<Follower, Candidate, Leader>;
 
+// What the leader knows of this member; nullptr if it is none.
+Progress* progress_of(Leader& leader, NodeId member);
+
 class Raft {
  public:
   // Starts as a follower of nobody (paper section 5.2). `hard_state` and `log` are what the disk
   // held, all of it durable; `snapshot` is what the state machine holds: it stands for all at or
   // below the log's base, and the log holds its last position. Requires: the config's stated
-  // relations; the id is among the voters.
+  // relations.
   Raft(RaftConfig config, HardState hard_state, Log log, Instant now,
        const SnapshotId& snapshot = {});
 
@@ -86,8 +91,10 @@ class Raft {
 
   // Fires the deadlines that have passed by `now`.
   void tick(Instant now);
-  // A message from a peer. Requires: the codec accepted it. A message that is not for this node, or
-  // not from another voter, is ignored.
+  // A message from a peer. Requires: the codec accepted it. A message that is not for this node is
+  // ignored. The sender need not be a member here: "a server accepts AppendEntries requests from a
+  // leader that is not part of the server's latest configuration", and votes likewise (dissertation
+  // section 4.1).
   void step(Instant now, const Message& message);
   // Appends a command to the leader's log.
   // Errors: kUnavailable (not the leader, or about to hand over), kLimit (too many uncommitted
@@ -107,6 +114,16 @@ class Raft {
   // refused. Errors: kUnavailable (not the leader, one is under way, nobody to take over), kInvalid
   // (no such voter, or this node).
   Status transfer(Instant now, std::optional<NodeId> target);
+  // Changes of the membership, one at a time. The answer is the entry that begins it; it is over
+  // when a configuration that is not joint is committed at or after it. Errors: kUnavailable (not
+  // the leader or about to hand over, another change under way, nothing of this term committed),
+  // kInvalid and kLimit (what cannot be done, in words). `addresses` are those of the list that the
+  // cluster was started from, by node id: they become a part of the configuration.
+  Result<LogPosition> add_learner(Instant now, std::string_view address,
+                                  const std::vector<std::string>& addresses);
+  Result<LogPosition> set_incarnation(Instant now, NodeId learner, Incarnation incarnation);
+  Result<LogPosition> change_members(Instant now, const Configuration::Change& change,
+                                     const std::vector<std::string>& addresses);
   // Every write up to `write` is on disk, whatever the term: moves the durable index to what those
   // writes wrote and no later write truncated, counts this node's own vote and own match, lowers
   // the hard-state barrier.
@@ -128,7 +145,7 @@ class Raft {
   // All of the snapshot is durable here. Requires: no input came since the last collect.
   // True: the log now stands at its end, and the caller's state machine must too, before the next
   // collect. False: it is older than what is here.
-  bool restore(Instant now, const SnapshotId& snapshot);
+  bool restore(Instant now, const SnapshotId& snapshot, const Configuration& configuration);
 
   // --- Output. ---
 
@@ -158,6 +175,12 @@ class Raft {
   Index durable() const { return durable_; }
   const Log& log() const { return log_; }
   const RaftConfig& config() const { return config_; }
+  // In force here: the latest in the log, committed or not. All of them, for those that know an
+  // index.
+  const Configuration& configuration() const { return configurations_.latest(); }
+  const Configurations& configurations() const { return configurations_; }
+  // Whether this node counts in a majority.
+  bool is_voter() const { return configuration().is_voter(config_.id); }
 
  private:
   // raft.cc
@@ -171,8 +194,7 @@ class Raft {
   void send_now(NodeId to, Term term, MessageBody body);
   void send_after_durable(NodeId to, MessageBody body);
   void reset_election_deadline();
-  std::size_t slot_of(NodeId voter) const;
-  bool is_voter(NodeId node) const;
+  void note_configuration(const Entry& entry);
   void collect_write(Ready& ready);
   void collect_messages(Ready& ready);
   void check_ready(const Ready& ready) const;
@@ -228,10 +250,18 @@ class Raft {
   void extend_lease();
 
   // transfer.cc
-  std::optional<NodeId> choose_target() const;
   void continue_transfer();
   void end_overdue_transfer();
   void on_timeout_now(const Message& message);
+  std::optional<NodeId> most_caught_up() const;
+
+  // membership.cc
+  Status may_change_members() const;
+  Status may_promote(const std::vector<NodeId>& learners) const;
+  LogPosition append_configuration(Configuration configuration);
+  void rebuild_progress();
+  void continue_membership();
+
   // snapshot.cc
   void begin_snapshot(Progress& progress);
   void ask_for_chunk(Progress& progress);
@@ -260,6 +290,7 @@ class Raft {
   HardState hard_state_;
   RoleState role_;
   Log log_;
+  Configurations configurations_;
   Index commit_;
   Index handed_out_;  // committed entries up to here were collected
 

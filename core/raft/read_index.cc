@@ -4,7 +4,6 @@
 // reads that waited for it, and the next leaves when it is confirmed, so that reads are grouped by
 // the network's own pace.
 #include <algorithm>
-#include <array>
 
 #include "core/raft/raft.h"
 
@@ -36,9 +35,9 @@ void Raft::send_heartbeats() {
     }
   }
   for (const Progress& progress : leader.progress) {
-    if (progress.voter() == config_.id) continue;
+    if (progress.member() == config_.id) continue;
     // At most what that peer is known to hold: it can verify nothing by a heartbeat.
-    send_now(progress.voter(), term(),
+    send_now(progress.member(), term(),
              HeartbeatRequest{std::min(commit_, progress.match()), leader.last_round});
   }
   extend_lease();  // a cluster of one needs no reply
@@ -63,7 +62,9 @@ void Raft::on_heartbeat_request(const Message& message, const HeartbeatRequest& 
 void Raft::on_heartbeat_reply(const Message& message, const HeartbeatReply& reply) {
   auto* leader = std::get_if<Leader>(&role_);
   if (leader == nullptr || reply.round > leader->last_round) return;
-  Progress& progress = leader->progress[slot_of(message.from)];
+  Progress* const known = progress_of(*leader, message.from);
+  if (known == nullptr) return;
+  Progress& progress = *known;
   progress.heard_at = now_;
   progress.acked_round = std::max(progress.acked_round, reply.round);
   ask_for_lost_appends(progress);
@@ -83,12 +84,10 @@ void Raft::ask_for_lost_appends(Progress& progress) {
 // The newest round that a majority has acknowledged, this leader itself counted.
 Round Raft::confirmed_round() const {
   const auto& leader = std::get<Leader>(role_);
-  std::array<Round, limits::kNodes> acked;
-  for (std::size_t i = 0; i < leader.progress.size(); ++i) {
+  return reached_by_quorum(configuration(), [&](std::size_t i) {
     const Progress& progress = leader.progress[i];
-    acked[i] = progress.voter() == config_.id ? leader.last_round : progress.acked_round;
-  }
-  return majority_reached(std::span(acked.data(), leader.progress.size()));
+    return progress.member() == config_.id ? leader.last_round : progress.acked_round;
+  });
 }
 
 void Raft::grant_confirmed_reads() {

@@ -1,7 +1,6 @@
 // Log replication: the leader's appends and their pacing, the follower's consistency check, the
 // hint that finds where two logs part, and the commit index.
 #include <algorithm>
-#include <array>
 
 #include "core/raft/raft.h"
 
@@ -37,7 +36,7 @@ void Raft::append_to_log(Entry entry) {
 // window allows.
 void Raft::replicate() {
   for (Progress& progress : std::get<Leader>(role_).progress) {
-    if (progress.voter() == config_.id || progress.needs_snapshot()) continue;
+    if (progress.member() == config_.id || progress.needs_snapshot()) continue;
     if (lacks_compacted(progress)) {
       begin_snapshot(progress);
       continue;
@@ -48,7 +47,7 @@ void Raft::replicate() {
   }
 }
 
-// Whether the entries that this voter needs next are in the log no more.
+// Whether the entries that this member needs next are in the log no more.
 bool Raft::lacks_compacted(const Progress& progress) const {
   return progress.next().previous() < log_.base().index;
 }
@@ -68,7 +67,7 @@ void Raft::send_append(Progress& progress, Index last) {
     request.entries.push_back(entry);
   }
   progress.on_sent(previous.plus(request.entries.size()));
-  send_now(progress.voter(), term(), std::move(request));
+  send_now(progress.member(), term(), std::move(request));
 }
 
 // Paper figure 2, AppendEntries receiver implementation.
@@ -107,6 +106,7 @@ bool Raft::append_entries(const AppendRequest& request) {
       truncate_from(entry.index());
     }
     log_.append(entry);
+    note_configuration(entry);
   }
   return true;
 }
@@ -115,6 +115,8 @@ void Raft::truncate_from(Index from) {
   VESPER_CHECK(!is_leader());
   VESPER_CHECK(from > commit_);
   log_.truncate_from(from);
+  // Dissertation section 4.1: "a server must be prepared to fall back to a previous configuration".
+  configurations_.truncate_from(from);
   if (from > collected_) return;  // nothing of it was handed out to be written
 
   const Index last = from.previous();
@@ -128,7 +130,9 @@ void Raft::truncate_from(Index from) {
 void Raft::on_append_reply(const Message& message, const AppendReply& reply) {
   auto* leader = std::get_if<Leader>(&role_);
   if (leader == nullptr) return;
-  Progress& progress = leader->progress[slot_of(message.from)];
+  Progress* const known = progress_of(*leader, message.from);
+  if (known == nullptr) return;  // a member no more
+  Progress& progress = *known;
   progress.heard_at = now_;
 
   if (!reply.accepted) {
@@ -141,9 +145,10 @@ void Raft::on_append_reply(const Message& message, const AppendReply& reply) {
 
 void Raft::advance_commit() {
   auto& leader = std::get<Leader>(role_);
-  std::array<Index, limits::kNodes> matches;
-  for (std::size_t i = 0; i < leader.progress.size(); ++i) matches[i] = leader.progress[i].match();
-  const Index majority = majority_reached(std::span(matches.data(), leader.progress.size()));
+  // The majority of the latest configuration, committed or not (dissertation section 4.1); both
+  // majorities while it is joint (4.3). A leader that it removes "does not count itself" (4.2.2).
+  const Index majority =
+      reached_by_quorum(configuration(), [&](std::size_t i) { return leader.progress[i].match(); });
   if (majority <= commit_) return;
   // Paper section 5.4.2 and figure 8: only an entry of this leader's own term is committed by
   // counting copies; all before it are committed with it.

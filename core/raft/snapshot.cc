@@ -25,7 +25,9 @@ void Raft::compact(const SnapshotId& newest, Index to) {
   VESPER_CHECK(newest.last.index <= durable_ && newest.last.index <= handed_out_);
   VESPER_CHECK(to <= newest.last.index);
   newest_snapshot_ = newest;
-  if (to > log_.base().index) log_.compact(to);
+  if (to <= log_.base().index) return;
+  log_.compact(to);
+  configurations_.compact(to);
 }
 
 bool Raft::sends_snapshot(const SnapshotId& snapshot) const {
@@ -54,22 +56,25 @@ void Raft::ask_for_chunk(Progress& progress) {
   // All of it is there, and the follower has not said that it is installed: any piece asks.
   const Progress::Sending& sending = *progress.sending;
   const std::uint64_t offset = sending.offset < sending.snapshot.bytes ? sending.offset : 0;
-  chunks_wanted_.push_back({progress.voter(), sending.snapshot, offset});
+  chunks_wanted_.push_back({progress.member(), sending.snapshot, offset});
 }
 
 void Raft::chunk_read(Instant now, const ChunkWanted& wanted, SharedBytes bytes) {
   now_ = std::max(now_, now);
   auto* leader = std::get_if<Leader>(&role_);
-  if (leader == nullptr || !is_voter(wanted.to)) return;
-  const auto& sending = leader->progress[slot_of(wanted.to)].sending;
-  if (!sending || sending->snapshot != wanted.snapshot) return;
+  if (leader == nullptr) return;
+  const Progress* progress = progress_of(*leader, wanted.to);
+  if (progress == nullptr || !progress->sending) return;
+  if (progress->sending->snapshot != wanted.snapshot) return;
   send_now(wanted.to, term(), SnapshotRequest{wanted.snapshot, wanted.offset, std::move(bytes)});
 }
 
 void Raft::on_snapshot_reply(const Message& message, const SnapshotReply& reply) {
   auto* leader = std::get_if<Leader>(&role_);
   if (leader == nullptr) return;
-  Progress& progress = leader->progress[slot_of(message.from)];
+  Progress* const known = progress_of(*leader, message.from);
+  if (known == nullptr) return;
+  Progress& progress = *known;
   progress.heard_at = now_;
   if (!progress.sending || progress.sending->snapshot != reply.snapshot) return;
   // A repeated answer asks for nothing new; after a restart the follower has less than it had.
@@ -134,7 +139,7 @@ void Raft::chunk_refused(const SnapshotId& snapshot) {
 
 // Paper figure 13: "if existing log entry has same index and term as snapshot's last included
 // entry, retain log entries following it"; else "discard the entire log".
-bool Raft::restore(Instant now, const SnapshotId& snapshot) {
+bool Raft::restore(Instant now, const SnapshotId& snapshot, const Configuration& configuration) {
   now_ = std::max(now_, now);
   // Whatever was appended is handed out: no reply waits that would vouch for what goes now.
   VESPER_CHECK(collected_ == log_.last_index() && durable_messages_.empty());
@@ -146,10 +151,12 @@ bool Raft::restore(Instant now, const SnapshotId& snapshot) {
 
   if (log_.contains(last)) {
     log_.compact(last.index);
+    configurations_.compact(last.index);
     for (PendingWrite& write : pending_writes_) write.last = std::max(write.last, last.index);
     durable_ = std::max(durable_, last.index);
   } else {
     log_.reset(last);
+    configurations_ = Configurations(last.index, configuration);
     for (PendingWrite& write : pending_writes_) write.last = last.index;
     collected_ = last.index;
     durable_ = last.index;

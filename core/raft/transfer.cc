@@ -19,10 +19,11 @@ Status Raft::transfer(Instant now, std::optional<NodeId> target) {
                  "leadership is already being handed over to " + name(leader->transfer->target)};
   }
   if (target == config_.id) return Error{ErrorCode::kInvalid, name(*target) + " leads already"};
-  if (target && !is_voter(*target)) {
+  const Member* member = target ? configuration().find(*target) : nullptr;
+  if (target && (member == nullptr || !is_new_voter(member->standing))) {
     return Error{ErrorCode::kInvalid, name(*target) + " is no voter of this cluster"};
   }
-  if (!target) target = choose_target();
+  if (!target) target = most_caught_up();
   if (!target) return Error{ErrorCode::kUnavailable, "no other voter was heard lately"};
 
   // "If leadership transfer does not complete after about an election timeout, the prior leader
@@ -33,15 +34,16 @@ Status Raft::transfer(Instant now, std::optional<NodeId> target) {
   return {};
 }
 
-// The first of those that need the least, among the voters whose answers say that they live.
-std::optional<NodeId> Raft::choose_target() const {
+// The first of those that need the least, among the other voters whose answers say that they live.
+std::optional<NodeId> Raft::most_caught_up() const {
   const Progress* best = nullptr;
   for (const Progress& progress : std::get<Leader>(role_).progress) {
-    if (progress.voter() == config_.id) continue;
+    if (progress.member() == config_.id) continue;
+    if (!is_new_voter(configuration().find(progress.member())->standing)) continue;
     if (now_ - progress.heard_at >= config_.election_timeout_min) continue;
     if (best == nullptr || progress.match() > best->match()) best = &progress;
   }
-  return best == nullptr ? std::nullopt : std::optional(best->voter());
+  return best == nullptr ? std::nullopt : std::optional(best->member());
 }
 
 // "The prior leader fully updates the target server's log to match its own, using the normal log
@@ -51,7 +53,8 @@ void Raft::continue_transfer() {
   auto& leader = std::get<Leader>(role_);
   if (!leader.transfer || now_ < leader.transfer->next_tell) return;
   const NodeId target = leader.transfer->target;
-  if (leader.progress[slot_of(target)].match() < log_.last_index()) return;
+  const Progress* progress = progress_of(leader, target);
+  if (progress == nullptr || progress->match() < log_.last_index()) return;
   leader.transfer->next_tell = now_ + config_.heartbeat_interval;
   send_now(target, term(), TimeoutNow{});
 }
@@ -64,7 +67,7 @@ void Raft::end_overdue_transfer() {
 // "This request has the same effect as the target server's election timer firing": but without a
 // pre-vote, which every voter that hears the leader would ignore.
 void Raft::on_timeout_now(const Message& message) {
-  if (!follow_leader(message.from)) return;
+  if (!follow_leader(message.from) || !is_voter()) return;
   start_election(Cause::kTransfer);
 }
 

@@ -37,7 +37,7 @@ Error corrupt(std::uint64_t offset, const std::string& what) {
 }  // namespace
 
 std::uint64_t SnapshotHeader::file_bytes() const {
-  const std::uint64_t content = kHeaderBytes + session_bytes + pair_bytes;
+  const std::uint64_t content = kHeaderBytes + configuration_bytes + session_bytes + pair_bytes;
   return content + (content + kPayloadBytes - 1) / kPayloadBytes * kSumBytes;
 }
 
@@ -91,7 +91,7 @@ SnapshotEncoder::SnapshotEncoder(const SnapshotHeader& header) : header_(header)
   out.u64(header.state_hash);
   out.u64(header.session_bytes);
   out.u64(header.pair_bytes);
-  out.u64(0);
+  out.u64(header.configuration_bytes);
   VESPER_CHECK(content_.size() == kHeaderBytes);
 }
 
@@ -163,14 +163,14 @@ Status SnapshotDecoder::read_header(ByteView payload) {
   header.state_hash = in.u64();
   header.session_bytes = in.u64();
   header.pair_bytes = in.u64();
-  const std::uint64_t reserved = in.u64();
+  header.configuration_bytes = in.u64();
   if (!in.ok() || magic != kMagic) return corrupt(0, "the file is not a snapshot");
   if (version != kVersion) {
     return Error{ErrorCode::kMismatch,
                  fmt::format("format version {}, this program reads {}", version, kVersion)};
   }
   constexpr std::uint64_t kPartMax = std::uint64_t{1} << 60;
-  if (zero != 0 || reserved != 0 || header.session_bytes > kPartMax ||
+  if (zero != 0 || header.configuration_bytes > kPartMax || header.session_bytes > kPartMax ||
       header.pair_bytes > kPartMax || header.last.index == Index(0)) {
     return corrupt(0, "the header contradicts itself");
   }

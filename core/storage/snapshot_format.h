@@ -10,10 +10,11 @@
 //               from cluster, last position and the block's number, so that no block of another
 //               snapshot or another place passes.
 //   The payloads, joined, are the content:
-//     header    80 bytes: magic, format version, cluster, last position, the lengths of what
-//               follows, the length of the log up to here, the state's hash.
-//     sessions  the clients' sessions
-//     pairs     as kv::Store::capture_next writes them
+//     header         80 bytes: magic, format version, cluster, last position, the lengths of what
+//                    follows, the length of the log up to here, the state's hash.
+//     configuration  the members at the last position (raft::Configuration)
+//     sessions       the clients' sessions
+//     pairs          as kv::Store::capture_next writes them
 //
 // The length of the file follows from the header, so a file that is cut is damage like a block that
 // does not verify. A file is written under another name, synced and renamed: one that is there is
@@ -39,6 +40,7 @@ struct SnapshotHeader {
   LogPosition last;
   std::uint64_t log_bytes = 0;  // of all entries up to here: where the next snapshot is due
   std::uint64_t state_hash = 0;
+  std::uint64_t configuration_bytes = 0;
   std::uint64_t session_bytes = 0;
   std::uint64_t pair_bytes = 0;
 

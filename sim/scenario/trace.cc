@@ -119,6 +119,8 @@ const char* event_name(node::NodeEvent::Kind kind) {
       return "is";
     case node::NodeEvent::Kind::kTransfer:
       return "hands over:";
+    case node::NodeEvent::Kind::kMembers:
+      return "counts";
     case node::NodeEvent::Kind::kSnapshot:
       return "has a snapshot";
     case node::NodeEvent::Kind::kIgnored:

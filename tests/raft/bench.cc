@@ -41,7 +41,9 @@ AppendReply rejected(std::uint64_t index, LogPosition hint) {
 
 RaftConfig Bench::complete(RaftConfig config, const Start& start) {
   config.id = NodeId(0);
-  for (std::uint32_t i = 0; i < start.nodes; ++i) config.voters.emplace_back(i);
+  if (config.configuration.members().empty()) {
+    config.configuration = Configuration::of_founders(std::vector<Incarnation>(start.nodes));
+  }
   return config;
 }
 
@@ -96,7 +98,7 @@ std::vector<Message> Bench::settle() {
 void Bench::stand() {
   time_out();
   settle();
-  const auto nodes = static_cast<std::uint32_t>(raft_.config().voters.size());
+  const auto nodes = static_cast<std::uint32_t>(raft_.configuration().members().size());
   const std::uint64_t next = term() + 1;
   for (std::uint32_t i = 1; i < nodes && term() < next; ++i) {
     receive(i, next, PreVoteReply{true});
@@ -107,7 +109,7 @@ void Bench::stand() {
 
 void Bench::elect() {
   stand();
-  const auto nodes = static_cast<std::uint32_t>(raft_.config().voters.size());
+  const auto nodes = static_cast<std::uint32_t>(raft_.configuration().members().size());
   for (std::uint32_t i = 1; i < nodes && !raft_.is_leader(); ++i) {
     receive(i, term(), VoteReply{true});
   }

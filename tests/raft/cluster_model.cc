@@ -51,7 +51,7 @@ const char* name_of(Move move) {
 RaftConfig config_of(std::uint32_t id, std::size_t nodes, std::uint64_t life) {
   RaftConfig config;
   config.id = NodeId(id);
-  for (std::uint32_t i = 0; i < nodes; ++i) config.voters.emplace_back(i);
+  config.configuration = Configuration::of_founders(std::vector<Incarnation>(nodes));
   // Small bounds, so that short schedules fill them.
   config.append_entries_max = 2;
   config.inflight_appends_max = 3;

@@ -118,7 +118,7 @@ bool ClusterModel::restore_whole(std::uint32_t id) {
   node.incoming.reset();
   const bool agreed = node.raft->log().contains(last);
   const Index last_index = node.raft->log().last_index();
-  if (!node.raft->restore(node.now, snapshot)) {
+  if (!node.raft->restore(node.now, snapshot, node.raft->configuration())) {
     require(node.raft->commit() >= last.index || node.raft->is_leader(),
             "only an older snapshot is of no use", id);
     return true;

@@ -84,7 +84,7 @@ SENTENCE(
   node.receive(1, 3, piece(newer, 0));
   node.settle();
   REQUIRE(node.chunks_received().size() == 1);
-  CHECK(node.raft().restore(node.now(), newer));
+  CHECK(node.raft().restore(node.now(), newer, node.raft().configuration()));
   CHECK(node.raft().log().last() == at(3, 6));
   CHECK(terms_of(node.raft().log()).empty());
   CHECK(node.collect().restart_after == at(3, 6));
@@ -97,7 +97,7 @@ SENTENCE(
   const Counted counted;
   Bench node = follower_of_six();
   const SnapshotId prefix{.last = at(2, 5), .bytes = 10, .checksum = 2};
-  CHECK(node.raft().restore(node.now(), prefix));
+  CHECK(node.raft().restore(node.now(), prefix, node.raft().configuration()));
   CHECK(node.raft().log().base() == at(2, 5));
   CHECK(node.raft().log().last() == at(2, 6));
 }

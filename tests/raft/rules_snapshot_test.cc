@@ -324,7 +324,7 @@ TEST_CASE("restore: a suffix is kept only where index and term agree") {
     node.settle();
     const SnapshotId id = snapshot_to(row.last.term.value(), row.last.index.value());
 
-    CHECK(node.raft().restore(node.now(), id) == row.taken);
+    CHECK(node.raft().restore(node.now(), id, node.raft().configuration()) == row.taken);
 
     CHECK(terms_of(node.raft().log()) == row.left);
     CHECK(node.commit() == row.commit);
@@ -344,7 +344,7 @@ TEST_CASE("restore: no write from before it vouches for what comes after") {
   Bench node({.term = 2});
   node.receive(1, 2, append({}, {1, 1, 2, 2, 2, 2}));
   node.collect();  // and its write is under way
-  REQUIRE(node.raft().restore(node.now(), snapshot_to(2, 9)));
+  REQUIRE(node.raft().restore(node.now(), snapshot_to(2, 9), node.raft().configuration()));
   CHECK(node.raft().durable() == Index(9));
   const WriteId before = node.written();
   node.receive(1, 2, append(at(2, 9), {2}));
@@ -364,7 +364,7 @@ TEST_CASE("restore: a suffix that is kept is durable when its own write is") {
   node.collect();
   REQUIRE(node.raft().durable() == Index(0));
 
-  REQUIRE(node.raft().restore(node.now(), snapshot_to(2, 4)));
+  REQUIRE(node.raft().restore(node.now(), snapshot_to(2, 4), node.raft().configuration()));
 
   CHECK(node.raft().durable() == Index(4));  // by the snapshot
   node.persist();
@@ -377,7 +377,7 @@ TEST_CASE("restore: a leader's own log is newer than any snapshot") {
   node.settle();
   node.elapse(Duration::milliseconds(600));
   node.elect();
-  CHECK_FALSE(node.raft().restore(node.now(), snapshot_to(1, 9)));
+  CHECK_FALSE(node.raft().restore(node.now(), snapshot_to(1, 9), node.raft().configuration()));
   CHECK(node.raft().is_leader());
   CHECK(node.raft().log().last() == at(2, 1));
 }
