@@ -169,6 +169,13 @@ void SimDisk::preset(std::vector<storage::DiskOp> ops) {
   VESPER_CHECK(name_changes_.empty());
 }
 
+void SimDisk::wipe() {
+  files_.clear();
+  names_.clear();
+  durable_names_.clear();
+  name_changes_.clear();
+}
+
 std::vector<std::uint64_t> SimDisk::crash(CrashLoss loss) {
   std::vector<std::uint64_t> durable;
   for (Lane& each : lanes_) {

@@ -53,6 +53,8 @@ class SimDisk final : public storage::Disk {
   const DiskConfig& config() const { return config_; }
   void fail_next_sync() { fail_next_sync_ = true; }
   void flip_bit(const std::string& name, std::uint64_t offset, unsigned bit);
+  // Nothing is left. Requires: the node is down.
+  void wipe();
 
  private:
   using Sector = std::array<std::byte, storage::kSectorBytes>;

@@ -46,6 +46,7 @@ struct WorldCounts {
   std::uint64_t unknown = 0;         // answered with kUnknown; not among `answered`
   std::uint64_t overdue = 0;         // given up by the client while a node had them and lived
   std::uint64_t transfers = 0;       // of leadership, after which another node led
+  std::uint64_t changes = 0;         // of the members, that an operator brought about
   std::uint64_t retries = 0;         // tries of a put beyond its first
   std::uint64_t repeated = 0;        // entries that were applied before, under their number
   std::uint64_t refused = 0;         // entries that their session refused
@@ -120,6 +121,12 @@ class World {
   // An operator asks this node to hand leadership over; it is for a leader that runs.
   void transfer(NodeId node, std::optional<NodeId> target);
 
+  // An operator brings the cluster's voters to these, by and by: machines that are no members yet
+  // are added, started and promoted, others are removed. It gives up after 20 s.
+  void want_members(std::vector<NodeId> voters);
+  // The process dies, and its disk is empty.
+  void wipe(NodeId node);
+
   // May be nullptr: none. The interceptor must outlive its use.
   void intercept(Interceptor* interceptor);
   // Sends what an interceptor held, in the order in which it was held.
@@ -148,6 +155,16 @@ class World {
   // Its life goes on but the node has stopped itself (a failed sync, a data directory that is
   // refused).
   bool has_stopped(NodeId node) const;
+  // Its disk was emptied.
+  bool is_wiped(NodeId node) const;
+  // It was started once: a spare is not before the cluster has given it its id.
+  bool has_begun(NodeId node) const;
+  // The members, as far as any node has known them to be committed.
+  const raft::Configuration& members() const;
+  // These, and later ones that are in force on some node that is up.
+  std::vector<raft::Configuration> configurations_in_force() const;
+  // Counts whenever one of these may have changed.
+  std::uint64_t members_version() const;
   // Between turns. Requires: is_up(node).
   const node::NodeView& view(NodeId node) const;
   const node::Node& node(NodeId node) const;

@@ -81,8 +81,5 @@ inline constexpr std::uint32_t kNodeIds = 1'000'000;
 inline constexpr std::size_t kAddressBytes = 512;
 // A configuration. A longer claim is invalid.
 inline constexpr std::size_t kConfigurationBytes = 8 + kNodes * (15 + kAddressBytes);
-// A learner becomes a voter only if it lacks no more entries than this: else a majority that needs
-// it would wait for it.
-inline constexpr std::uint64_t kPromotedLag = 1024;
 
 }  // namespace vesper::limits

@@ -71,10 +71,12 @@ enum class Outcome : std::uint8_t {
   kAbsent,    // get: the key is not there
   kRedirect,  // not the leader; `leader` may know. Never takes effect
   kRejected,  // no leader, or leadership unconfirmed in time. Never takes effect
-  kUnknown,  // put, transfer, change of the members: not known to be committed, or done, in time; it may yet be
+  kUnknown,   // put, transfer, change of the members: not known to be committed, or done, in time;
+              // it may yet be
   kOverloaded,  // a bound is reached. Never takes effect
   kRefused,     // put of a session, committed: not applied, for the reason that `verdict` tells
-  kImpossible,  // transfer, change of the members: it cannot be done as asked; `value` says why. Never takes effect
+  kImpossible,  // transfer, change of the members: it cannot be done as asked; `value` says why.
+                // Never takes effect
 };
 
 // The members as one node sees them.

@@ -35,11 +35,12 @@ struct Bound {
 inline constexpr std::uint64_t kBillion = 1'000'000'000;
 
 // A number that does not stand here may be any that TOML can say.
-inline constexpr std::array<Bound<std::uint64_t>, 18> kNumbers = {{
+inline constexpr std::array<Bound<std::uint64_t>, 19> kNumbers = {{
     // As many as a node of the real world keeps.
     {"[cluster]", "sessions_max", 1, limits::kSessions},
     {"[cluster]", "session_numbers_max", 1, limits::kSessionNumbers},
     {"[cluster]", "nodes", 1, limits::kNodes},
+    {"[cluster]", "spares", 0, limits::kNodes},
     // What one message may carry, and so what its receiver decodes.
     {"[cluster]", "append_entries_max", 1, limits::kAppendEntries},
     {"[cluster]", "append_bytes_max", 1, limits::kAppendBytes},

@@ -9,6 +9,7 @@ namespace vesper::sim {
 template <class Visitor>
 void visit_fields(Visitor& visitor, ClusterSpec& cluster) {
   visitor.field("nodes", cluster.nodes);
+  visitor.field("spares", cluster.spares);
   visitor.field("election_timeout_min", cluster.election_timeout_min);
   visitor.field("election_timeout_max", cluster.election_timeout_max);
   visitor.field("heartbeat_interval", cluster.heartbeat_interval);

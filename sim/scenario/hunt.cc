@@ -36,6 +36,7 @@ enum Concern : std::uint64_t {
   kSessions = 8,
   kSnapshots = 9,
   kReads = 10,
+  kMembers = 14,
 };
 
 template <std::size_t N>
@@ -186,6 +187,7 @@ Scenario hunt_scenario(std::uint64_t seed) {
   const FaultWindow window{.from = Duration::seconds(1), .to = calm_at};
   draw_hunt_faults(faults, window, scenario);
   draw_hunt_transfers(stream(seed, kTransfers), window, scenario);
+  draw_hunt_members(stream(seed, kMembers), window, scenario);
 
   Step calm;
   calm.time = calm_at;

@@ -121,12 +121,12 @@ class Run {
       return fail("final", scenario_.at_end.that->text());
     }
     for (const auto& [key, value] : scenario_.at_end.values) {
-      for (std::uint32_t i = 0; i < world_.config().nodes; ++i) {
-        const NodeId node(i);
+      for (const raft::Member& member : world_.members().members()) {
+        const NodeId node = member.id;
         if (!world_.is_up(node) || world_.has_stopped(node)) continue;
         const SharedBytes* held = world_.node(node).peek(key);
         if (held != nullptr && held->text() == value) continue;
-        return fail("final", fmt::format("n{} holds {} for \"{}\", not {}", i,
+        return fail("final", fmt::format("n{} holds {} for \"{}\", not {}", node.value(),
                                          held == nullptr ? "nothing" : std::string(held->text()),
                                          key, value));
       }

@@ -235,6 +235,10 @@ bool Script::run(const Step& step) {
   // Before the step: "leader" means who led when the step began.
   if (!step.as.empty() && !nodes->empty()) names_[step.as] = nodes->front();
   remember(step);
+  if (step.action == Action::kMembers) {
+    world_.want_members(*nodes);
+    return true;
+  }
   return run_on_nodes(step, *nodes);
 }
 
@@ -289,6 +293,9 @@ bool Script::run_on_nodes(const Step& step, const std::vector<NodeId>& nodes) {
       case Action::kResume:
         if (world_.is_up(node)) world_.resume(node);
         break;
+      case Action::kWipe:
+        world_.wipe(node);
+        break;
       case Action::kFailSync:
         if (world_.is_up(node)) world_.fail_next_sync(node);
         break;
@@ -318,7 +325,9 @@ bool Script::run_on_nodes(const Step& step, const std::vector<NodeId>& nodes) {
 
 std::vector<NodeId> Script::all() const {
   std::vector<NodeId> nodes;
-  for (std::uint32_t i = 0; i < world_.config().nodes; ++i) nodes.emplace_back(i);
+  for (std::uint32_t i = 0; i < world_.config().all_nodes(); ++i) {
+    if (world_.has_begun(NodeId(i))) nodes.emplace_back(i);
+  }
   return nodes;
 }
 
@@ -353,7 +362,7 @@ std::optional<NodeId> Script::find(const Selector& selector) const {
     case Selector::Kind::kFollower: {
       const std::optional<NodeId> leader = world_.leader();
       std::uint32_t before = selector.number;
-      for (std::uint32_t i = 0; i < world_.config().nodes; ++i) {
+      for (std::uint32_t i = 0; i < world_.config().all_nodes(); ++i) {
         if (!world_.is_up(NodeId(i)) || NodeId(i) == leader) continue;
         if (before == 0) return NodeId(i);
         --before;
@@ -412,6 +421,14 @@ std::optional<std::uint64_t> Script::field(NodeId node, Field field) const {
       return view.lease_reads;
     case Field::kRelayed:
       return view.follower_reads;
+    case Field::kConfiguration:
+      return view.configuration.value();
+    case Field::kMembers:
+      return view.members;
+    case Field::kVoter:
+      return view.is_voter ? 1 : 0;
+    case Field::kJoint:
+      return view.is_joint ? 1 : 0;
     case Field::kUp:
       break;
   }
@@ -443,12 +460,14 @@ std::uint64_t Script::counter(Counter counter) const {
       return counts.refused;
     case Counter::kFollowerReads:
       return counts.follower_reads;
+    case Counter::kChanges:
+      return counts.changes;
     case Counter::kLeaders:
     case Counter::kRunning:
       break;
   }
   std::uint64_t count = 0;
-  for (std::uint32_t i = 0; i < world_.config().nodes; ++i) {
+  for (std::uint32_t i = 0; i < world_.config().all_nodes(); ++i) {
     if (!world_.is_up(NodeId(i)) || world_.has_stopped(NodeId(i))) continue;
     const bool leads = world_.view(NodeId(i)).role == node::Role::kLeader;
     if (counter == Counter::kRunning || leads) ++count;
