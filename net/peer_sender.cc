@@ -1,7 +1,5 @@
 #include "net/peer_sender.h"
 
-#include <httplib.h>
-
 #include <algorithm>
 #include <chrono>
 #include <utility>
@@ -14,9 +12,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kConnectTime{300};
-// A peer that takes longer for one request is as good as dead; its connection is made anew.
-constexpr milliseconds kReplyTime{1000};
 // Between failed tries.
 constexpr milliseconds kBackoffMin{10};
 constexpr milliseconds kBackoffMax{200};
@@ -26,30 +21,7 @@ constexpr milliseconds kStopRepeat{5};
 
 static_assert(limits::kFrameBytes <= kPeerBodyBytes);
 
-// The library's client: one connection, one request at a time.
-class PeerSender::Link {
- public:
-  explicit Link(const NodeAddress& address) : client_(address.host, address.port) {
-    client_.set_keep_alive(true);
-    client_.set_tcp_nodelay(true);
-    client_.set_connection_timeout(kConnectTime);
-    client_.set_read_timeout(kReplyTime);
-    client_.set_write_timeout(kReplyTime);
-  }
-
-  bool post(ByteView frames) {
-    const auto result = client_.Post("/peer", reinterpret_cast<const char*>(frames.data()),
-                                     frames.size(), "application/octet-stream");
-    return result && result->status == 204;
-  }
-  void stop() { client_.stop(); }
-
- private:
-  httplib::Client client_;
-};
-
-PeerSender::PeerSender(const NodeAddress& address)
-    : link_(std::make_unique<Link>(address)), thread_([this] { run(); }) {}
+PeerSender::PeerSender(const NodeAddress& address) : link_(address), thread_([this] { run(); }) {}
 
 PeerSender::~PeerSender() {
   begin_stop();
@@ -58,7 +30,7 @@ PeerSender::~PeerSender() {
     std::unique_lock lock(mutex_);
     while (!ended_.wait_for(lock, kStopRepeat, [this] { return has_ended_; })) {
       lock.unlock();
-      link_->stop();
+      link_.stop();
       lock.lock();
     }
   }
@@ -94,7 +66,7 @@ void PeerSender::run() {
     frames.clear();
     std::swap(frames, waiting_);
     lock.unlock();
-    const bool sent = link_->post(frames);
+    const bool sent = link_.post(frames);
     lock.lock();
     if (sent) {
       backoff = kBackoffMin;

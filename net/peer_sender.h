@@ -6,14 +6,13 @@
 
 #include <condition_variable>
 #include <cstddef>
-#include <memory>
 #include <mutex>
-#include <string>
 #include <thread>
 #include <vector>
 
 #include "core/base/bytes.h"
 #include "net/ip_list.h"
+#include "net/peer_link.h"
 
 namespace vesper::net {
 
@@ -35,7 +34,6 @@ class PeerSender {
   void begin_stop();
 
  private:
-  class Link;
   void run();
 
   std::mutex mutex_;
@@ -44,7 +42,7 @@ class PeerSender {
   bool stop_ = false;               // guarded by mutex_
   bool has_ended_ = false;          // the thread; guarded by mutex_
   std::condition_variable ended_;
-  std::unique_ptr<Link> link_;
+  PeerLink link_;
   std::thread thread_;
 };
 

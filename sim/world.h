@@ -31,6 +31,9 @@ struct WorldCounts {
   std::uint64_t events = 0;      // all of the following
   std::uint64_t deliveries = 0;  // frames that reached a node
   std::uint64_t lost = 0;        // frames that did not
+  std::uint64_t duplicated = 0;  // that left twice
+  std::uint64_t delayed = 0;     // by an interceptor, as the next
+  std::uint64_t held = 0;
   std::uint64_t timers = 0;
   std::uint64_t turns = 0;         // turns that had an event of their own
   std::uint64_t completions = 0;   // disk batches

@@ -30,12 +30,15 @@ void WorldImpl::send_frame(NodeId from, NodeId to, ByteView frame) {
       ++counts.lost;
       return;
     case Fate::Kind::kHold:
+      ++counts.held;
       held.push_back({from, to, std::move(bytes)});
       return;
     case Fate::Kind::kDuplicate:
+      ++counts.duplicated;
       transmit(from, to, bytes, Duration());
       return transmit(from, to, std::move(bytes), Duration());
     case Fate::Kind::kDelay:
+      ++counts.delayed;
       return transmit(from, to, std::move(bytes), fate.delay);
   }
   VESPER_UNREACHABLE();
@@ -44,6 +47,7 @@ void WorldImpl::send_frame(NodeId from, NodeId to, ByteView frame) {
 void WorldImpl::transmit(NodeId from, NodeId to, SharedBytes bytes, Duration extra) {
   const Links::Arrivals arrivals = links.draw(from, to);
   if (arrivals.copies == 0) ++counts.lost;
+  if (arrivals.copies > 1) ++counts.duplicated;
   for (std::size_t copy = 0; copy < arrivals.copies; ++copy) {
     queue.push({.at = now + arrivals.after[copy] + extra,
                 .what = hold_frame(from, bytes),

@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "sim/check/marker.h"
 #include "sim/scenario/checks.h"
 #include "sim/scenario/expectations.h"
 #include "sim/scenario/progress_probe.h"
@@ -21,6 +22,7 @@ class Run {
   Run(Scenario scenario, const RunOptions& options)
       : scenario_(std::move(scenario)),
         checks_(scenario_),
+        marker_(scenario_.cluster.nodes.value()),
         world_(world_config_of(scenario_), all_observers(options)),
         script_(scenario_, world_),
         expectations_(scenario_, script_) {
@@ -42,6 +44,7 @@ class Run {
       result_.event = world_.counts().events;
     }
     result_.counts = world_.counts();
+    result_.marks = marker_.marks(world_);
     result_.hash = world_.hash();
     return result_;
   }
@@ -49,6 +52,7 @@ class Run {
  private:
   std::vector<WorldObserver*> all_observers(const RunOptions& options) {
     std::vector<WorldObserver*> observers = checks_.observers();
+    observers.push_back(&marker_);
     observers.insert(observers.end(), options.observers.begin(), options.observers.end());
     return observers;
   }
@@ -140,6 +144,7 @@ class Run {
 
   const Scenario scenario_;
   Checks checks_;
+  Marker marker_;
   World world_;
   Script script_;
   Expectations expectations_;
