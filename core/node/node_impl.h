@@ -1,5 +1,6 @@
 // Node's inside, for the .cc files of core/node only: node.cc has the turn of a running node,
-// node_forming.cc what comes before Raft starts, node_transfer.cc how a leader hands over.
+// node_forming.cc what comes before Raft starts, node_transfer.cc how a leader hands over,
+// node_disk_space.cc what is different while the disk is full.
 #pragma once
 
 #include <deque>
@@ -40,7 +41,7 @@ class NodeImpl {
   void propose(RequestId id, const Request& request);
   void get(RequestId id, const Request& request);
   void refuse_proposal(RequestId id, const Error& why);
-  void on_raft_message(const Frame& frame);
+  void on_raft_message(Frame& frame);
   void run_raft_turn(Instant now);
   void carry_out();
   void send(const raft::Message& message);
@@ -59,6 +60,15 @@ class NodeImpl {
   // node_transfer.cc: leadership transfer
   void transfer(RequestId id, const Request& request);
   void follow_transfer();
+
+  // node_disk_space.cc: a full disk
+  bool is_disk_full() const;
+  bool is_short_of_room() const;
+  bool takes(raft::Message& message);
+  void refuse_for_room(RequestId id);
+  void keep_room(Instant now);
+  void hand_over_for_room(Instant now);
+  Instant room_deadline() const;
 
   // node_forming.cc: before Raft starts, and telling others that it has
   void run_forming_turn(Instant now);
@@ -130,6 +140,12 @@ class NodeImpl {
   Reported reported_;
   Index reported_snapshot_;
   std::vector<std::byte> scratch_;
+
+  // While the disk is full.
+  std::optional<Instant> try_room_at_;  // none: it is not
+  bool refused_for_room_ = false;
+  Instant hand_over_at_;
+  std::uint32_t hand_over_to_ = 0;
 };
 
 }  // namespace vesper::node

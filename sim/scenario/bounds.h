@@ -35,7 +35,7 @@ struct Bound {
 inline constexpr std::uint64_t kBillion = 1'000'000'000;
 
 // A number that does not stand here may be any that TOML can say.
-inline constexpr std::array<Bound<std::uint64_t>, 18> kNumbers = {{
+inline constexpr std::array<Bound<std::uint64_t>, 19> kNumbers = {{
     // As many as a node of the real world keeps.
     {"[cluster]", "sessions_max", 1, limits::kSessions},
     {"[cluster]", "session_numbers_max", 1, limits::kSessionNumbers},
@@ -63,6 +63,7 @@ inline constexpr std::array<Bound<std::uint64_t>, 18> kNumbers = {{
     // More messages than any run sends.
     {"[[step]].on_message", "nth", 1, kBillion},
     {"[[step]].on_message", "count", 1, kBillion},
+    {"[[step]]", "room", 0, 1'000 * kBillion},
 }};
 
 // A day: no run is longer; and a mean that is a day, drawn at its longest, is far from what 64 bits

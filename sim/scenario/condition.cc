@@ -16,24 +16,14 @@ namespace {
 constexpr std::size_t kOpsMax = 32;
 constexpr int kDepthMax = 16;
 
-constexpr std::array<std::pair<const char*, Field>, 18> kFields = {{{"term", Field::kTerm},
-                                                                    {"commit", Field::kCommit},
-                                                                    {"applied", Field::kApplied},
-                                                                    {"last", Field::kLast},
-                                                                    {"durable", Field::kDurable},
-                                                                    {"keys", Field::kKeys},
-                                                                    {"role", Field::kRole},
-                                                                    {"hash", Field::kHash},
-                                                                    {"leader", Field::kLeader},
-                                                                    {"vote", Field::kVote},
-                                                                    {"up", Field::kUp},
-                                                                    {"torn", Field::kTorn},
-                                                                    {"sessions", Field::kSessions},
-                                                                    {"base", Field::kBase},
-                                                                    {"snapshot", Field::kSnapshot},
-                                                                    {"restored", Field::kRestored},
-                                                                    {"leased", Field::kLeased},
-                                                                    {"relayed", Field::kRelayed}}};
+constexpr std::array<std::pair<const char*, Field>, 20> kFields = {
+    {{"term", Field::kTerm},         {"commit", Field::kCommit},   {"applied", Field::kApplied},
+     {"last", Field::kLast},         {"durable", Field::kDurable}, {"keys", Field::kKeys},
+     {"role", Field::kRole},         {"hash", Field::kHash},       {"leader", Field::kLeader},
+     {"vote", Field::kVote},         {"up", Field::kUp},           {"torn", Field::kTorn},
+     {"sessions", Field::kSessions}, {"base", Field::kBase},       {"snapshot", Field::kSnapshot},
+     {"restored", Field::kRestored}, {"leased", Field::kLeased},   {"relayed", Field::kRelayed},
+     {"full", Field::kFull},         {"room", Field::kRoom}}};
 constexpr std::array<std::pair<const char*, Counter>, 13> kCounters = {
     {{"leaders", Counter::kLeaders},
      {"running", Counter::kRunning},

@@ -15,6 +15,8 @@
 //              | "restored" (snapshots that it took in from leaders since it started)
 //              | "leased" (reads that it granted by its lease in this life)
 //              | "relayed" (reads for which it asked its leader, likewise)
+//              | "full" (1 while its disk refuses it room, or 0)
+//              | "room" (bytes of the log that it can write without more room)
 //   role       = "follower" | "pre-candidate" | "candidate" | "leader" (on the right of a role)
 //   counter    = "leaders" (nodes up that lead, in whatever term) | "running" (nodes up)
 //              | "operations" (answered) | "successes" | "faults"
@@ -66,6 +68,8 @@ enum class Field : std::uint8_t {
   kRestored,
   kLeased,
   kRelayed,
+  kFull,
+  kRoom,
 };
 
 enum class Counter : std::uint8_t {

@@ -29,6 +29,8 @@ const StepKeys& keys_of(Action action) {
       {Action::kCalm, {{}, {}, false}},
       {Action::kNote, {{}, {"node", "as"}, false}},
       {Action::kTransfer, {{}, {"to"}, false}},
+      {Action::kDiskFull, {{"node"}, {"as", "room", "in_place"}, false}},
+      {Action::kDiskRoom, {{"node"}, {"as"}, false}},
   };
   return kKeys.at(action);
 }

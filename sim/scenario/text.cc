@@ -63,7 +63,7 @@ constexpr Names<CrashLoss, 4> kCrashLosses = {{{"keep", CrashLoss::kKeep},
                                                {"lose-all", CrashLoss::kLoseAll},
                                                {"lose-random-unsynced", CrashLoss::kLoseRandom},
                                                {"tear", CrashLoss::kTear}}};
-constexpr Names<Action, 23> kActions = {{{"partition", Action::kPartition},
+constexpr Names<Action, 25> kActions = {{{"partition", Action::kPartition},
                                          {"cut", Action::kCut},
                                          {"mend", Action::kMend},
                                          {"heal", Action::kHeal},
@@ -85,7 +85,9 @@ constexpr Names<Action, 23> kActions = {{{"partition", Action::kPartition},
                                          {"release", Action::kRelease},
                                          {"calm", Action::kCalm},
                                          {"note", Action::kNote},
-                                         {"transfer", Action::kTransfer}}};
+                                         {"transfer", Action::kTransfer},
+                                         {"disk-full", Action::kDiskFull},
+                                         {"disk-room", Action::kDiskRoom}}};
 constexpr Names<Expectation::Kind, 4> kExpectations = {
     {{"within", Expectation::Kind::kWithin},
      {"eventually", Expectation::Kind::kEventually},
