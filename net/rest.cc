@@ -88,6 +88,15 @@ HttpReply impossible_reply(const node::Answer& answer) {
   return reply;
 }
 
+// Reads are served, and what there is no room for may be taken by whoever leads next.
+HttpReply disk_full_reply() {
+  HttpReply reply = error_reply(507,
+                                "this node's disk is full: it takes no writes before there is "
+                                "room again");
+  reply.headers.emplace_back(kOutcomeHeader, kRejected);
+  return reply;
+}
+
 HttpReply redirect_reply(const ApiRequest& request, NodeId leader,
                          const std::vector<NodeAddress>& addresses) {
   HttpReply reply = rejected_reply();
@@ -250,6 +259,8 @@ HttpReply api_reply(const ApiRequest& request, const node::Answer& answer,
       return overloaded_reply("overloaded");
     case node::Outcome::kRefused:
       return refused_reply(request, answer.verdict);
+    case node::Outcome::kDiskFull:
+      return disk_full_reply();
     case node::Outcome::kImpossible:
       break;
   }
@@ -309,6 +320,7 @@ HttpReply move_leader_reply(const node::Answer& answer, const std::vector<NodeAd
     case node::Outcome::kImpossible:
       return impossible_reply(answer);
     case node::Outcome::kRefused:
+    case node::Outcome::kDiskFull:
       break;
   }
   VESPER_UNREACHABLE();
@@ -335,6 +347,7 @@ HttpReply status_reply(const StatusFacts& facts, const std::vector<NodeAddress>&
                  view.base.value(), view.snapshot.value(), view.restored, view.keys, view.sessions);
   fmt::format_to(out, R"(,"lease_reads":{},"follower_reads":{})", view.lease_reads,
                  view.follower_reads);
+  fmt::format_to(out, R"(,"disk_full":{},"log_room":{})", view.disk_full, view.log_room);
   fmt::format_to(out, R"(,"state_hash":"{:016x}","cluster":"{:016x}","incarnation":"{:016x}")",
                  view.state_hash, view.cluster.value(), view.incarnation.value());
   fmt::format_to(out, R"(,"version":"{}","pid":{},"uptime":{:.3f},"connections":{},"nodes":[)",

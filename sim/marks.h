@@ -54,6 +54,18 @@ enum class Mark : std::uint8_t {
   kOutcomeUnknown,
   kFollowerRead,
   kLeaseRead,
+  kLearnerAdded,
+  kLearnerJoined,
+  kJointConfiguration,
+  kJointLeft,
+  kConfigurationRolledBack,
+  kMembersChanged,
+  kRemovedNodeStopped,
+  kDiskWiped,
+  kWipedNodeRefused,
+  kDiskFull,
+  kDiskRoom,
+  kRefusedForRoom,
   kCount,
 };
 
@@ -103,6 +115,18 @@ inline constexpr std::array kMarkNames = {
     "answer: unknown",
     "follower read",
     "lease read",
+    "learner added",
+    "learner joined",
+    "joint configuration in force",
+    "joint configuration left",
+    "configuration rolled back",
+    "change of members done",
+    "removed node stopped",
+    "disk wiped",
+    "wiped node refused",
+    "disk full",
+    "disk has room again",
+    "answer: no room",
 };
 static_assert(kMarkNames.size() == kMarks, "every mark has its name");
 

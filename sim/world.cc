@@ -181,6 +181,15 @@ void World::set_disk(NodeId node, const DiskConfig& disk) {
   impl_->fault("disk of " + name(node));
 }
 
+void World::set_disk_room(NodeId node, std::optional<SimDisk::Room> room) {
+  SimDisk& disk = impl_->member(node).disk;
+  if (!room && !disk.has_limit()) return;
+  disk.set_room(room);
+  impl_->fault(room ? fmt::format("disk of {} is full but for {} bytes{}", name(node), room->bytes,
+                                  room->is_in_place ? ", writes in place too" : "")
+                    : "disk of " + name(node) + " has room");
+}
+
 void World::fail_next_sync(NodeId node) {
   impl_->member(node).disk.fail_next_sync();
   impl_->fault("fail the next sync of " + name(node));

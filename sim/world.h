@@ -23,6 +23,7 @@
 #include "core/node/node.h"
 #include "core/node/wire.h"
 #include "sim/config.h"
+#include "sim/disk.h"
 #include "sim/observer.h"
 
 namespace vesper::sim {
@@ -116,6 +117,8 @@ class World {
   void set_network(const LinkConfig& link);
   void set_link(NodeId from, NodeId to, const LinkConfig& link);
   void set_disk(NodeId node, const DiskConfig& disk);
+  // The node's disk is full but for this much, or no longer.
+  void set_disk_room(NodeId node, std::optional<SimDisk::Room> room);
   // The next sync of this node's log fails.
   void fail_next_sync(NodeId node);
   // Flips one bit of a file at rest. Requires: the node is down, the file is there and that long.

@@ -56,6 +56,9 @@ inline constexpr std::uint64_t kSendingLogFactor = 4;
 inline constexpr std::size_t kCompactedEntriesATurn = 4096;
 inline constexpr std::size_t kDiscardedPairsATurn = 4096;
 inline constexpr std::size_t kSnapshotBytesATurn = 256 * 1024;
+// The last of the room that the log holds on its disk, at most a quarter of a segment. A full disk
+// leaves it to term and vote and to what a new leader appends; client writes are refused (507).
+inline constexpr std::uint64_t kReserveBytes = 1024 * 1024;
 // Committed entries handed out in one Ready. Full: the rest comes with the next.
 inline constexpr std::size_t kCommittedEntries = 4096;
 

@@ -18,6 +18,7 @@ enum class ErrorCode {
   kMismatch,     // a data directory or peer of another node, cluster or version
   kLimit,        // over a bound of limits.h or of the configuration
   kUnavailable,  // not now: no leader, no quorum, or stopped
+  kNoSpace,      // the disk has no room for it, now
 };
 
 struct Error {

@@ -77,6 +77,7 @@ enum class Outcome : std::uint8_t {
   kRefused,     // put of a session, committed: not applied, for the reason that `verdict` tells
   kImpossible,  // transfer, change of the members: it cannot be done as asked; `value` says why.
                 // Never takes effect
+  kDiskFull,    // put, register: this node's disk has no room for it. Never takes effect
 };
 
 // The members as one node sees them.
@@ -144,6 +145,10 @@ struct NodeView {
   // Reads of this life, granted without a round of heartbeats or by another node's read index.
   std::uint64_t lease_reads = 0;
   std::uint64_t follower_reads = 0;
+  // Whether its disk refused room and has not given it since, and how many bytes of the log it can
+  // still write without more.
+  bool disk_full = false;
+  std::uint64_t log_room = 0;
 };
 
 // One line of a node's log: state changes, not traffic.
@@ -158,6 +163,7 @@ struct NodeEvent {
     kSnapshot,   // detail: a snapshot was made, or came in; where it ends
     kIgnored,    // detail: a frame that does not belong here, and why (rate-limited by the node)
     kStopped,    // detail: the error
+    kDisk,       // detail: the disk is full, or has room again
   };
   Kind kind = Kind::kRole;
   NodeView view;

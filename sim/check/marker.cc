@@ -10,11 +10,12 @@ namespace vesper::sim {
 namespace {
 
 // By how a fault's line begins; what is seen better elsewhere has no place here.
-constexpr std::array<std::pair<std::string_view, Mark>, 4> kFaults = {
+constexpr std::array<std::pair<std::string_view, Mark>, 5> kFaults = {
     {{"partition ", Mark::kPartition},
      {"cut ", Mark::kCut},
      {"network", Mark::kNetworkChanged},
-     {"disk of ", Mark::kDiskSlowed}}};
+     {"disk of ", Mark::kDiskSlowed},
+     {"wipe ", Mark::kDiskWiped}}};
 
 // Of what only the counters of a node's view tell.
 void hit_more(Mark mark, std::uint64_t now, std::uint64_t& before, Marks& marks) {
@@ -33,6 +34,7 @@ Marks Marker::marks(const World& world) const {
   marks.hit(Mark::kFrameHeld, counts.held);
   marks.hit(Mark::kTransferDone, counts.transfers);
   marks.hit(Mark::kRetry, counts.retries);
+  marks.hit(Mark::kMembersChanged, counts.changes);
   for (const auto& [node, clock] : world.config().clocks) {
     if (clock.drift_ppm != 0) marks.hit(Mark::kClockDrift);
   }
@@ -63,7 +65,12 @@ void Marker::on_crash(Instant, NodeId node) {
 }
 
 void Marker::on_stopped(Instant, NodeId, const Error& reason) {
+  const auto says = [&](std::string_view text) {
+    return reason.message.find(text) != std::string::npos;
+  };
   if (reason.message.starts_with("sync ")) marks_.hit(Mark::kSyncFailed);
+  if (says("was removed from the cluster")) marks_.hit(Mark::kRemovedNodeStopped);
+  if (says("this data directory is empty")) marks_.hit(Mark::kWipedNodeRefused);
 }
 
 void Marker::on_pause(Instant, NodeId) {
@@ -138,6 +145,28 @@ void Marker::on_restored(Instant, const node::NodeView& view, LogPosition last, 
   seen(view.id).restored = last.index;
 }
 
+void Marker::on_configuration(Instant, const node::NodeView& view, Index index,
+                              const raft::Configuration& configuration) {
+  Seen& before = seen(view.id);
+  if (before.configuration && index < before.configuration_index) {
+    marks_.hit(Mark::kConfigurationRolledBack);
+  } else if (before.configuration && view.role == node::Role::kLeader) {
+    see_change(*before.configuration, configuration);  // once, by who made it
+  }
+  before.configuration = configuration;
+  before.configuration_index = index;
+}
+
+void Marker::see_change(const raft::Configuration& before, const raft::Configuration& now) {
+  if (now.next_id() > before.next_id()) marks_.hit(Mark::kLearnerAdded);
+  if (now.is_joint() && !before.is_joint()) marks_.hit(Mark::kJointConfiguration);
+  if (!now.is_joint() && before.is_joint()) marks_.hit(Mark::kJointLeft);
+  for (const raft::Member& member : now.members()) {
+    const raft::Member* const was = before.find(member.id);
+    if (was != nullptr && was->incarnation != member.incarnation) marks_.hit(Mark::kLearnerJoined);
+  }
+}
+
 void Marker::on_node_event(Instant, const node::NodeEvent& event) {
   switch (event.kind) {
     case node::NodeEvent::Kind::kFormed:
@@ -150,6 +179,9 @@ void Marker::on_node_event(Instant, const node::NodeEvent& event) {
     case node::NodeEvent::Kind::kTransfer:
       return marks_.hit(event.detail.starts_with("to ") ? Mark::kTransferStarted
                                                         : Mark::kTransferGivenUp);
+    case node::NodeEvent::Kind::kDisk:
+      return marks_.hit(event.detail.starts_with("is full") ? Mark::kDiskFull : Mark::kDiskRoom);
+    case node::NodeEvent::Kind::kMembers:
     case node::NodeEvent::Kind::kWaiting:
     case node::NodeEvent::Kind::kRecovered:
     case node::NodeEvent::Kind::kIgnored:
@@ -186,6 +218,7 @@ void Marker::on_answer(Instant, OperationId, const node::Answer& answer) {
   --open_operations_;
   if (answer.outcome == node::Outcome::kRedirect) marks_.hit(Mark::kRedirect);
   if (answer.outcome == node::Outcome::kOverloaded) marks_.hit(Mark::kOverloaded);
+  if (answer.outcome == node::Outcome::kDiskFull) marks_.hit(Mark::kRefusedForRoom);
   if (answer.outcome == node::Outcome::kUnknown) marks_.hit(Mark::kOutcomeUnknown);
 }
 

@@ -31,6 +31,8 @@ class Marker : public WorldObserver {
                   const node::Applied& applied) override;
   void on_restored(Instant at, const node::NodeView& view, LogPosition last,
                    std::uint64_t state_hash) override;
+  void on_configuration(Instant at, const node::NodeView& view, Index index,
+                        const raft::Configuration& configuration) override;
   void on_node_event(Instant at, const node::NodeEvent& event) override;
   void on_invoke(Instant at, const Operation& operation) override;
   void on_answer(Instant at, OperationId id, const node::Answer& answer) override;
@@ -47,6 +49,8 @@ class Marker : public WorldObserver {
   struct Seen {
     bool is_up = false;
     Index base;
+    std::optional<raft::Configuration> configuration;
+    Index configuration_index;
     Index restored;  // the last entry of the snapshot that it installed last
     bool is_all_cut = false;
     std::uint64_t lease_reads = 0;
@@ -55,6 +59,7 @@ class Marker : public WorldObserver {
   };
   Seen& seen(NodeId node) { return seen_[node.value()]; }
   void see(const node::NodeView& view);
+  void see_change(const raft::Configuration& before, const raft::Configuration& now);
   void see_role(const node::NodeView& view);
   void see_piece(const raft::Message& message, const raft::SnapshotRequest& piece);
 

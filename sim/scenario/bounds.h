@@ -64,6 +64,7 @@ inline constexpr std::array<Bound<std::uint64_t>, 19> kNumbers = {{
     // More messages than any run sends.
     {"[[step]].on_message", "nth", 1, kBillion},
     {"[[step]].on_message", "count", 1, kBillion},
+    {"[[step]]", "room", 0, 1'000 * kBillion},
 }};
 
 // A day: no run is longer; and a mean that is a day, drawn at its longest, is far from what 64 bits

@@ -16,7 +16,7 @@ namespace {
 constexpr std::size_t kOpsMax = 32;
 constexpr int kDepthMax = 16;
 
-constexpr std::array<std::pair<const char*, Field>, 22> kFields = {
+constexpr std::array<std::pair<const char*, Field>, 24> kFields = {
     {{"term", Field::kTerm},
      {"commit", Field::kCommit},
      {"applied", Field::kApplied},
@@ -35,6 +35,8 @@ constexpr std::array<std::pair<const char*, Field>, 22> kFields = {
      {"restored", Field::kRestored},
      {"leased", Field::kLeased},
      {"relayed", Field::kRelayed},
+     {"full", Field::kFull},
+     {"room", Field::kRoom},
      {"configuration", Field::kConfiguration},
      {"members", Field::kMembers},
      {"voting", Field::kVoter},

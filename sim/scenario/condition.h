@@ -18,6 +18,8 @@
 //              | "configuration" (the entry of the configuration in force there)
 //              | "members" (how many that has) | "joint" (1 or 0)
 //              | "voting" (1 or 0: whether the node counts in a majority of it)
+//              | "full" (1 while its disk refuses it room, or 0)
+//              | "room" (bytes of the log that it can write without more room)
 //   role       = "follower" | "pre-candidate" | "candidate" | "leader" (on the right of a role)
 //   counter    = "leaders" (nodes up that lead, in whatever term) | "running" (nodes up)
 //              | "operations" (answered) | "successes" | "faults"
@@ -74,6 +76,8 @@ enum class Field : std::uint8_t {
   kMembers,
   kVoter,
   kJoint,
+  kFull,
+  kRoom,
 };
 
 enum class Counter : std::uint8_t {

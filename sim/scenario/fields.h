@@ -89,6 +89,8 @@ void visit_fields(Visitor& visitor, Step& step) {
   visitor.field("key", step.key);
   visitor.field("value", step.value);
   visitor.field("at_follower", step.at_follower);
+  visitor.field("room", step.room);
+  visitor.field("in_place", step.in_place);
 }
 
 }  // namespace vesper::sim

@@ -22,7 +22,7 @@ class Run {
   Run(Scenario scenario, const RunOptions& options)
       : scenario_(std::move(scenario)),
         checks_(scenario_),
-        marker_(scenario_.cluster.nodes.value()),
+        marker_(scenario_.cluster.nodes.value() + scenario_.cluster.spares.value()),
         world_(world_config_of(scenario_), all_observers(options)),
         script_(scenario_, world_),
         expectations_(scenario_, script_) {

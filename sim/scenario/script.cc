@@ -125,7 +125,7 @@ bool Script::is_disturbing() const {
     return decides_on_messages(step.action) && rule.seen >= step.message.nth;
   });
   return network_disturbed_ || !disturbed_links_.empty() || holds_messages_ ||
-         !disks_disturbed_.empty() || rules_disturb;
+         !disks_disturbed_.empty() || !full_disks_.empty() || rules_disturb;
 }
 
 std::optional<Instant> Script::ran_at(const std::string& step_name) const {
@@ -268,8 +268,10 @@ void Script::run_calm() {
   disturbed_links_.clear();
   holds_messages_ = false;
   disks_disturbed_.clear();
+  full_disks_.clear();
   for (const NodeId node : all()) {
     world_.set_disk(node, world_disk_of(scenario_, node));
+    world_.set_disk_room(node, std::nullopt);
     // A node that stopped itself comes back as one that crashed does.
     if (world_.is_up(node) && world_.has_stopped(node)) world_.crash(node);
     if (!world_.is_up(node)) world_.restart(node);
@@ -307,6 +309,15 @@ bool Script::run_on_nodes(const Step& step, const std::vector<NodeId>& nodes) {
         }
         world_.set_disk(node, {.sync = delay_of(*step.delay),
                                .on_crash = world_disk_of(scenario_, node).on_crash});
+        break;
+      case Action::kDiskFull:
+        full_disks_.insert(node);
+        world_.set_disk_room(
+            node, SimDisk::Room{.bytes = step.room.value(), .is_in_place = step.in_place});
+        break;
+      case Action::kDiskRoom:
+        full_disks_.erase(node);
+        world_.set_disk_room(node, std::nullopt);
         break;
       case Action::kPut:
         world_.put(node, step.key, step.value, timeout);
@@ -429,6 +440,10 @@ std::optional<std::uint64_t> Script::field(NodeId node, Field field) const {
       return view.is_voter ? 1 : 0;
     case Field::kJoint:
       return view.is_joint ? 1 : 0;
+    case Field::kFull:
+      return view.disk_full ? 1 : 0;
+    case Field::kRoom:
+      return view.log_room;
     case Field::kUp:
       break;
   }

@@ -31,6 +31,8 @@ const StepKeys& keys_of(Action action) {
       {Action::kTransfer, {{}, {"to"}, false}},
       {Action::kMembers, {{"node"}, {}, false}},
       {Action::kWipe, {{"node"}, {"as"}, false}},
+      {Action::kDiskFull, {{"node"}, {"as", "room", "in_place"}, false}},
+      {Action::kDiskRoom, {{"node"}, {"as"}, false}},
   };
   return kKeys.at(action);
 }

@@ -63,7 +63,7 @@ constexpr Names<CrashLoss, 4> kCrashLosses = {{{"keep", CrashLoss::kKeep},
                                                {"lose-all", CrashLoss::kLoseAll},
                                                {"lose-random-unsynced", CrashLoss::kLoseRandom},
                                                {"tear", CrashLoss::kTear}}};
-constexpr Names<Action, 25> kActions = {{{"partition", Action::kPartition},
+constexpr Names<Action, 27> kActions = {{{"partition", Action::kPartition},
                                          {"cut", Action::kCut},
                                          {"mend", Action::kMend},
                                          {"heal", Action::kHeal},
@@ -87,7 +87,9 @@ constexpr Names<Action, 25> kActions = {{{"partition", Action::kPartition},
                                          {"note", Action::kNote},
                                          {"transfer", Action::kTransfer},
                                          {"members", Action::kMembers},
-                                         {"wipe", Action::kWipe}}};
+                                         {"wipe", Action::kWipe},
+                                         {"disk-full", Action::kDiskFull},
+                                         {"disk-room", Action::kDiskRoom}}};
 constexpr Names<Expectation::Kind, 4> kExpectations = {
     {{"within", Expectation::Kind::kWithin},
      {"eventually", Expectation::Kind::kEventually},
