@@ -35,7 +35,7 @@ struct Bound {
 inline constexpr std::uint64_t kBillion = 1'000'000'000;
 
 // A number that does not stand here may be any that TOML can say.
-inline constexpr std::array<Bound<std::uint64_t>, 19> kNumbers = {{
+inline constexpr std::array<Bound<std::uint64_t>, 20> kNumbers = {{
     // As many as a node of the real world keeps.
     {"[cluster]", "sessions_max", 1, limits::kSessions},
     {"[cluster]", "session_numbers_max", 1, limits::kSessionNumbers},
