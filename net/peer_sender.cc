@@ -29,7 +29,8 @@ static_assert(limits::kFrameBytes <= kPeerBodyBytes);
 // The library's client: one connection, one request at a time.
 class PeerSender::Link {
  public:
-  explicit Link(const NodeAddress& address) : client_(address.host, address.port) {
+  Link(const NodeAddress& address, std::string target)
+      : target_(std::move(target)), client_(address.host, address.port) {
     client_.set_keep_alive(true);
     client_.set_tcp_nodelay(true);
     client_.set_connection_timeout(kConnectTime);
@@ -38,18 +39,19 @@ class PeerSender::Link {
   }
 
   bool post(ByteView frames) {
-    const auto result = client_.Post("/peer", reinterpret_cast<const char*>(frames.data()),
+    const auto result = client_.Post(target_, reinterpret_cast<const char*>(frames.data()),
                                      frames.size(), "application/octet-stream");
     return result && result->status == 204;
   }
   void stop() { client_.stop(); }
 
  private:
+  const std::string target_;
   httplib::Client client_;
 };
 
-PeerSender::PeerSender(const NodeAddress& address)
-    : link_(std::make_unique<Link>(address)), thread_([this] { run(); }) {}
+PeerSender::PeerSender(const NodeAddress& address, std::string target)
+    : link_(std::make_unique<Link>(address, std::move(target))), thread_([this] { run(); }) {}
 
 PeerSender::~PeerSender() {
   begin_stop();
@@ -71,6 +73,11 @@ void PeerSender::begin_stop() {
     stop_ = true;
   }
   arrived_.notify_one();
+}
+
+bool PeerSender::has_ended() const {
+  const std::lock_guard lock(mutex_);
+  return has_ended_;
 }
 
 void PeerSender::send(ByteView frame) {
