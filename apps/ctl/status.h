@@ -24,7 +24,8 @@ struct NodeStatus {
   std::uint64_t last = 0;
   std::uint64_t durable = 0;
   std::uint64_t keys = 0;
-  std::vector<std::string> nodes;  // every address of its list
+  bool is_learner = false;
+  std::vector<std::string> nodes;  // where the members are reached, as it knows them
 };
 
 NodeStatus ask_status(const std::string& address, std::chrono::milliseconds timeout);
