@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 #include <csignal>
+#include <deque>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -12,10 +13,12 @@
 #include "apps/ctl/api.h"
 #include "apps/ctl/bench.h"
 #include "apps/ctl/cluster.h"
+#include "apps/ctl/member.h"
 #include "apps/ctl/move_leader.h"
 #include "apps/ctl/request.h"
 #include "apps/ctl/status.h"
 #include "apps/ctl/words.h"
+#include "core/base/limits.h"
 
 namespace {
 
@@ -68,10 +71,89 @@ void add_move_leader(CLI::App& app, MoveLeaderOptions& move, std::int64_t& timeo
   app.add_option("ADDRESS", move.address, "Any node")->required()->check(check_address);
   app.add_option("NODE", move.to,
                  "The node that is to lead, by its number; none: the leader's choice")
-      ->check(CLI::Range(0, 63));
+      ->check(CLI::Range(std::uint32_t{0}, vesper::limits::kNodeIds - 1));
   app.add_option("--timeout", timeout_ms, "How long to look for a leader, in ms")
       ->check(CLI::Range(0, 86'400'000))
       ->capture_default_str();
+}
+
+void add_ids(CLI::App& app, const char* name, MemberOptions& member, const char* what) {
+  app.add_option(name, member.ids, what)
+      ->required()
+      ->check(CLI::Range(std::uint32_t{0}, vesper::limits::kNodeIds - 1));
+}
+
+// What `vesperctl member` has to do, once it is told.
+struct MemberCommand {
+  CLI::App* app = nullptr;
+  int (*run)(const MemberOptions&) = nullptr;
+  MemberOptions options;
+  std::int64_t timeout_ms = 0;
+};
+
+CLI::App& add_member_command(CLI::App& member, std::deque<MemberCommand>& commands,
+                             int (*run)(const MemberOptions&), const char* name, const char* help,
+                             std::int64_t timeout_ms) {
+  commands.push_back({member.add_subcommand(name, help), run, {}, timeout_ms});
+  MemberCommand& command = commands.back();
+  command.app->add_option("ADDRESS", command.options.address, "Any member")
+      ->required()
+      ->check(check_address);
+  command.app
+      ->add_option("--timeout", command.timeout_ms, "How long to try, and to wait, at most, in ms")
+      ->check(CLI::Range(0, 86'400'000))
+      ->capture_default_str();
+  return *command.app;
+}
+
+void add_member(CLI::App& member, std::deque<MemberCommand>& commands) {
+  constexpr std::int64_t kShort = 5000;
+  constexpr std::int64_t kCatchUp = 60'000;
+  constexpr std::int64_t kReplace = 600'000;
+  member.require_subcommand(1);
+  const auto options = [&]() -> MemberOptions& { return commands.back().options; };
+  CLI::App& list = add_member_command(member, commands, run_member_list, "list",
+                                      "Who takes part, and how far each has come", kShort);
+  list.add_flag("--json", options().json, "Print what GET /members answers");
+
+  CLI::App& add = add_member_command(
+      member, commands, run_member_add, "add",
+      "Have a learner at an address, which is to be started then; prints its id and how", kShort);
+  add.add_option("NEW_ADDRESS", options().new_address, "Where it will be reached")
+      ->required()
+      ->check(check_address);
+
+  CLI::App& promote = add_member_command(
+      member, commands, run_member_promote, "promote",
+      "Make voters of learners; waits until they have joined and caught up", kCatchUp);
+  add_ids(promote, "ID", options(), "The learners, by their numbers");
+
+  CLI::App& remove = add_member_command(member, commands, run_member_remove, "remove",
+                                        "Have members leave; their nodes then end", kShort);
+  add_ids(remove, "ID", options(), "The members, by their numbers");
+
+  CLI::App& replace = add_member_command(
+      member, commands, run_member_replace, "replace",
+      "Have a new node take a member's place: adds it, waits until it was started and has caught "
+      "up, then makes it a voter and removes the old one in one step. May be run again",
+      kReplace);
+  add_ids(replace, "OLD_ID", options(), "The member that is to leave");
+  replace.get_option("OLD_ID")->expected(1);
+  replace
+      .add_option("NEW_ADDRESS", options().new_address,
+                  "Where the new node will be reached. The old one's own address will do: then "
+                  "the old one leaves first")
+      ->required()
+      ->check(check_address);
+}
+
+int run_member(std::deque<MemberCommand>& commands) {
+  for (MemberCommand& command : commands) {
+    if (!command.app->parsed()) continue;
+    command.options.timeout = std::chrono::milliseconds(command.timeout_ms);
+    return command.run(command.options);
+  }
+  return kBadUsage;
 }
 
 std::string sibling(const char* name) {
@@ -123,6 +205,9 @@ int run_subcommand(int argc, char** argv) {
       ->check(check_address);
   auto* move = app.add_subcommand("move-leader", "Have another node lead, and say which");
   add_move_leader(*move, move_options, move_timeout_ms);
+  auto* member = app.add_subcommand("member", "Who takes part in the cluster, and changes of it");
+  std::deque<MemberCommand> member_commands;
+  add_member(*member, member_commands);
   auto* bench = app.add_subcommand("bench", "Measure throughput and latency");
   add_bench(*bench, bench_options);
   auto* cluster = app.add_subcommand("cluster", "Run a local cluster until Ctrl-C");
@@ -130,6 +215,7 @@ int run_subcommand(int argc, char** argv) {
   if (const int parsed = parse(app, argc, argv); parsed != kSuccess) return std::max(parsed, 0);
 
   if (status->parsed()) return run_status(status_options);
+  if (member->parsed()) return run_member(member_commands);
   move_options.timeout = std::chrono::milliseconds(move_timeout_ms);
   if (move->parsed()) return run_move_leader(move_options);
   if (bench->parsed()) return run_bench(bench_options);

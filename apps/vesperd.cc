@@ -1,4 +1,5 @@
-// vesperd <id> <ip-list-file>: runs one node until SIGTERM or SIGINT.
+// vesperd <id> <ip-list-file>, or vesperd <id> --join ADDRESS,...: runs one node until SIGTERM or
+// SIGINT.
 #include <poll.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -8,6 +9,7 @@
 #include <chrono>
 #include <csignal>
 
+#include "apps/vesperd_join.h"
 #include "apps/vesperd_options.h"
 #include "apps/vesperd_stop.h"
 #include "net/http_server.h"
@@ -48,10 +50,10 @@ std::size_t raise_descriptor_limit() {
 vesper::net::HttpLimits within(std::size_t descriptors, const vesper::VesperdOptions& options,
                                vesper::net::Logger& logger) {
   constexpr std::size_t kForFiles = 64;
-  constexpr std::size_t kForPeers = 32;
+  constexpr std::size_t kForPeers = 32;  // beside one of each other member
   vesper::net::HttpLimits limits = options.http;
-  limits.peer_connections = kForPeers + 2 * options.addresses.size();
-  const std::size_t own = limits.peer_connections + options.addresses.size() + kForFiles;
+  limits.peer_connections = kForPeers + vesper::limits::kNodes;
+  const std::size_t own = limits.peer_connections + vesper::net::PeerSenders::kSenders + kForFiles;
   const std::size_t most = descriptors > own ? descriptors - own : 1;
   if (limits.connections <= most) return limits;
   logger.line(LogLevel::kWarning, "at most " + std::to_string(most) +
@@ -69,36 +71,67 @@ bool wait_for_stop(int requested, int failure) {
   return wait[0].revents != 0;
 }
 
-int run(const vesper::VesperdOptions& options, std::size_t descriptors, int signals) {
+// A node that has no list finds its place among the members.
+vesper::Result<std::string> find_place(vesper::VesperdOptions& options,
+                                       vesper::net::Logger& logger) {
+  auto join = vesper::ask_members({.id = options.node.id,
+                                   .ask = options.join,
+                                   .timeout = options.join_timeout,
+                                   .data_directory = options.data_directory},
+                                  logger);
+  if (!join.ok()) return join.error();
+  options.addresses = std::move(join.value().addresses);
+  options.node.join_by = std::move(join.value().others);
+  return std::move(join.value().record);
+}
+
+// 3 tells whoever starts it again and again that it is of no use.
+int exit_status_of(const vesper::Error& error) {
+  return error.code == vesper::ErrorCode::kRemoved ? 3 : 1;
+}
+
+int run(vesper::VesperdOptions options, std::size_t descriptors, int signals) {
   vesper::net::Logger logger(options.node.id, options.log_level);
   vesper::StopWatcher stop(signals, logger);
   if (const vesper::Status watched = stop.start(); !watched.ok()) {
     logger.line(LogLevel::kError, "cannot start: " + watched.error().message);
     return 1;
   }
+  std::string record;  // of the members that it joins
+  if (!options.join.empty()) {
+    auto found = find_place(options, logger);
+    if (!found.ok()) {
+      logger.line(LogLevel::kError, "cannot start: " + found.error().message);
+      return exit_status_of(found.error());
+    }
+    record = std::move(found.value());
+  }
   vesper::net::Runtime runtime({.node = options.node,
                                 .addresses = options.addresses,
                                 .disk = {options.data_directory, options.sync},
                                 .mailbox = {}},
                                logger);
-  vesper::net::Service service({.addresses = options.addresses,
-                                .version = vesper::kVesperVersion,
-                                .body_bytes = options.body_bytes},
-                               runtime);
+  vesper::net::Service service(
+      {.version = vesper::kVesperVersion, .body_bytes = options.body_bytes}, runtime);
   vesper::net::HttpServer server(within(descriptors, options, logger), service);
   service.set_connections([&server] { return server.connections(); });
 
-  const vesper::net::NodeAddress& own = options.addresses[options.node.id.value()];
+  const vesper::net::NodeAddress& own = options.addresses.at(options.node.id);
   logger.line(LogLevel::kInfo, "vesperd " + std::string(vesper::kVesperVersion) + " at " +
                                    own.line + ", data directory " + options.data_directory +
                                    (options.sync ? "" : ", without fsync (unsafe)"));
   // The port first: whoever must not run on it must not write an identity either, nor vote.
-  vesper::Status started = server.bind(options.bind_host, own.port);
+  const std::string& host = options.bind_host.empty() ? own.host : options.bind_host;
+  vesper::Status started = server.bind(host, own.port);
   if (started.ok()) started = runtime.start();
+  // Nobody reaches this node yet, so it has not joined before what it will need is on its disk.
+  if (started.ok() && !record.empty()) {
+    started = vesper::keep_members(options.data_directory, record);
+  }
   if (started.ok()) started = server.serve();
   if (!started.ok()) {
     logger.line(LogLevel::kError, "cannot start: " + started.error().message);
-    return 1;
+    return exit_status_of(started.error());
   }
   const bool by_signal = wait_for_stop(stop.requested(), runtime.failure_descriptor());
   if (by_signal) runtime.hand_over(kHandOver);
@@ -108,7 +141,7 @@ int run(const vesper::VesperdOptions& options, std::size_t descriptors, int sign
   const vesper::node::NodeView view = runtime.view();
   if (!by_signal) {
     logger.line(LogLevel::kError, view.term, view.last, "ended: " + runtime.failure().message);
-    return 1;
+    return exit_status_of(runtime.failure());
   }
   logger.line(LogLevel::kInfo, view.term, view.last, "ended by a signal");
   return 0;
@@ -117,8 +150,8 @@ int run(const vesper::VesperdOptions& options, std::size_t descriptors, int sign
 }  // namespace
 
 int main(int argc, char** argv) {
-  const auto parsed = vesper::parse_vesperd_options(argc, argv);
+  auto parsed = vesper::parse_vesperd_options(argc, argv);
   if (!parsed.options) return parsed.exit_status;
   const vesper::net::FileDescriptor signals = take_signals();
-  return run(*parsed.options, raise_descriptor_limit(), signals.get());
+  return run(std::move(*parsed.options), raise_descriptor_limit(), signals.get());
 }

@@ -12,6 +12,8 @@ namespace {
 struct RawOptions {
   std::uint32_t id = 0;
   std::string ip_list;
+  std::vector<std::string> join;
+  std::int64_t join_timeout_ms = 60'000;
   std::string data_directory;
   std::string bind_host;
   bool form = false;
@@ -33,9 +35,22 @@ struct RawOptions {
 };
 
 void add_cluster_options(CLI::App& app, RawOptions& raw) {
-  app.add_option("id", raw.id, "This node: its line in the ip list, counted from 0")->required();
-  app.add_option("ip-list-file", raw.ip_list, "One http://host:port a line, one line a node")
+  app.add_option("id", raw.id,
+                 "This node: its line in the ip list, counted from 0; with --join the number that "
+                 "vesperctl member add gave it")
       ->required();
+  auto* list =
+      app.add_option("ip-list-file", raw.ip_list, "One http://host:port a line, one line a node");
+  app.add_option("--join", raw.join,
+                 "Instead of an ip list: the addresses of members, with commas between them. This "
+                 "node is a member that came later. It asks them where it belongs, and does "
+                 "without them once it has joined")
+      ->delimiter(',')
+      ->excludes(list);
+  app.add_option("--join-timeout", raw.join_timeout_ms,
+                 "How long it asks again while none of them tells, in ms")
+      ->check(CLI::Range(0, 86'400'000))
+      ->capture_default_str();
   app.add_option("--data-dir", raw.data_directory,
                  "Where the log is kept (default: vesper-data-<id> in the current folder)");
   app.add_option("--bind", raw.bind_host,
@@ -112,23 +127,52 @@ void add_limit_options(CLI::App& app, RawOptions& raw) {
       ->default_str("info");
 }
 
-Result<VesperdOptions> checked(const RawOptions& raw) {
-  if (raw.heartbeat_ms >= raw.election_min_ms || raw.election_min_ms >= raw.election_max_ms) {
-    return Error{ErrorCode::kInvalid,
-                 "--heartbeat < --election-timeout-min < --election-timeout-max must hold"};
+// Where the node belongs: in a list, or in a cluster that it joins.
+Status place(const RawOptions& raw, VesperdOptions& options) {
+  options.node.id = NodeId(raw.id);
+  if (raw.id >= limits::kNodeIds) {
+    return Error{ErrorCode::kInvalid, "there is no node " + std::to_string(raw.id) +
+                                          ": ids are below " + std::to_string(limits::kNodeIds)};
   }
-  auto addresses = net::read_ip_list(raw.ip_list);
-  if (!addresses.ok()) return addresses.error();
-  const std::size_t count = addresses.value().size();
+  if (!raw.join.empty()) {
+    if (raw.form) return Error{ErrorCode::kInvalid, "--form makes a cluster, --join joins one"};
+    for (const std::string& address : raw.join) {
+      const auto parsed = net::parse_address(address);
+      if (!parsed.ok()) {
+        return Error{ErrorCode::kInvalid, "--join: " + parsed.error().message};
+      }
+    }
+    options.join = raw.join;
+    options.join_timeout = std::chrono::milliseconds(raw.join_timeout_ms);
+    return {};
+  }
+  if (raw.ip_list.empty()) {
+    return Error{ErrorCode::kInvalid,
+                 "an ip-list-file is needed, or --join with addresses of members"};
+  }
+  auto list = net::read_ip_list(raw.ip_list);
+  if (!list.ok()) return list.error();
+  const std::size_t count = list.value().size();
   if (raw.id >= count) {
     return Error{ErrorCode::kInvalid, "there is no node " + std::to_string(raw.id) + ": " +
                                           raw.ip_list + " names " + std::to_string(count) +
                                           ", counted from 0"};
   }
-  VesperdOptions options;
-  options.addresses = std::move(addresses.value());
-  options.node.id = NodeId(raw.id);
+  options.addresses = net::by_id(std::move(list.value()));
   options.node.cluster_size = count;
+  for (const auto& [id, address] : options.addresses) {
+    options.node.addresses.push_back(address.line);
+  }
+  return {};
+}
+
+Result<VesperdOptions> checked(const RawOptions& raw) {
+  if (raw.heartbeat_ms >= raw.election_min_ms || raw.election_min_ms >= raw.election_max_ms) {
+    return Error{ErrorCode::kInvalid,
+                 "--heartbeat < --election-timeout-min < --election-timeout-max must hold"};
+  }
+  VesperdOptions options;
+  VESPER_TRY(place(raw, options));
   options.node.form = raw.form;
   options.node.raft.election_timeout_min = Duration::milliseconds(raw.election_min_ms);
   options.node.raft.election_timeout_max = Duration::milliseconds(raw.election_max_ms);
@@ -143,7 +187,7 @@ Result<VesperdOptions> checked(const RawOptions& raw) {
   options.data_directory =
       raw.data_directory.empty() ? "vesper-data-" + std::to_string(raw.id) : raw.data_directory;
   options.sync = !raw.no_fsync;
-  options.bind_host = raw.bind_host.empty() ? options.addresses[raw.id].host : raw.bind_host;
+  options.bind_host = raw.bind_host;
   options.body_bytes = raw.max_body;
   options.http.connections = raw.max_connections;
   options.http.idle_time = std::chrono::seconds(raw.idle_s);
@@ -157,7 +201,8 @@ ParsedVesperdOptions parse_vesperd_options(int argc, const char* const* argv) {
   CLI::App app{
       "vesperd: one node of a replicated key-value store.\n"
       "Exit status: 0 after SIGTERM or SIGINT, 1 when the node must not run (damage, a "
-      "failed sync, a refused\ndirectory or port), 2 for bad usage or input."};
+      "failed sync, a refused\ndirectory or port), 2 for bad usage or input, 3 when it was removed "
+      "from the cluster."};
   RawOptions raw;
   app.set_version_flag("--version", std::string("vesperd ") + kVesperVersion);
   add_cluster_options(app, raw);

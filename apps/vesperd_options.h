@@ -1,6 +1,7 @@
 // What vesperd is told on its command line, checked.
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,11 +14,13 @@
 namespace vesper {
 
 struct VesperdOptions {
-  std::vector<net::NodeAddress> addresses;
+  net::Addresses addresses;  // of the ip list; none: the node is to join, by `join`
+  std::vector<std::string> join;
+  std::chrono::milliseconds join_timeout{0};
   node::NodeConfig node;
   std::string data_directory;
   bool sync = true;
-  std::string bind_host;
+  std::string bind_host;  // empty: the host of this node's address
   std::size_t body_bytes = 1024 * 1024;
   net::HttpLimits http;
   net::LogLevel log_level = net::LogLevel::kInfo;

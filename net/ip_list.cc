@@ -48,6 +48,14 @@ std::string identity_of(const NodeAddress& address) {
 
 }  // namespace
 
+Addresses by_id(std::vector<NodeAddress> list) {
+  Addresses addresses;
+  for (NodeAddress& address : list) {
+    addresses.emplace(NodeId(static_cast<std::uint32_t>(addresses.size())), std::move(address));
+  }
+  return addresses;
+}
+
 Result<NodeAddress> parse_address(std::string_view text) {
   if (!text.starts_with(kScheme)) return invalid(text, "it does not begin with http://");
   const std::string_view rest = text.substr(kScheme.size());

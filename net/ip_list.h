@@ -3,11 +3,13 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "core/base/result.h"
+#include "core/base/types.h"
 
 namespace vesper::net {
 
@@ -16,6 +18,10 @@ struct NodeAddress {
   std::string host;  // without the brackets of an IPv6 address
   std::uint16_t port = 0;
 };
+
+// Where nodes are reached, by their ids: which of a list are its lines' numbers.
+using Addresses = std::map<NodeId, NodeAddress>;
+Addresses by_id(std::vector<NodeAddress> list);
 
 // Errors: kInvalid, naming what is wrong with the address.
 Result<NodeAddress> parse_address(std::string_view text);

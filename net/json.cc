@@ -281,6 +281,25 @@ bool JsonReader::next_member(std::string& name) {
   return take(':') || fail("a colon is missing");
 }
 
+bool JsonReader::begin_array() {
+  if (peek() != Kind::kArray) return fail("an array is wanted");
+  ++at_;
+  is_first_member_ = true;
+  return true;
+}
+
+bool JsonReader::next_element() {
+  if (!ok()) return false;
+  skip_blanks();
+  if (take(']')) {
+    is_first_member_ = false;
+    return false;
+  }
+  if (!is_first_member_ && !take(',')) return fail("an array does not end");
+  is_first_member_ = false;
+  return true;
+}
+
 bool JsonReader::end() {
   if (!ok()) return false;
   skip_blanks();

@@ -41,6 +41,9 @@ class JsonReader {
   // an error; then the value is to be read.
   bool begin_object();
   bool next_member(std::string& name);
+  // The same of an array's values.
+  bool begin_array();
+  bool next_element();
   // Nothing but blanks may follow.
   bool end();
 

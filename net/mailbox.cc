@@ -34,7 +34,7 @@ bool Mailbox::put_request(MailRequest request) {
   bool wake = false;
   {
     const std::lock_guard lock(mutex_);
-    const std::size_t bytes = request.key.size() + request.value.size();
+    const std::size_t bytes = request.key.size() + request.value.size() + request.address.size();
     if (mail_.stop || mail_.requests.size() >= bounds_.requests ||
         request_bytes_ + bytes > bounds_.request_bytes) {
       return false;

@@ -59,9 +59,9 @@ bool connect_one(const addrinfo& to, FileDescriptor& socket) {
 
 }  // namespace
 
-PeerLink::PeerLink(const NodeAddress& address)
+PeerLink::PeerLink(const NodeAddress& address, const std::string& target)
     : address_(address),
-      head_begin_("POST /peer HTTP/1.1\r\nHost: " + host_of(address) +
+      head_begin_("POST " + target + " HTTP/1.1\r\nHost: " + host_of(address) +
                   "\r\nContent-Type: application/octet-stream\r\nContent-Length: ") {}
 
 bool PeerLink::post(ByteView frames) {

@@ -17,7 +17,8 @@ namespace vesper::net {
 
 class PeerLink {
  public:
-  explicit PeerLink(const NodeAddress& address);
+  // `target`: the path, with its query if there is one.
+  explicit PeerLink(const NodeAddress& address, const std::string& target = "/peer");
   PeerLink(const PeerLink&) = delete;
   PeerLink& operator=(const PeerLink&) = delete;
 

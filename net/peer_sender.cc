@@ -21,7 +21,8 @@ constexpr milliseconds kStopRepeat{5};
 
 static_assert(limits::kFrameBytes <= kPeerBodyBytes);
 
-PeerSender::PeerSender(const NodeAddress& address) : link_(address), thread_([this] { run(); }) {}
+PeerSender::PeerSender(const NodeAddress& address, const std::string& target)
+    : link_(address, target), thread_([this] { run(); }) {}
 
 PeerSender::~PeerSender() {
   begin_stop();
@@ -43,6 +44,11 @@ void PeerSender::begin_stop() {
     stop_ = true;
   }
   arrived_.notify_one();
+}
+
+bool PeerSender::has_ended() const {
+  const std::lock_guard lock(mutex_);
+  return has_ended_;
 }
 
 void PeerSender::send(ByteView frame) {

@@ -21,7 +21,8 @@ inline constexpr std::size_t kPeerBodyBytes = 8 * 1024 * 1024;
 
 class PeerSender {
  public:
-  explicit PeerSender(const NodeAddress& address);
+  // `target` is the path that it posts to, with its query if there is one.
+  explicit PeerSender(const NodeAddress& address, const std::string& target = "/peer");
   // Stops too, and waits: for a connection that is being made, at most 300 ms and, if the address
   // is a name, until it is resolved.
   ~PeerSender();
@@ -32,11 +33,13 @@ class PeerSender {
   void send(ByteView frame);
   // Begins no request any more. Never blocks: tell all senders before the first one's end.
   void begin_stop();
+  // After begin_stop: from now on the destructor does not wait.
+  bool has_ended() const;
 
  private:
   void run();
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable arrived_;
   std::vector<std::byte> waiting_;  // whole frames; guarded by mutex_
   bool stop_ = false;               // guarded by mutex_

@@ -77,17 +77,6 @@ Status read_request(JsonReader& reader, std::optional<Payload>& payload) {
   return {};
 }
 
-HttpReply rejected_reply() {
-  return {.body = kFail, .headers = {{kOutcomeHeader, kRejected}}};
-}
-
-// It cannot be done as it was asked for.
-HttpReply impossible_reply(const node::Answer& answer) {
-  HttpReply reply = error_reply(409, answer.value.text());
-  reply.headers.emplace_back(kOutcomeHeader, kRejected);
-  return reply;
-}
-
 // Reads are served, and what there is no room for may be taken by whoever leads next.
 HttpReply disk_full_reply() {
   HttpReply reply = error_reply(507,
@@ -97,8 +86,7 @@ HttpReply disk_full_reply() {
   return reply;
 }
 
-HttpReply redirect_reply(const ApiRequest& request, NodeId leader,
-                         const std::vector<NodeAddress>& addresses) {
+HttpReply redirect_reply(const ApiRequest& request, std::string_view leader) {
   HttpReply reply = rejected_reply();
   reply.body = R"({"code":"fail","payload":{)";
   if (request.kind != node::RequestKind::kRegister) {
@@ -112,7 +100,7 @@ HttpReply redirect_reply(const ApiRequest& request, NodeId leader,
     reply.body += ',';
   }
   reply.body += R"("message":)";
-  append_json_string(addresses[leader.value()].line, reply.body);
+  append_json_string(leader, reply.body);
   reply.body += "}}";
   return reply;
 }
@@ -191,6 +179,15 @@ std::string node_text(const std::optional<NodeId>& id) {
   return id ? std::to_string(id->value()) : "null";
 }
 
+// An address, or null.
+void append_address(std::string_view address, std::string& out) {
+  if (address.empty()) {
+    out += "null";
+  } else {
+    append_json_string(address, out);
+  }
+}
+
 }  // namespace
 
 Result<ApiRequest> parse_api_request(node::RequestKind kind, std::string_view body) {
@@ -241,20 +238,43 @@ Result<bool> parse_read_at_follower(node::RequestKind kind, std::string_view tar
                   query));
 }
 
+HttpReply rejected_reply() {
+  return {.body = kFail, .headers = {{kOutcomeHeader, kRejected}}};
+}
+
+HttpReply unknown_reply() {
+  return {.body = kFail, .headers = {{kOutcomeHeader, kUnknown}}};
+}
+
+HttpReply impossible_reply(const node::Answer& answer) {
+  HttpReply reply = error_reply(409, answer.value.text());
+  reply.headers.emplace_back(kOutcomeHeader, kRejected);
+  if (answer.is_for_now) reply.headers.emplace_back("Retry-After", "1");
+  return reply;
+}
+
+HttpReply elsewhere_reply(std::string_view leader) {
+  HttpReply reply = rejected_reply();
+  if (leader.empty()) return reply;
+  reply.body = R"({"code":"fail","payload":{"message":)";
+  append_json_string(leader, reply.body);
+  reply.body += "}}";
+  return reply;
+}
+
 HttpReply api_reply(const ApiRequest& request, const node::Answer& answer,
-                    const std::vector<NodeAddress>& addresses) {
+                    std::string_view leader) {
   switch (answer.outcome) {
     case node::Outcome::kSuccess:
       return success_reply(request, answer);
     case node::Outcome::kAbsent:
       return {.body = kFail};
     case node::Outcome::kRedirect:
-      if (!answer.leader || answer.leader->value() >= addresses.size()) return rejected_reply();
-      return redirect_reply(request, *answer.leader, addresses);
+      return leader.empty() ? rejected_reply() : redirect_reply(request, leader);
     case node::Outcome::kRejected:
       return rejected_reply();
     case node::Outcome::kUnknown:
-      return {.body = kFail, .headers = {{kOutcomeHeader, kUnknown}}};
+      return unknown_reply();
     case node::Outcome::kOverloaded:
       return overloaded_reply("overloaded");
     case node::Outcome::kRefused:
@@ -294,27 +314,23 @@ Result<std::optional<NodeId>> parse_move_leader(std::string_view body) {
   return target;
 }
 
-HttpReply move_leader_reply(const node::Answer& answer, const std::vector<NodeAddress>& addresses) {
-  const bool knows_leader = answer.leader && answer.leader->value() < addresses.size();
-  std::string leader;
-  if (knows_leader) append_json_string(addresses[answer.leader->value()].line, leader);
+HttpReply move_leader_reply(const node::Answer& answer, std::string_view leader) {
   switch (answer.outcome) {
-    case node::Outcome::kSuccess:
-      VESPER_CHECK(knows_leader);
-      return {.body = fmt::format(R"({{"code":"success","leader":{},"leader_address":{}}})",
-                                  answer.leader->value(), leader)};
-    case node::Outcome::kRedirect: {
-      HttpReply reply = rejected_reply();
-      if (knows_leader) {
-        reply.body = fmt::format(R"({{"code":"fail","payload":{{"message":{}}}}})", leader);
-      }
+    case node::Outcome::kSuccess: {
+      VESPER_CHECK(answer.leader.has_value());
+      HttpReply reply{.body = fmt::format(R"({{"code":"success","leader":{},"leader_address":)",
+                                          answer.leader->value())};
+      append_address(leader, reply.body);
+      reply.body += '}';
       return reply;
     }
+    case node::Outcome::kRedirect:
+      return elsewhere_reply(leader);
     case node::Outcome::kAbsent:
     case node::Outcome::kRejected:
       return rejected_reply();
     case node::Outcome::kUnknown:
-      return {.body = kFail, .headers = {{kOutcomeHeader, kUnknown}}};
+      return unknown_reply();
     case node::Outcome::kOverloaded:
       return overloaded_reply("overloaded");
     case node::Outcome::kImpossible:
@@ -326,25 +342,23 @@ HttpReply move_leader_reply(const node::Answer& answer, const std::vector<NodeAd
   VESPER_UNREACHABLE();
 }
 
-HttpReply status_reply(const StatusFacts& facts, const std::vector<NodeAddress>& addresses) {
+HttpReply status_reply(const StatusFacts& facts) {
   const node::NodeView& view = facts.view;
   HttpReply reply;
   auto out = std::back_inserter(reply.body);
   fmt::format_to(out, R"({{"id":{},"address":)", view.id.value());
-  append_json_string(addresses[view.id.value()].line, reply.body);
+  append_address(facts.address, reply.body);
   fmt::format_to(out, R"(,"phase":"{}","role":"{}","term":{},"vote":{},"leader":{})",
                  phase_name(view.phase), node::role_name(view.role), view.term.value(),
                  node_text(view.vote), node_text(view.leader));
   reply.body += R"(,"leader_address":)";
-  if (view.leader) {
-    append_json_string(addresses[view.leader->value()].line, reply.body);
-  } else {
-    reply.body += "null";
-  }
+  append_address(facts.leader_address, reply.body);
   fmt::format_to(out, R"(,"commit":{},"applied":{},"last":{},"durable":{})", view.commit.value(),
                  view.applied.value(), view.last.value(), view.durable.value());
   fmt::format_to(out, R"(,"base":{},"snapshot":{},"restored":{},"keys":{},"sessions":{})",
                  view.base.value(), view.snapshot.value(), view.restored, view.keys, view.sessions);
+  fmt::format_to(out, R"(,"configuration":{},"joint":{},"voter":{})", view.configuration.value(),
+                 view.is_joint, view.is_voter);
   fmt::format_to(out, R"(,"lease_reads":{},"follower_reads":{})", view.lease_reads,
                  view.follower_reads);
   fmt::format_to(out, R"(,"disk_full":{},"log_room":{})", view.disk_full, view.log_room);
@@ -352,9 +366,9 @@ HttpReply status_reply(const StatusFacts& facts, const std::vector<NodeAddress>&
                  view.state_hash, view.cluster.value(), view.incarnation.value());
   fmt::format_to(out, R"(,"version":"{}","pid":{},"uptime":{:.3f},"connections":{},"nodes":[)",
                  facts.version, facts.pid, facts.uptime_seconds, facts.connections);
-  for (std::size_t i = 0; i < addresses.size(); ++i) {
-    if (i > 0) reply.body += ',';
-    append_json_string(addresses[i].line, reply.body);
+  for (const std::string& node : facts.nodes) {
+    if (&node != &facts.nodes.front()) reply.body += ',';
+    append_json_string(node, reply.body);
   }
   reply.body += "]}";
   return reply;

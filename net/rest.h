@@ -9,7 +9,6 @@
 
 #include "core/node/environment.h"
 #include "net/http.h"
-#include "net/ip_list.h"
 
 namespace vesper::net {
 
@@ -34,21 +33,32 @@ Result<kv::IdempotencyKey> parse_idempotency_key(std::string_view text);
 // answered by this node though it follows another. Errors: kInvalid (400).
 Result<bool> parse_read_at_follower(node::RequestKind kind, std::string_view target);
 
-HttpReply api_reply(const ApiRequest& request, const node::Answer& answer,
-                    const std::vector<NodeAddress>& addresses);
+// `leader`: where the answer's leader is reached, as a client is told; empty: not known. So below.
+HttpReply api_reply(const ApiRequest& request, const node::Answer& answer, std::string_view leader);
 
 // The body of POST /move-leader: nothing, or {"to": ID}. Errors: kInvalid; what, and where.
 Result<std::optional<NodeId>> parse_move_leader(std::string_view body);
 
-HttpReply move_leader_reply(const node::Answer& answer, const std::vector<NodeAddress>& addresses);
+HttpReply move_leader_reply(const node::Answer& answer, std::string_view leader);
 
 struct StatusFacts {
   node::NodeView view;
+  std::string address;             // this node's
+  std::string leader_address;      // empty: not known
+  std::vector<std::string> nodes;  // where all members are reached
   std::string version;
   double uptime_seconds = 0;
   std::size_t connections = 0;
   std::int64_t pid = 0;  // by which who started the node knows that it is the node
 };
-HttpReply status_reply(const StatusFacts& facts, const std::vector<NodeAddress>& addresses);
+HttpReply status_reply(const StatusFacts& facts);
+
+// Parts of replies, for the routes whose replies stand elsewhere (net/rest_members.h).
+HttpReply rejected_reply();
+HttpReply unknown_reply();
+// It cannot be done as it was asked for (409); with Retry-After if that may change.
+HttpReply impossible_reply(const node::Answer& answer);
+// To the leader; without one that is known, rejected.
+HttpReply elsewhere_reply(std::string_view leader);
 
 }  // namespace vesper::net

@@ -31,9 +31,11 @@ Result<Random> seeded_by_the_system() {
 Runtime::Runtime(Options options, Logger& logger)
     : options_(std::move(options)),
       logger_(logger),
+      book_(options_.addresses),
+      peers_({options_.node.id, book_.line_of(options_.node.id)}, book_),
       mailbox_(options_.mailbox),
       failed_(::eventfd(0, EFD_CLOEXEC)) {
-  VESPER_CHECK(options_.addresses.size() == options_.node.cluster_size);
+  VESPER_CHECK(options_.addresses.contains(options_.node.id));
 }
 
 Runtime::~Runtime() {
@@ -52,11 +54,6 @@ Status Runtime::start() {
   VESPER_TRY(node_->open());
   publish();
   disk_->start([this](storage::DiskDone done) { mailbox_.put_disk_done(std::move(done)); });
-  peers_.resize(options_.addresses.size());
-  for (std::size_t i = 0; i < peers_.size(); ++i) {
-    if (i == options_.node.id.value()) continue;
-    peers_[i] = std::make_unique<PeerSender>(options_.addresses[i]);
-  }
   thread_ = std::thread([this] { run(); });
   return {};
 }
@@ -64,10 +61,7 @@ Status Runtime::start() {
 void Runtime::stop() {
   mailbox_.close();
   if (thread_.joinable()) thread_.join();
-  for (auto& peer : peers_) {
-    if (peer) peer->begin_stop();
-  }
-  peers_.clear();
+  peers_.stop();
   disk_.reset();
 }
 
@@ -152,15 +146,19 @@ void Runtime::take_in(Mail& mail) {
                            .value = request.value,
                            .once = request.once,
                            .target = request.target,
+                           .address = request.address,
+                           .change = request.change,
                            .at_follower = request.at_follower});
   }
 }
 
-// A put that is under way may yet be committed by the others, and a transfer be completed.
+// A put that is under way may yet be committed by the others, a transfer or a change be completed.
 void Runtime::give_up_waiting() {
   for (const auto& [id, waiting] : std::exchange(waiting_, {})) {
-    const bool is_get = waiting.kind == node::RequestKind::kGet;
-    waiting.slot->give({.outcome = is_get ? node::Outcome::kRejected : node::Outcome::kUnknown});
+    const bool only_reads =
+        waiting.kind == node::RequestKind::kGet || waiting.kind == node::RequestKind::kListMembers;
+    waiting.slot->give(
+        {.outcome = only_reads ? node::Outcome::kRejected : node::Outcome::kUnknown});
   }
 }
 
@@ -172,8 +170,12 @@ void Runtime::publish() {
 }
 
 void Runtime::send(NodeId to, ByteView frame) {
-  // Before start has made the senders, a frame is lost, as on a network that is not up yet.
-  if (to.value() < peers_.size() && peers_[to.value()]) peers_[to.value()]->send(frame);
+  peers_.send(to, frame);
+}
+
+void Runtime::meet(const raft::Configuration& configuration) {
+  book_.meet(configuration);
+  peers_.meet(configuration);
 }
 
 void Runtime::answer(RequestId request, const node::Answer& answer) {

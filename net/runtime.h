@@ -13,12 +13,12 @@
 #include <vector>
 
 #include "core/node/node.h"
+#include "net/address_book.h"
 #include "net/answer_slot.h"
 #include "net/file_descriptor.h"
-#include "net/ip_list.h"
 #include "net/logger.h"
 #include "net/mailbox.h"
-#include "net/peer_sender.h"
+#include "net/peer_senders.h"
 #include "net/posix_disk.h"
 #include "net/real_clock.h"
 
@@ -28,7 +28,7 @@ class Runtime : private node::Network, private node::Clients, private node::Obse
  public:
   struct Options {
     node::NodeConfig node;
-    std::vector<NodeAddress> addresses;
+    Addresses addresses;  // of the list that it was started with; this node's is there
     PosixDisk::Options disk;
     Mailbox::Bounds mailbox;
   };
@@ -53,6 +53,10 @@ class Runtime : private node::Network, private node::Clients, private node::Obse
   // False: the mailbox is full and the frame is lost.
   bool deliver(SharedBytes frame);
 
+  // A node that sends to this one says where it is reached. Errors: kInvalid.
+  Status note_sender(NodeId id, std::string_view line) { return book_.note_sender(id, line); }
+  const AddressBook& addresses() const { return book_; }
+
   // As of the last turn.
   node::NodeView view() const;
   // Becomes readable when the node stops by itself; failure() then says why.
@@ -67,7 +71,7 @@ class Runtime : private node::Network, private node::Clients, private node::Obse
   std::size_t waiting() const;
 
   void send(NodeId to, ByteView frame) override;
-  void meet(const raft::Configuration&) override {}
+  void meet(const raft::Configuration& configuration) override;
   void answer(RequestId request, const node::Answer& answer) override;
   void on_ready(const node::NodeView&, const raft::Ready&) override {}
   void on_send(const node::NodeView&, const raft::Message&) override {}
@@ -85,10 +89,11 @@ class Runtime : private node::Network, private node::Clients, private node::Obse
   Options options_;
   Logger& logger_;
   RealClock clock_;
+  AddressBook book_;
+  PeerSenders peers_;  // the core thread's own while it runs
   Mailbox mailbox_;
   FileDescriptor failed_;
   std::unique_ptr<PosixDisk> disk_;
-  std::vector<std::unique_ptr<PeerSender>> peers_;  // by node id; this node's place is empty
   std::thread thread_;
 
   // The core thread's own.

@@ -3,6 +3,8 @@
 #include <unistd.h>
 
 #include "core/node/wire.h"
+#include "net/peer_senders.h"
+#include "net/rest_members.h"
 
 namespace vesper::net {
 
@@ -31,6 +33,7 @@ HttpReply Service::handle(const HttpRequest& request) {
   if (path == "/peer") return on_peer(request);
   if (path == "/status") return on_status(request);
   if (path == "/move-leader") return on_move_leader(request);
+  if (path == "/members") return on_members(request);
   return error_reply(404, "no such path: " + std::string(path));
 }
 
@@ -68,18 +71,22 @@ HttpReply Service::ask_node(ApiRequest api) {
                                         .once = api.once,
                                         .at_follower = api.at_follower});
   if (!answer) return overloaded_reply("overloaded");
-  return api_reply(api, *answer, options_.addresses);
+  return api_reply(api, *answer, runtime_.addresses().line_of(answer->leader));
 }
 
 HttpReply Service::on_status(const HttpRequest& request) {
   if (request.method != "GET") return method_not_allowed(request.method, "GET");
   const std::chrono::duration<double> uptime = std::chrono::steady_clock::now() - started_;
-  return status_reply({.view = runtime_.view(),
+  const node::NodeView view = runtime_.view();
+  const AddressBook& book = runtime_.addresses();
+  return status_reply({.view = view,
+                       .address = book.line_of(view.id),
+                       .leader_address = book.line_of(view.leader),
+                       .nodes = book.lines(),
                        .version = options_.version,
                        .uptime_seconds = uptime.count(),
                        .connections = connections_ ? connections_() : 0,
-                       .pid = ::getpid()},
-                      options_.addresses);
+                       .pid = ::getpid()});
 }
 
 HttpReply Service::on_move_leader(const HttpRequest& request) {
@@ -89,7 +96,27 @@ HttpReply Service::on_move_leader(const HttpRequest& request) {
   const auto answer =
       runtime_.request({.kind = node::RequestKind::kTransfer, .target = target.value()});
   if (!answer) return overloaded_reply("overloaded");
-  return move_leader_reply(*answer, options_.addresses);
+  return move_leader_reply(*answer, runtime_.addresses().line_of(answer->leader));
+}
+
+HttpReply Service::on_members(const HttpRequest& request) {
+  if (request.method == "POST") return change_members(request);
+  if (request.method != "GET") return method_not_allowed(request.method, "GET, POST");
+  const auto answer = runtime_.request({.kind = node::RequestKind::kListMembers});
+  if (!answer) return overloaded_reply("overloaded");
+  return list_members_reply(*answer, runtime_.view().cluster, runtime_.addresses());
+}
+
+HttpReply Service::change_members(const HttpRequest& request) {
+  auto parsed = parse_members_request(request.body);
+  if (!parsed.ok()) return error_reply(400, parsed.error().message);
+  const bool adds = !parsed.value().add.empty();
+  const auto answer = runtime_.request(
+      {.kind = adds ? node::RequestKind::kAddMember : node::RequestKind::kChangeMembers,
+       .address = std::move(parsed.value().add),
+       .change = std::move(parsed.value().change)});
+  if (!answer) return overloaded_reply("overloaded");
+  return change_members_reply(*answer, runtime_.addresses().line_of(answer->leader));
 }
 
 // The frames share one copy of the body. Their sums are checked by the node that decodes them.
@@ -106,6 +133,12 @@ HttpReply Service::on_peer(const HttpRequest& request) {
     }
     frames.push_back(bytes.slice(at, *size.value()));
     at += *size.value();
+  }
+  const auto sender = parse_peer_target(request.target);
+  if (!sender.ok()) return error_reply(400, sender.error().message);
+  if (sender.value()) {
+    const Status noted = runtime_.note_sender(sender.value()->id, sender.value()->line);
+    if (!noted.ok()) return error_reply(400, noted.error().message);
   }
   for (SharedBytes& frame : frames) runtime_.deliver(std::move(frame));
   return {.status = 204};

@@ -1,5 +1,5 @@
-// The routes of one node: /request and /session for clients, /peer for other nodes, /status and
-// /move-leader for operators. Called by the HTTP server on its connections' threads.
+// The routes of one node: /request and /session for clients, /peer for other nodes, /status,
+// /move-leader and /members for operators. Called by the HTTP server on its connections' threads.
 #pragma once
 
 #include <chrono>
@@ -16,7 +16,6 @@ namespace vesper::net {
 class Service : public HttpHandler {
  public:
   struct Options {
-    std::vector<NodeAddress> addresses;
     std::string version;
     std::size_t body_bytes = 1024 * 1024;  // of a client's request
   };
@@ -38,6 +37,8 @@ class Service : public HttpHandler {
   HttpReply ask_node(ApiRequest api);
   HttpReply on_status(const HttpRequest& request);
   HttpReply on_move_leader(const HttpRequest& request);
+  HttpReply on_members(const HttpRequest& request);
+  HttpReply change_members(const HttpRequest& request);
   HttpReply on_peer(const HttpRequest& request);
 
   Options options_;

@@ -17,8 +17,8 @@
 
 #include "apps/ctl/api.h"
 #include "apps/ctl/history.h"
+#include "apps/ctl/known_nodes.h"
 #include "apps/ctl/request.h"
-#include "apps/ctl/status.h"
 #include "core/base/random.h"
 
 namespace vesper::ctl {
@@ -44,7 +44,7 @@ std::int64_t nanoseconds(Clock::time_point at) {
 // What all clients share; each counts for itself, so that nobody waits for anybody.
 struct Run {
   BenchOptions options;
-  std::vector<std::string> nodes;
+  KnownNodes nodes;
   std::string name;  // of this run: in its keys if it keeps a history, and in its values
   std::atomic<bool> is_over{false};
 
@@ -226,7 +226,7 @@ void Worker::go_on_after(const Reply& reply, Kind kind) {
     node_ = *reply.redirect;
     return;
   }
-  if (kind != Kind::kOverloaded) node_ = run_.nodes[draws_.below(run_.nodes.size())];
+  if (kind != Kind::kOverloaded) node_ = run_.nodes.one_of(draws_.next());
   std::this_thread::sleep_for(kPauseAfterFailure);
 }
 
@@ -387,8 +387,7 @@ int run_bench(const BenchOptions& options) {
   Run run;
   run.options = options;
   run.name = fmt::format("b{:x}", nanoseconds(Clock::now()));
-  run.nodes = ask_status(options.address, kAnswerTimeout).nodes;
-  if (run.nodes.empty()) {
+  if (!run.nodes.start(options.address)) {
     fmt::print(stderr, "vesperctl: no node could be reached at {}\n", options.address);
     return kUnreachable;
   }

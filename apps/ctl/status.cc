@@ -33,7 +33,10 @@ void print_row(const NodeStatus& node) {
     fmt::print("{:<5} {:<28} unreachable\n", "-", node.address);
     return;
   }
-  const std::string role = node.phase == "running" ? node.role : node.phase;
+  const bool is_learner = node.is_learner && node.role == "follower";
+  const std::string role = node.phase != "running" ? node.phase
+                           : is_learner            ? "learner"
+                                                   : node.role;
   const std::string leader = node.leader ? fmt::format("n{}", *node.leader) : "-";
   fmt::print("{:<5} {:<28} {:<13} {:>6} {:>9} {:>9} {:>9} {:>8} {:>8}{}\n",
              fmt::format("n{}", node.id), node.address, role, node.term, node.commit, node.applied,
@@ -66,6 +69,8 @@ NodeStatus ask_status(const std::string& address, std::chrono::milliseconds time
   status.keys = number(json, "keys");
   const auto* disk_full = find(json, "disk_full");
   status.is_disk_full = disk_full != nullptr && disk_full->IsTrue();
+  const auto* voter = find(json, "voter");
+  status.is_learner = voter != nullptr && voter->IsFalse();
   const auto* nodes = find(json, "nodes");
   if (nodes != nullptr && nodes->IsArray()) {
     for (const auto& node : nodes->GetArray()) {

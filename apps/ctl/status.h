@@ -25,7 +25,8 @@ struct NodeStatus {
   std::uint64_t durable = 0;
   bool is_disk_full = false;
   std::uint64_t keys = 0;
-  std::vector<std::string> nodes;  // every address of its list
+  bool is_learner = false;
+  std::vector<std::string> nodes;  // where the members are reached, as it knows them
 };
 
 NodeStatus ask_status(const std::string& address, std::chrono::milliseconds timeout);

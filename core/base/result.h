@@ -16,6 +16,7 @@ enum class ErrorCode {
   kCorruption,   // bytes that were once written whole do not verify now
   kInvalid,      // bytes or values that no correct writer makes
   kMismatch,     // a data directory or peer of another node, cluster or version
+  kRemoved,      // this node is a member of its cluster no more
   kLimit,        // over a bound of limits.h or of the configuration
   kUnavailable,  // not now: no leader, no quorum, or stopped
   kNoSpace,      // the disk has no room for it, now

@@ -97,6 +97,7 @@ struct Answer {
   SessionId session;                           // kSuccess of a registration
   kv::Verdict verdict = kv::Verdict::kNone;    // kRefused
   std::optional<NodeId> member;                // kSuccess of an addition
+  bool is_for_now = false;                     // kImpossible: what is in the way may pass
   std::shared_ptr<const MembersView> members;  // kSuccess of a list
 };
 

@@ -52,16 +52,17 @@ void NodeImpl::list_members(RequestId id) {
 
 void NodeImpl::change_members(RequestId id, const Request& request) {
   const Instant now = environment_.clock.now();
-  // One that this node began as an earlier leader cannot be followed beside this one.
-  if (waiters_.has_change()) waiters_.end_change({.outcome = Outcome::kUnknown});
   const NodeId next = raft_->configuration().next_id();
   const bool adds = request.kind == RequestKind::kAddMember;
   const auto begun = adds ? raft_->add_learner(now, request.address, config_.addresses)
                           : raft_->change_members(now, request.change, config_.addresses);
   if (!begun.ok()) {
     return waiters_.answer(id, {.outcome = Outcome::kImpossible,
-                                .value = SharedBytes::copy_of(as_bytes(begun.error().message))});
+                                .value = SharedBytes::copy_of(as_bytes(begun.error().message)),
+                                .is_for_now = begun.error().code == ErrorCode::kUnavailable});
   }
+  // One that this node began as an earlier leader cannot be followed beside this one.
+  if (waiters_.has_change()) waiters_.end_change({.outcome = Outcome::kUnknown});
   change_ = {.begins = begun.value(), .added = adds ? std::optional(next) : std::nullopt};
   waiters_.add_change(id, now + config_.request_timeout);
 }
@@ -113,7 +114,7 @@ void NodeImpl::stop_if_removed() {
   if (phase_ == Phase::kStopped) return;
   const raft::Configuration& members = committed_members();
   if (members.find(config_.id) != nullptr || config_.id >= members.next_id()) return;
-  stop({ErrorCode::kMismatch,
+  stop({ErrorCode::kRemoved,
         name(config_.id) + " was removed from the cluster; its data directory is of no more use"});
 }
 
@@ -180,9 +181,8 @@ void NodeImpl::on_refusal(const Frame& frame, const Refusal& refusal) {
   if (identity_.formed() && frame.cluster != identity_.cluster) return on_other_cluster(frame);
   const std::string says = name(frame.from) + " says that ";
   if (refusal.reason == Refusal::Reason::kRemoved) {
-    return stop(
-        {ErrorCode::kMismatch,
-         says + name(config_.id) + " was removed from the cluster; ids are not used again"});
+    return stop({ErrorCode::kRemoved, says + name(config_.id) +
+                                          " was removed from the cluster; ids are not used again"});
   }
   stop({ErrorCode::kMismatch,
         says + name(config_.id) +

@@ -48,7 +48,7 @@ class TestNode {
            const std::string& directory)
       : logger_(NodeId(id), net::LogLevel::kOff),
         runtime(options(id, addresses, directory), logger_),
-        service_({.addresses = addresses, .version = "test"}, runtime),
+        service_({.version = "test"}, runtime),
         server(net::HttpLimits{}, service_) {
     service_.set_connections([this] { return server.connections(); });
     REQUIRE(server.bind("127.0.0.1", addresses[id].port).ok());
@@ -69,7 +69,7 @@ class TestNode {
                                        const std::vector<net::NodeAddress>& addresses,
                                        const std::string& directory) {
     net::Runtime::Options options{
-        .node = {}, .addresses = addresses, .disk = {directory, true}, .mailbox = {}};
+        .node = {}, .addresses = net::by_id(addresses), .disk = {directory, true}, .mailbox = {}};
     options.node.id = NodeId(id);
     options.node.cluster_size = addresses.size();
     options.node.wal.segment_bytes = 256 * 1024;
