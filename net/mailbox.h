@@ -28,6 +28,8 @@ struct MailRequest {
   std::optional<kv::IdempotencyKey> once;  // kPut
   std::optional<NodeId> target;            // kTransfer
   bool at_follower = false;                // kGet
+  Index snapshot;                          // kSnapshotPart
+  std::uint64_t offset = 0;                // kSnapshotPart
 };
 
 // What one drain takes out. The drainer keeps it and gives it back, so that its room is used again.

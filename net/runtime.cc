@@ -149,7 +149,9 @@ void Runtime::take_in(Mail& mail) {
                            .value = request.value,
                            .once = request.once,
                            .target = request.target,
-                           .at_follower = request.at_follower});
+                           .at_follower = request.at_follower,
+                           .snapshot = request.snapshot,
+                           .offset = request.offset});
   }
 }
 

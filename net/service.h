@@ -1,5 +1,5 @@
-// The routes of one node: /request and /session for clients, /peer for other nodes, /status and
-// /move-leader for operators. Called by the HTTP server on its connections' threads.
+// The routes of one node: /request and /session for clients, /peer for other nodes, /status,
+// /move-leader and /snapshot for operators. Called by the HTTP server on its connections' threads.
 #pragma once
 
 #include <chrono>
@@ -38,6 +38,7 @@ class Service : public HttpHandler {
   HttpReply ask_node(ApiRequest api);
   HttpReply on_status(const HttpRequest& request);
   HttpReply on_move_leader(const HttpRequest& request);
+  HttpReply on_snapshot(const HttpRequest& request);
   HttpReply on_peer(const HttpRequest& request);
 
   Options options_;

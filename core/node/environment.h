@@ -36,8 +36,10 @@ class Network {
 enum class RequestKind : std::uint8_t {
   kGet,
   kPut,
-  kTransfer,  // an operator's: the leader is to hand over
-  kRegister,  // a client session (core/kv/sessions.h)
+  kTransfer,      // an operator's: the leader is to hand over
+  kRegister,      // a client session (core/kv/sessions.h)
+  kSnapshot,      // an operator's: a snapshot that stands for all that was acknowledged before
+  kSnapshotPart,  // an operator's: a piece of one that this node has
 };
 
 struct Request {
@@ -48,10 +50,14 @@ struct Request {
   std::optional<NodeId> target;            // kTransfer: to whom; none: the node chooses
   // kGet: to be answered by this node though it follows another, as linearizably as by that one.
   bool at_follower = false;
+  Index snapshot;            // kSnapshotPart: where the snapshot ends
+  std::uint64_t offset = 0;  // kSnapshotPart: a block's
 };
 
 // "Never takes effect" is said of this try: of a session's put, another try may have.
 enum class Outcome : std::uint8_t {
+  // What a request for a snapshot comes to: kSuccess, it will be made, for `index` at least; of a
+  // piece: `value` is it. kAbsent: this node has no such snapshot, or no more.
   kSuccess,     // put: durable on a majority and applied, by this try or, of a session, by one
                 // before; get: `value` is the key's value; register: `session` is the new one's id;
                 // transfer: `leader` leads now
@@ -71,6 +77,7 @@ struct Answer {
   SharedBytes value;                         // kSuccess of a get; kImpossible: why, as text
   SessionId session;                         // kSuccess of a registration
   kv::Verdict verdict = kv::Verdict::kNone;  // kRefused
+  Index index;                               // kSuccess of a snapshot
 };
 
 class Clients {
@@ -116,6 +123,7 @@ struct NodeView {
   // Whether its disk refused room and has not given it since, and how many bytes of the log it can
   // still write without more.
   bool disk_full = false;
+  std::uint64_t snapshot_bytes = 0;
   std::uint64_t log_room = 0;
 };
 
