@@ -204,9 +204,9 @@ void Snapshots::read(const raft::ChunkWanted& wanted) {
 
 Status Snapshots::on_disk_done(storage::DiskDone done, Instant now, raft::Raft& raft) {
   if (!done.status.ok()) {
-    const bool is_ours = making_ticket_ == done.batch.ticket;
-    if (!is_ours || done.status.error().code != ErrorCode::kNoSpace) return done.status.error();
-    give_up_making();
+    if (done.status.error().code != ErrorCode::kNoSpace) return done.status.error();
+    // It may be of one that gave way to a snapshot of a leader's.
+    if (making_ticket_ == done.batch.ticket) give_up_making();
     return {};
   }
   if (making_ticket_ == done.batch.ticket) {
