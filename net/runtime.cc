@@ -148,7 +148,9 @@ void Runtime::take_in(Mail& mail) {
                            .target = request.target,
                            .address = request.address,
                            .change = request.change,
-                           .at_follower = request.at_follower});
+                           .at_follower = request.at_follower,
+                           .snapshot = request.snapshot,
+                           .offset = request.offset});
   }
 }
 

@@ -150,7 +150,9 @@ void NodeImpl::on_request(RequestId id, const Request& request) {
   VESPER_CHECK(request.value.size() <= limits::kValueBytes);
   if (!raft_ || stopped()) return waiters_.answer(id, {.outcome = Outcome::kRejected});
   if (request.kind == RequestKind::kListMembers) return list_members(id);
-  const bool asks_leader = request.at_follower && request.kind == RequestKind::kGet;
+  if (request.kind == RequestKind::kSnapshotPart) return read_snapshot_part(id, request);
+  const bool asks_leader = request.kind == RequestKind::kSnapshot ||
+                           (request.at_follower && request.kind == RequestKind::kGet);
   if (!raft_->is_leader() && !(asks_leader && raft_->leader())) {
     const std::optional<NodeId> leader = raft_->leader();
     return waiters_.answer(
@@ -164,6 +166,7 @@ void NodeImpl::on_request(RequestId id, const Request& request) {
     case RequestKind::kRegister:
       return propose(id, request);
     case RequestKind::kGet:
+    case RequestKind::kSnapshot:
       return get(id, request);
     case RequestKind::kTransfer:
       return transfer(id, request);
@@ -171,6 +174,7 @@ void NodeImpl::on_request(RequestId id, const Request& request) {
     case RequestKind::kChangeMembers:
       return change_members(id, request);
     case RequestKind::kListMembers:
+    case RequestKind::kSnapshotPart:
       break;  // answered above
   }
   VESPER_UNREACHABLE();
@@ -268,6 +272,7 @@ void NodeImpl::run_raft_turn(Instant now) {
   follow_change();
   flush_log();
   waiters_.serve_reads(applied_, machine_.store());
+  serve_snapshots();
   waiters_.expire(now);
   for (const NodeId peer : std::exchange(tell_formed_, {})) tell_formed(peer);
   send_refusals();
@@ -360,7 +365,7 @@ void NodeImpl::apply(const raft::Entry& entry) {
 
 void NodeImpl::keep_snapshots() {
   const Index before = snapshots_.newest().last.index;
-  snapshots_.turn(*raft_, machine_);
+  snapshots_.turn(environment_.clock.now(), *raft_, machine_);
   wal_->compact(raft_->log().base().index);
   intake_.give_up(applied_);
   intake_.turn();
@@ -435,6 +440,7 @@ NodeView NodeImpl::view() const {
   view.base = raft_->log().base().index;
   view.last = raft_->log().last_index();
   view.snapshot = snapshots_.newest().last.index;
+  view.snapshot_bytes = snapshots_.newest().bytes;
   view.durable = raft_->durable();
   view.configuration = raft_->configurations().latest_index();
   view.is_joint = members_.is_joint;

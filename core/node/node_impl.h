@@ -1,7 +1,7 @@
 // Node's inside, for the .cc files of core/node only: node.cc has the turn of a running node,
 // node_forming.cc what comes before Raft starts, node_transfer.cc how a leader hands over,
-// node_members.cc who takes part.
-// node_disk_space.cc what is different while the disk is full.
+// node_members.cc who takes part, node_disk_space.cc what is different while the disk is full,
+// node_backup.cc what it does for a backup.
 #pragma once
 
 #include <deque>
@@ -61,6 +61,10 @@ class NodeImpl {
   void report_changes();
   void stop(Error error);
   void emit(NodeEvent::Kind kind, std::string detail);
+
+  // node_backup.cc: snapshots for operators
+  void read_snapshot_part(RequestId id, const Request& request);
+  void serve_snapshots();
 
   // node_transfer.cc: leadership transfer
   void transfer(RequestId id, const Request& request);
