@@ -38,6 +38,7 @@ LogLevel level_of(node::NodeEvent::Kind kind) {
       return LogLevel::kInfo;
     case node::NodeEvent::Kind::kIgnored:
       return LogLevel::kWarning;
+    case node::NodeEvent::Kind::kDiffers:
     case node::NodeEvent::Kind::kStopped:
       return LogLevel::kError;
   }
@@ -64,6 +65,8 @@ std::string event_text(const node::NodeEvent& event) {
       return "leadership transfer " + event.detail;
     case node::NodeEvent::Kind::kSnapshot:
       return "has a snapshot " + event.detail;
+    case node::NodeEvent::Kind::kDiffers:
+      return "STATE DIFFERS from that of " + event.detail;
     case node::NodeEvent::Kind::kIgnored:
       return "ignored: " + event.detail;
     case node::NodeEvent::Kind::kStopped:

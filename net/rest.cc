@@ -335,6 +335,7 @@ HttpReply status_reply(const StatusFacts& facts, const std::vector<NodeAddress>&
                  view.base.value(), view.snapshot.value(), view.restored, view.keys, view.sessions);
   fmt::format_to(out, R"(,"lease_reads":{},"follower_reads":{})", view.lease_reads,
                  view.follower_reads);
+  fmt::format_to(out, R"(,"checks":{},"differences":{})", view.checks, view.differences);
   fmt::format_to(out, R"(,"state_hash":"{:016x}","cluster":"{:016x}","incarnation":"{:016x}")",
                  view.state_hash, view.cluster.value(), view.incarnation.value());
   fmt::format_to(out, R"(,"version":"{}","pid":{},"uptime":{:.3f},"connections":{},"nodes":[)",

@@ -54,6 +54,10 @@ enum class Mark : std::uint8_t {
   kOutcomeUnknown,
   kFollowerRead,
   kLeaseRead,
+  kStatesAgreed,
+  kAltered,
+  kDifferenceReported,
+  kDivergedStopped,
   kCount,
 };
 
@@ -103,6 +107,10 @@ inline constexpr std::array kMarkNames = {
     "answer: unknown",
     "follower read",
     "lease read",
+    "states compared and equal",
+    "state altered on purpose",
+    "difference reported",
+    "node with a wrong state stopped",
 };
 static_assert(kMarkNames.size() == kMarks, "every mark has its name");
 

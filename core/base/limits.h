@@ -56,6 +56,9 @@ inline constexpr std::uint64_t kSendingLogFactor = 4;
 inline constexpr std::size_t kCompactedEntriesATurn = 4096;
 inline constexpr std::size_t kDiscardedPairsATurn = 4096;
 inline constexpr std::size_t kSnapshotBytesATurn = 256 * 1024;
+// What one slice of the walk over the state's memory sees. More: in the next slices.
+inline constexpr std::size_t kScrubPairs = 256;
+inline constexpr std::size_t kScrubBytes = 64 * 1024;
 // Committed entries handed out in one Ready. Full: the rest comes with the next.
 inline constexpr std::size_t kCommittedEntries = 4096;
 

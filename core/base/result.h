@@ -17,6 +17,7 @@ enum class ErrorCode {
   kInvalid,      // bytes or values that no correct writer makes
   kMismatch,     // a data directory or peer of another node, cluster or version
   kLimit,        // over a bound of limits.h or of the configuration
+  kDiverged,     // a node's state is not that of the others, or not what it applied
   kUnavailable,  // not now: no leader, no quorum, or stopped
 };
 

@@ -112,6 +112,10 @@ struct NodeView {
   // Reads of this life, granted without a round of heartbeats or by another node's read index.
   std::uint64_t lease_reads = 0;
   std::uint64_t follower_reads = 0;
+  // Of this life: check points at which a majority agreed with it, and states of others that
+  // differed from its own.
+  std::uint64_t checks = 0;
+  std::uint64_t differences = 0;
 };
 
 // One line of a node's log: state changes, not traffic.
@@ -123,6 +127,7 @@ struct NodeEvent {
     kRole,       // role, term, leader changed: see view
     kTransfer,   // detail: to whom, or that it did not come about
     kSnapshot,   // detail: a snapshot was made, or came in; where it ends
+    kDiffers,    // detail: whose state differs from this node's, and at which entry
     kIgnored,    // detail: a frame that does not belong here, and why (rate-limited by the node)
     kStopped,    // detail: the error
   };

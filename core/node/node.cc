@@ -79,6 +79,9 @@ const Error& Node::stop_reason() const {
 const SharedBytes* Node::peek(std::string_view key) const {
   return impl_->peek(key);
 }
+kv::StateMachine& Node::machine() {
+  return impl_->machine();
+}
 const raft::Log* Node::log() const {
   return impl_->log();
 }
@@ -91,7 +94,8 @@ NodeImpl::NodeImpl(NodeConfig config, Environment environment)
       other_clusters_(config_.cluster_size),
       machine_(config_.sessions),
       snapshots_(environment_.disk, config_.snapshots, config_.sessions),
-      intake_(environment_.disk, config_.sessions) {
+      intake_(environment_.disk, config_.sessions),
+      consistency_(config_.id, config_.cluster_size) {
   VESPER_CHECK(config_.cluster_size > 0 && config_.cluster_size <= limits::kNodes);
   VESPER_CHECK(config_.id.value() < config_.cluster_size);
 }
@@ -144,6 +148,9 @@ void NodeImpl::on_raft_message(const Frame& frame) {
     return ignore("a message of another incarnation of n" + std::to_string(frame.from.value()));
   }
   other_clusters_[frame.from.value()] = ClusterId();
+  if (const auto* fingerprint = std::get_if<Fingerprint>(&frame.body)) {
+    return consistency_.on_fingerprint(frame.from, *fingerprint);
+  }
   raft_->step(environment_.clock.now(), std::get<raft::Message>(frame.body));
 }
 
@@ -242,6 +249,7 @@ void NodeImpl::run_turn() {
       break;
     case Phase::kRunning:
       run_raft_turn(now);
+      check_state(now);
       break;
     case Phase::kStopped:
       waiters_.fail_all();
@@ -340,6 +348,9 @@ void NodeImpl::apply(const raft::Entry& entry) {
       break;
   }
   applied_ = entry.index();
+  if (kv::is_check_point(entry.payload())) {
+    consistency_.on_applied({applied_, machine_.state_hash()});
+  }
   snapshots_.on_applied(entry, machine_);
   environment_.observer.on_applied(view(), entry, {verdict, machine_.state_hash()});
   waiters_.on_applied(entry.position(), verdict);
@@ -432,6 +443,8 @@ NodeView NodeImpl::view() const {
   view.restored = restored_;
   view.lease_reads = lease_reads_;
   view.follower_reads = follower_reads_;
+  view.checks = consistency_.agreed();
+  view.differences = differences_;
   return view;
 }
 

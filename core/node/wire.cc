@@ -16,7 +16,7 @@ constexpr std::uint32_t kMagic = 0x31505356;  // "VSP1"
 constexpr std::size_t kLengthOffset = 8;
 constexpr std::size_t kChecksumOffset = 12;
 
-enum class Kind : std::uint8_t { kRaft = 1, kHello = 2, kForm = 3 };
+enum class Kind : std::uint8_t { kRaft = 1, kHello = 2, kForm = 3, kFingerprint = 16 };
 
 struct Header {
   Kind kind;
@@ -80,6 +80,16 @@ Result<Form> decode_form(ByteView body) {
   return form;
 }
 
+Result<Fingerprint> decode_fingerprint(ByteView body) {
+  ByteReader in(body);
+  Fingerprint fingerprint;
+  fingerprint.index = Index(in.u64());
+  fingerprint.state_hash = in.u64();
+  if (!in.ok() || in.remaining() > 0) return invalid("a Fingerprint of another length");
+  if (fingerprint.index == Index(0)) return invalid("a Fingerprint of no entry");
+  return fingerprint;
+}
+
 Status decode_body(std::uint8_t kind, const SharedBytes& body, Frame& frame) {
   switch (static_cast<Kind>(kind)) {
     case Kind::kRaft: {
@@ -94,6 +104,12 @@ Status decode_body(std::uint8_t kind, const SharedBytes& body, Frame& frame) {
       auto hello = decode_hello(body.view());
       if (!hello.ok()) return hello.error();
       frame.body = hello.value();
+      return {};
+    }
+    case Kind::kFingerprint: {
+      auto fingerprint = decode_fingerprint(body.view());
+      if (!fingerprint.ok()) return fingerprint.error();
+      frame.body = fingerprint.value();
       return {};
     }
     case Kind::kForm: {
@@ -120,6 +136,12 @@ void encode_frame(const Frame& frame, std::vector<std::byte>& out) {
     const std::size_t start = begin_frame({Kind::kHello, head, frame.from, frame.to}, writer);
     writer.u32(hello->cluster_size);
     writer.u64(hello->heard.value());
+    return end_frame(start, out);
+  }
+  if (const auto* fingerprint = std::get_if<Fingerprint>(&frame.body)) {
+    const std::size_t start = begin_frame({Kind::kFingerprint, head, frame.from, frame.to}, writer);
+    writer.u64(fingerprint->index.value());
+    writer.u64(fingerprint->state_hash);
     return end_frame(start, out);
   }
   const auto& founders = std::get<Form>(frame.body).founders;

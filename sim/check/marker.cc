@@ -62,7 +62,12 @@ void Marker::on_crash(Instant, NodeId node) {
   if (!is_any_up) marks_.hit(Mark::kAllDown);
 }
 
+void Marker::on_altered(Instant, NodeId) {
+  marks_.hit(Mark::kAltered);
+}
+
 void Marker::on_stopped(Instant, NodeId, const Error& reason) {
+  if (reason.code == ErrorCode::kDiverged) marks_.hit(Mark::kDivergedStopped);
   if (reason.message.starts_with("sync ")) marks_.hit(Mark::kSyncFailed);
 }
 
@@ -82,6 +87,7 @@ void Marker::see(const node::NodeView& view) {
   Seen& before = seen(view.id);
   hit_more(Mark::kLeaseRead, view.lease_reads, before.lease_reads, marks_);
   hit_more(Mark::kFollowerRead, view.follower_reads, before.follower_reads, marks_);
+  hit_more(Mark::kStatesAgreed, view.checks, before.checks, marks_);
   if (view.base > before.base) marks_.hit(Mark::kLogCut);
   before.base = view.base;
   const bool is_all_cut = view.base > Index(0) && view.base == view.last;
@@ -150,6 +156,8 @@ void Marker::on_node_event(Instant, const node::NodeEvent& event) {
     case node::NodeEvent::Kind::kTransfer:
       return marks_.hit(event.detail.starts_with("to ") ? Mark::kTransferStarted
                                                         : Mark::kTransferGivenUp);
+    case node::NodeEvent::Kind::kDiffers:
+      return marks_.hit(Mark::kDifferenceReported);
     case node::NodeEvent::Kind::kWaiting:
     case node::NodeEvent::Kind::kRecovered:
     case node::NodeEvent::Kind::kIgnored:

@@ -14,6 +14,8 @@
 //              | "snapshot" (where its newest durable snapshot ends)
 //              | "restored" (snapshots that it took in from leaders since it started)
 //              | "leased" (reads that it granted by its lease in this life)
+//              | "checks" (comparisons of states that a majority agreed on with it, likewise)
+//              | "differences" (states of others that differed from its own, likewise)
 //              | "relayed" (reads for which it asked its leader, likewise)
 //   role       = "follower" | "pre-candidate" | "candidate" | "leader" (on the right of a role)
 //   counter    = "leaders" (nodes up that lead, in whatever term) | "running" (nodes up)
@@ -66,6 +68,8 @@ enum class Field : std::uint8_t {
   kRestored,
   kLeased,
   kRelayed,
+  kChecks,
+  kDifferences,
 };
 
 enum class Counter : std::uint8_t {

@@ -20,4 +20,7 @@ void draw_hunt_faults(RandomStream& draws, FaultWindow window, Scenario& scenari
 // draws of their own: what else happens in a seed is the same without them.
 void draw_hunt_transfers(RandomStream draws, FaultWindow window, Scenario& scenario);
 
+// Appends damage in one node's memory, at some time.
+void draw_hunt_alteration(RandomStream& draws, FaultWindow window, Scenario& scenario);
+
 }  // namespace vesper::sim
