@@ -59,6 +59,7 @@ void Store::add_to_sum(std::string_view key, std::uint64_t change) {
 }
 
 std::optional<bool> Store::scrub(std::size_t pairs, std::size_t bytes) {
+  VESPER_CHECK(pairs > 0 && bytes > 0);
   if (!scrub_) scrub_.emplace();
   auto at = values_.upper_bound(scrub_->passed);
   auto last = values_.end();

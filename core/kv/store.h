@@ -48,7 +48,7 @@ class Store {
 
   // Walks on over all pairs as they stand in memory, beside the commands: up to so many, of up to
   // so many bytes and one. Nothing: the walk is not over. Otherwise whether their sum is
-  // state_hash(); the next call begins anew.
+  // state_hash(); the next call begins anew. Requires: pairs > 0, bytes > 0.
   std::optional<bool> scrub(std::size_t pairs, std::size_t bytes);
 
   std::size_t size() const { return values_.size(); }
