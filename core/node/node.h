@@ -33,6 +33,8 @@ struct NodeConfig {
   kv::SessionBounds sessions;
   // How often the states are compared (consistency.h); 0: never, and memory is not walked over.
   Duration check_interval;
+  // Of the walk over memory, in one slice; not 0.
+  std::size_t scrub_pairs = limits::kScrubPairs;
   // How often an empty node says Hello.
   Duration hello_interval = Duration::milliseconds(100);
   // Form the cluster alone, without waiting for all to be up and empty (vesperd --form; its help

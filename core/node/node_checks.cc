@@ -53,7 +53,7 @@ void NodeImpl::check_state(Instant now) {
   }
   if (now >= next_scrub_) {
     next_scrub_ = now + kScrubPause;
-    if (!machine_.scrub(limits::kScrubPairs, limits::kScrubBytes).value_or(true)) {
+    if (!machine_.scrub(config_.scrub_pairs, limits::kScrubBytes).value_or(true)) {
       return stop_diverged("its memory does not hold what was applied", false);
     }
   }

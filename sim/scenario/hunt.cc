@@ -170,6 +170,8 @@ void draw_reads(RandomStream draws, Scenario& scenario) {
 void draw_checks(RandomStream draws, FaultWindow window, Scenario& scenario) {
   if (!draws.chance_ppm(500'000)) return;
   scenario.cluster.check_interval = ms(draws.between(200, 2'000));
+  // A walk of a few keys that takes many turns, so that commands change what it has passed.
+  scenario.cluster.scrub_pairs = one_of(draws, std::array<std::uint64_t, 3>{1, 2, 256});
   if (scenario.cluster.nodes.value() < 3 || !draws.chance_ppm(500'000)) return;
   draw_hunt_alteration(draws, window, scenario);
 }

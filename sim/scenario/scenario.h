@@ -42,6 +42,8 @@ struct ClusterSpec {
   Range<std::uint64_t> lease_drift_ppm = 10'000;
   // How often the nodes compare their states; 0: never.
   Range<Duration> check_interval;
+  // Of the walk over a node's memory, in one slice.
+  Range<std::uint64_t> scrub_pairs = limits::kScrubPairs;
   // Formed before it starts; otherwise the nodes form the cluster themselves.
   bool preformed = false;
   bool operator==(const ClusterSpec&) const = default;
