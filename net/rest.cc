@@ -393,6 +393,7 @@ HttpReply status_reply(const StatusFacts& facts) {
                  view.follower_reads);
   fmt::format_to(out, R"(,"disk_full":{},"log_room":{},"snapshot_bytes":{})", view.disk_full,
                  view.log_room, view.snapshot_bytes);
+  fmt::format_to(out, R"(,"checks":{},"differences":{})", view.checks, view.differences);
   fmt::format_to(out, R"(,"state_hash":"{:016x}","cluster":"{:016x}","incarnation":"{:016x}")",
                  view.state_hash, view.cluster.value(), view.incarnation.value());
   fmt::format_to(out, R"(,"version":"{}","pid":{},"uptime":{:.3f},"connections":{},"nodes":[)",

@@ -158,6 +158,10 @@ struct NodeView {
   bool disk_full = false;
   std::uint64_t snapshot_bytes = 0;
   std::uint64_t log_room = 0;
+  // Of this life: check points at which a majority agreed with it, and states of others that
+  // differed from its own.
+  std::uint64_t checks = 0;
+  std::uint64_t differences = 0;
 };
 
 // One line of a node's log: state changes, not traffic.
@@ -170,6 +174,7 @@ struct NodeEvent {
     kTransfer,   // detail: to whom, or that it did not come about
     kMembers,    // detail: the members of the configuration that came into force
     kSnapshot,   // detail: a snapshot was made, or came in; where it ends
+    kDiffers,    // detail: whose state differs from this node's, and at which entry
     kIgnored,    // detail: a frame that does not belong here, and why (rate-limited by the node)
     kStopped,    // detail: the error
     kDisk,       // detail: the disk is full, or has room again

@@ -70,6 +70,9 @@ const Error& Node::stop_reason() const {
 const SharedBytes* Node::peek(std::string_view key) const {
   return impl_->peek(key);
 }
+kv::StateMachine& Node::machine() {
+  return impl_->machine();
+}
 const raft::Log* Node::log() const {
   return impl_->log();
 }
@@ -84,7 +87,8 @@ NodeImpl::NodeImpl(NodeConfig config, Environment environment)
       environment_(environment),
       machine_(config_.sessions),
       snapshots_(environment_.disk, config_.snapshots, config_.sessions),
-      intake_(environment_.disk, config_.sessions) {
+      intake_(environment_.disk, config_.sessions),
+      consistency_(config_.id) {
   VESPER_CHECK(config_.cluster_size <= limits::kNodes);
   VESPER_CHECK(is_joining() || config_.id.value() < config_.cluster_size);
 }
@@ -139,6 +143,9 @@ void NodeImpl::on_raft_message(Frame& frame) {
   if (frame.cluster != identity_.cluster) return on_other_cluster(frame);
   if (is_foreign(frame)) return;
   other_clusters_.erase(frame.from);
+  if (const auto* fingerprint = std::get_if<Fingerprint>(&frame.body)) {
+    return consistency_.on_fingerprint(frame.from, *fingerprint);
+  }
   auto& message = std::get<raft::Message>(frame.body);
   if (takes(message)) raft_->step(environment_.clock.now(), message);
 }
@@ -250,6 +257,7 @@ void NodeImpl::run_turn() {
       break;
     case Phase::kRunning:
       run_raft_turn(now);
+      check_state(now);
       break;
     case Phase::kStopped:
       waiters_.fail_all();
@@ -356,6 +364,10 @@ void NodeImpl::apply(const raft::Entry& entry) {
       break;
   }
   applied_ = entry.index();
+  if (kv::is_check_point(entry.payload())) {
+    consistency_.on_applied({applied_, machine_.state_hash()},
+                            raft_->configurations().at(applied_));
+  }
   snapshots_.on_applied(entry, *raft_, machine_);
   environment_.observer.on_applied(view(), entry, {verdict, machine_.state_hash()});
   waiters_.on_applied(entry.position(), verdict);
@@ -455,6 +467,8 @@ NodeView NodeImpl::view() const {
   view.follower_reads = follower_reads_;
   view.disk_full = is_disk_full();
   view.log_room = wal_->room();
+  view.checks = consistency_.agreed();
+  view.differences = differences_;
   return view;
 }
 
