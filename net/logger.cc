@@ -36,6 +36,7 @@ LogLevel level_of(node::NodeEvent::Kind kind) {
     case node::NodeEvent::Kind::kTransfer:
     case node::NodeEvent::Kind::kSnapshot:
       return LogLevel::kInfo;
+    case node::NodeEvent::Kind::kDoubt:
     case node::NodeEvent::Kind::kIgnored:
       return LogLevel::kWarning;
     case node::NodeEvent::Kind::kStopped:
@@ -64,6 +65,8 @@ std::string event_text(const node::NodeEvent& event) {
       return "leadership transfer " + event.detail;
     case node::NodeEvent::Kind::kSnapshot:
       return "has a snapshot " + event.detail;
+    case node::NodeEvent::Kind::kDoubt:
+      return "in doubt about its log: " + event.detail;
     case node::NodeEvent::Kind::kIgnored:
       return "ignored: " + event.detail;
     case node::NodeEvent::Kind::kStopped:

@@ -314,6 +314,23 @@ HttpReply move_leader_reply(const node::Answer& answer, const std::vector<NodeAd
   VESPER_UNREACHABLE();
 }
 
+namespace {
+
+// What the node's disk has lost, while that is not repaired.
+void append_doubt(const std::optional<node::DoubtView>& doubt, std::string& body) {
+  body += R"(,"doubt":)";
+  if (!doubt) {
+    body += "null";
+    return;
+  }
+  fmt::format_to(std::back_inserter(body), R"({{"term":{},"first":{},"last":{},"where":)",
+                 doubt->term.value(), doubt->first.value(), doubt->last.value());
+  append_json_string(doubt->where, body);
+  body += '}';
+}
+
+}  // namespace
+
 HttpReply status_reply(const StatusFacts& facts, const std::vector<NodeAddress>& addresses) {
   const node::NodeView& view = facts.view;
   HttpReply reply;
@@ -335,6 +352,7 @@ HttpReply status_reply(const StatusFacts& facts, const std::vector<NodeAddress>&
                  view.base.value(), view.snapshot.value(), view.restored, view.keys, view.sessions);
   fmt::format_to(out, R"(,"lease_reads":{},"follower_reads":{})", view.lease_reads,
                  view.follower_reads);
+  append_doubt(view.doubt, reply.body);
   fmt::format_to(out, R"(,"state_hash":"{:016x}","cluster":"{:016x}","incarnation":"{:016x}")",
                  view.state_hash, view.cluster.value(), view.incarnation.value());
   fmt::format_to(out, R"(,"version":"{}","pid":{},"uptime":{:.3f},"connections":{},"nodes":[)",

@@ -97,13 +97,12 @@ NodeImpl::NodeImpl(NodeConfig config, Environment environment)
 }
 
 Status NodeImpl::start_raft() {
-  VESPER_TRY(snapshots_.recover(identity_.cluster, machine_));
+  auto recovered = recover_log();
+  if (!recovered.ok()) return recovered.error();
+  storage::RecoveredLog& log = recovered.value();
   const raft::SnapshotId snapshot = snapshots_.newest();
   applied_ = snapshot.last.index;
   reported_snapshot_ = applied_;
-  auto recovered = storage::Wal::recover(environment_.disk, identity_, config_.wal, snapshot.last);
-  if (!recovered.ok()) return recovered.error();
-  storage::RecoveredLog& log = recovered.value();
   std::string found = std::to_string(log.entries.size()) + " entries, term " +
                       std::to_string(log.hard_state.term.value());
   if (applied_ > Index(0)) found += ", a snapshot to " + std::to_string(applied_.value());
@@ -111,11 +110,16 @@ Status NodeImpl::start_raft() {
 
   torn_tails_ = log.torn_tails;
   wal_.emplace(std::move(log.wal));
+  doubt_ = std::move(log.doubt);
+  const std::optional<Term> doubt_term =
+      doubt_ ? std::optional(doubt_->hard_state.term) : std::nullopt;
   raft_.emplace(raft_config(config_, environment_.random), log.hard_state,
-                raft::Log(log.base, std::move(log.entries)), environment_.clock.now(), snapshot);
+                raft::Log(log.base, std::move(log.entries)), environment_.clock.now(), snapshot,
+                doubt_term);
   phase_ = Phase::kRunning;
   reported_ = {Role::kFollower, raft_->term(), std::nullopt};
   emit(NodeEvent::Kind::kRecovered, std::move(found));
+  report_doubt();
   return {};
 }
 
@@ -137,7 +141,8 @@ void NodeImpl::on_message(const SharedBytes& bytes) {
 }
 
 void NodeImpl::on_raft_message(const Frame& frame) {
-  if (!raft_) return;  // still forming: the sender will try again
+  // Still forming, or a doubt not yet on disk: the sender will try again.
+  if (!raft_ || wal_->is_cutting()) return;
   if (frame.cluster != identity_.cluster) return on_other_cluster(frame);
   const Incarnation founder = identity_.founders[frame.from.value()];
   if (founder != Incarnation() && founder != frame.incarnation) {
@@ -259,6 +264,7 @@ void NodeImpl::run_raft_turn(Instant now) {
   // heartbeats and messages (next_deadline says that more is due), or its leader would fall silent.
   if (raft_->collect(ready_)) carry_out();
   restore();
+  follow_doubt();
   flush_log();
   waiters_.serve_reads(applied_, machine_.store());
   waiters_.expire(now);
@@ -425,6 +431,9 @@ NodeView NodeImpl::view() const {
   view.last = raft_->log().last_index();
   view.snapshot = snapshots_.newest().last.index;
   view.durable = raft_->durable();
+  if (doubt_) {
+    view.doubt = DoubtView{doubt_->hard_state.term, doubt_->first, doubt_->last, doubt_->where};
+  }
   view.state_hash = machine_.state_hash();
   view.keys = machine_.store().size();
   view.sessions = machine_.sessions().size();

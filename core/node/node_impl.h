@@ -1,5 +1,6 @@
 // Node's inside, for the .cc files of core/node only: node.cc has the turn of a running node,
-// node_forming.cc what comes before Raft starts, node_transfer.cc how a leader hands over.
+// node_forming.cc what comes before Raft starts, node_transfer.cc how a leader hands over,
+// node_doubt.cc how a node starts from a damaged disk.
 #pragma once
 
 #include <deque>
@@ -55,6 +56,11 @@ class NodeImpl {
   void report_changes();
   void stop(Error error);
   void emit(NodeEvent::Kind kind, std::string detail);
+
+  // node_doubt.cc: after damage
+  Result<storage::RecoveredLog> recover_log();
+  void report_doubt();
+  void follow_doubt();
 
   // node_transfer.cc: leadership transfer
   void transfer(RequestId id, const Request& request);
@@ -112,6 +118,7 @@ class NodeImpl {
   // Running.
   std::optional<storage::Wal> wal_;
   std::optional<raft::Raft> raft_;
+  std::optional<storage::Doubt> doubt_;  // until what was lost is here again
   kv::StateMachine machine_;
   Snapshots snapshots_;
   SnapshotIntake intake_;

@@ -42,6 +42,11 @@ class Progress {
   bool must_ask(Index last_index) const;
   // What the voter lacks is below the log's base.
   void begin_snapshot();
+  // The voter lost a part of its log in this term or later: its acknowledgements, of which some may
+  // be older, count no more while this leader leads, and nothing is sent that would ask for them.
+  void count_no_more();
+  bool counts() const { return counts_; }
+  bool is_intact() const { return counts_ && doubt == Term(0); }
   // This node's own: its durable index.
   void set_own_match(Index match) { match_ = match; }
 
@@ -49,6 +54,8 @@ class Progress {
   // (ReadIndex).
   Instant heard_at;
   Round acked_round;
+  // What it last said of itself (HeartbeatReply::doubt).
+  Term doubt;
   // When it may be asked again whether requests were lost.
   Instant next_ask;
   // What is being sent to a voter that needs a snapshot; nothing while the voter is silent, so that
@@ -67,6 +74,7 @@ class Progress {
   Index next_;
   State state_ = State::kProbe;
   bool probe_out_ = false;
+  bool counts_ = true;
   std::size_t inflight_max_;
   std::deque<Index> inflight_;  // the last index of each request in flight, oldest first
 };

@@ -38,6 +38,7 @@ void Raft::append_to_log(Entry entry) {
 void Raft::replicate() {
   for (Progress& progress : std::get<Leader>(role_).progress) {
     if (progress.voter() == config_.id || progress.needs_snapshot()) continue;
+    if (!progress.counts()) continue;
     if (lacks_compacted(progress)) {
       begin_snapshot(progress);
       continue;
@@ -130,6 +131,7 @@ void Raft::on_append_reply(const Message& message, const AppendReply& reply) {
   if (leader == nullptr) return;
   Progress& progress = leader->progress[slot_of(message.from)];
   progress.heard_at = now_;
+  if (!progress.counts()) return;
 
   if (!reply.accepted) {
     progress.on_rejected(reply.rejected, log_.find_hint(reply.hint).index);

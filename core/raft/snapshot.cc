@@ -71,6 +71,7 @@ void Raft::on_snapshot_reply(const Message& message, const SnapshotReply& reply)
   if (leader == nullptr) return;
   Progress& progress = leader->progress[slot_of(message.from)];
   progress.heard_at = now_;
+  if (!progress.counts()) return;
   if (!progress.sending || progress.sending->snapshot != reply.snapshot) return;
   // A repeated answer asks for nothing new; after a restart the follower has less than it had.
   if (reply.next == progress.sending->offset) return;

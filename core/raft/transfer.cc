@@ -22,6 +22,9 @@ Status Raft::transfer(Instant now, std::optional<NodeId> target) {
   if (target && !is_voter(*target)) {
     return Error{ErrorCode::kInvalid, name(*target) + " is no voter of this cluster"};
   }
+  if (target && !leader->progress[slot_of(*target)].is_intact()) {
+    return Error{ErrorCode::kUnavailable, name(*target) + " lost a part of its log"};
+  }
   if (!target) target = choose_target();
   if (!target) return Error{ErrorCode::kUnavailable, "no other voter was heard lately"};
 
@@ -37,7 +40,7 @@ Status Raft::transfer(Instant now, std::optional<NodeId> target) {
 std::optional<NodeId> Raft::choose_target() const {
   const Progress* best = nullptr;
   for (const Progress& progress : std::get<Leader>(role_).progress) {
-    if (progress.voter() == config_.id) continue;
+    if (progress.voter() == config_.id || !progress.is_intact()) continue;
     if (now_ - progress.heard_at >= config_.election_timeout_min) continue;
     if (best == nullptr || progress.match() > best->match()) best = &progress;
   }
@@ -64,7 +67,7 @@ void Raft::end_overdue_transfer() {
 // "This request has the same effect as the target server's election timer firing": but without a
 // pre-vote, which every voter that hears the leader would ignore.
 void Raft::on_timeout_now(const Message& message) {
-  if (!follow_leader(message.from)) return;
+  if (!follow_leader(message.from) || doubt_) return;
   start_election(Cause::kTransfer);
 }
 

@@ -121,6 +121,8 @@ const char* event_name(node::NodeEvent::Kind kind) {
       return "hands over:";
     case node::NodeEvent::Kind::kSnapshot:
       return "has a snapshot";
+    case node::NodeEvent::Kind::kDoubt:
+      return "is in doubt:";
     case node::NodeEvent::Kind::kIgnored:
       return "ignores";
     case node::NodeEvent::Kind::kStopped:
