@@ -76,6 +76,9 @@ void Member::on_applied(const node::NodeView& seen, const raft::Entry& entry,
   world_.tell([&](WorldObserver& to) { to.on_applied(world_.now, seen, entry, applied); });
 }
 void Member::on_event(const node::NodeEvent& event) {
+  if (event.kind == node::NodeEvent::Kind::kDoubt) {
+    ++(event.view.doubt ? world_.counts.doubts : world_.counts.repairs);
+  }
   world_.tell([&](WorldObserver& to) { to.on_node_event(world_.now, event); });
 }
 void Member::finish_in(storage::DiskLane lane, Duration after) {

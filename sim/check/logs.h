@@ -11,6 +11,8 @@
 //   durable-log             a restart finds on disk what was durable, and nothing that was never
 //                           written
 //   snapshot-committed      a snapshot stands for committed entries only
+// What damage takes from a disk still counts as a copy until the node's doubt is over: it may have
+// been acknowledged, and no vote can overlook it, for the node gives none.
 // A snapshot takes entries out of a node's log and not out of the account that is kept here.
 #pragma once
 
@@ -95,6 +97,12 @@ class LogChecker {
     Index commit;
     Index snapshot;  // durable here
     bool has_lived = false;
+    // What was durable when damage was found, while the node is in doubt.
+    struct Lost {
+      ShadowLog log;
+      Index snapshot;
+    };
+    std::vector<Lost> lost;
   };
   // The commit index that was reached in this term.
   struct CommitMark {
@@ -107,7 +115,15 @@ class LogChecker {
   bool holds_committed(const ShadowLog& log, Index index) const {
     return index <= log.last() && log.at(index) == committed_[index.value() - 1];
   }
-  bool is_on_disk(const Node& node, const ShadowLog& log, Index index) const;
+  bool is_on_disk(const Node& node, const ShadowLog& log, Index index) const {
+    return is_in({.log = node.disk, .snapshot = node.snapshot}, log, index);
+  }
+  struct Copy {
+    const ShadowLog& log;
+    Index snapshot;
+  };
+  bool is_in(const Copy& copy, const ShadowLog& log, Index index) const;
+  bool was_on_disk(const Node& node, const ShadowLog& log, Index index) const;
   bool is_committed(const node::NodeView& view, LogPosition last);
   ShadowLog found_log(const node::NodeView& view, const raft::Log* log);
   void append(Node& node, const node::NodeView& view, const raft::Entry& entry);
@@ -118,6 +134,7 @@ class LogChecker {
     const ShadowLog& log;
     raft::HardState hard_state;
     Index snapshot;
+    bool is_in_doubt = false;
   };
   bool is_possible(const Node& node, const Recovered& found) const;
 

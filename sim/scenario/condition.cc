@@ -16,7 +16,7 @@ namespace {
 constexpr std::size_t kOpsMax = 32;
 constexpr int kDepthMax = 16;
 
-constexpr std::array<std::pair<const char*, Field>, 18> kFields = {{{"term", Field::kTerm},
+constexpr std::array<std::pair<const char*, Field>, 19> kFields = {{{"term", Field::kTerm},
                                                                     {"commit", Field::kCommit},
                                                                     {"applied", Field::kApplied},
                                                                     {"last", Field::kLast},
@@ -33,8 +33,9 @@ constexpr std::array<std::pair<const char*, Field>, 18> kFields = {{{"term", Fie
                                                                     {"snapshot", Field::kSnapshot},
                                                                     {"restored", Field::kRestored},
                                                                     {"leased", Field::kLeased},
-                                                                    {"relayed", Field::kRelayed}}};
-constexpr std::array<std::pair<const char*, Counter>, 13> kCounters = {
+                                                                    {"relayed", Field::kRelayed},
+                                                                    {"doubt", Field::kDoubt}}};
+constexpr std::array<std::pair<const char*, Counter>, 15> kCounters = {
     {{"leaders", Counter::kLeaders},
      {"running", Counter::kRunning},
      {"operations", Counter::kOperations},
@@ -47,7 +48,9 @@ constexpr std::array<std::pair<const char*, Counter>, 13> kCounters = {
      {"retries", Counter::kRetries},
      {"repeated", Counter::kRepeated},
      {"refused", Counter::kRefused},
-     {"follower_reads", Counter::kFollowerReads}}};
+     {"follower_reads", Counter::kFollowerReads},
+     {"doubts", Counter::kDoubts},
+     {"repairs", Counter::kRepairs}}};
 constexpr std::array<std::pair<const char*, node::Role>, 4> kRoles = {
     {{"follower", node::Role::kFollower},
      {"pre-candidate", node::Role::kPreCandidate},

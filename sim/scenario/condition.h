@@ -15,6 +15,7 @@
 //              | "restored" (snapshots that it took in from leaders since it started)
 //              | "leased" (reads that it granted by its lease in this life)
 //              | "relayed" (reads for which it asked its leader, likewise)
+//              | "doubt" (1 while what its disk has lost is not repaired, else 0)
 //   role       = "follower" | "pre-candidate" | "candidate" | "leader" (on the right of a role)
 //   counter    = "leaders" (nodes up that lead, in whatever term) | "running" (nodes up)
 //              | "operations" (answered) | "successes" | "faults"
@@ -25,6 +26,7 @@
 //              | "repeated" (committed tries of a put that had taken effect before)
 //              | "refused" (committed tries that their session refused)
 //              | "follower_reads" (successes of gets that any node may answer)
+//              | "doubts" (starts of a node from a damaged disk) | "repairs" (ends of such doubts)
 //              | "overdue" (operations that a running node had still not answered at all when the
 //                client stopped waiting)
 //   node       = "n3" | "leader" | "follower[0]" | a name given by a step's `as`
@@ -66,6 +68,7 @@ enum class Field : std::uint8_t {
   kRestored,
   kLeased,
   kRelayed,
+  kDoubt,
 };
 
 enum class Counter : std::uint8_t {
@@ -82,6 +85,8 @@ enum class Counter : std::uint8_t {
   kRepeated,
   kRefused,
   kFollowerReads,
+  kDoubts,
+  kRepairs,
 };
 
 // One side of a comparison.

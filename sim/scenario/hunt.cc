@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/base/random.h"
+#include "sim/scenario/hunt_damage.h"
 #include "sim/scenario/hunt_faults.h"
 
 namespace vesper::sim {
@@ -36,6 +37,7 @@ enum Concern : std::uint64_t {
   kSessions = 8,
   kSnapshots = 9,
   kReads = 10,
+  kDamage = 11,
 };
 
 template <std::size_t N>
@@ -186,6 +188,7 @@ Scenario hunt_scenario(std::uint64_t seed) {
   const FaultWindow window{.from = Duration::seconds(1), .to = calm_at};
   draw_hunt_faults(faults, window, scenario);
   draw_hunt_transfers(stream(seed, kTransfers), window, scenario);
+  draw_hunt_damage(stream(seed, kDamage), window, scenario);
 
   Step calm;
   calm.time = calm_at;

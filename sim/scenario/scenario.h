@@ -130,6 +130,7 @@ enum class Action : std::uint8_t {
   kCalm,      // ends every fault: heals, resumes, restarts, releases; network and disks as the file
               // says; optional steps that are armed are given up
   kNote,      // nothing: a point in time with a name, for expectations
+  kDamage,    // node, part: a disk fault strikes there; nothing happens where there is no such part
   kTransfer,  // to: the leader is asked to hand over to it; without it, to whom the leader chooses
 };
 
@@ -165,6 +166,7 @@ struct Step {
   std::optional<Range<Parts>> drop;
   std::optional<Range<Parts>> duplicate;
   std::optional<CrashLoss> on_crash;
+  std::optional<DamagePart> part;
   std::optional<Range<Rate>> rate;
   std::string key;
   std::string value;

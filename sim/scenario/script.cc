@@ -301,6 +301,9 @@ bool Script::run_on_nodes(const Step& step, const std::vector<NodeId>& nodes) {
         world_.set_disk(node, {.sync = delay_of(*step.delay),
                                .on_crash = world_disk_of(scenario_, node).on_crash});
         break;
+      case Action::kDamage:
+        world_.damage(node, *step.part);
+        break;
       case Action::kPut:
         world_.put(node, step.key, step.value, timeout);
         break;
@@ -412,6 +415,8 @@ std::optional<std::uint64_t> Script::field(NodeId node, Field field) const {
       return view.lease_reads;
     case Field::kRelayed:
       return view.follower_reads;
+    case Field::kDoubt:
+      return view.doubt ? 1 : 0;
     case Field::kUp:
       break;
   }
@@ -443,6 +448,10 @@ std::uint64_t Script::counter(Counter counter) const {
       return counts.refused;
     case Counter::kFollowerReads:
       return counts.follower_reads;
+    case Counter::kDoubts:
+      return counts.doubts;
+    case Counter::kRepairs:
+      return counts.repairs;
     case Counter::kLeaders:
     case Counter::kRunning:
       break;

@@ -28,6 +28,7 @@ const StepKeys& keys_of(Action action) {
       {Action::kRelease, {{}, {}, false}},
       {Action::kCalm, {{}, {}, false}},
       {Action::kNote, {{}, {"node", "as"}, false}},
+      {Action::kDamage, {{"node", "part"}, {"as"}, false}},
       {Action::kTransfer, {{}, {"to"}, false}},
   };
   return kKeys.at(action);

@@ -63,7 +63,13 @@ constexpr Names<CrashLoss, 4> kCrashLosses = {{{"keep", CrashLoss::kKeep},
                                                {"lose-all", CrashLoss::kLoseAll},
                                                {"lose-random-unsynced", CrashLoss::kLoseRandom},
                                                {"tear", CrashLoss::kTear}}};
-constexpr Names<Action, 23> kActions = {{{"partition", Action::kPartition},
+constexpr Names<DamagePart, 6> kDamageParts = {{{"record", DamagePart::kRecord},
+                                                {"first-record", DamagePart::kFirstRecord},
+                                                {"last-record", DamagePart::kLastRecord},
+                                                {"segment", DamagePart::kSegment},
+                                                {"snapshot", DamagePart::kSnapshot},
+                                                {"sector", DamagePart::kSector}}};
+constexpr Names<Action, 24> kActions = {{{"partition", Action::kPartition},
                                          {"cut", Action::kCut},
                                          {"mend", Action::kMend},
                                          {"heal", Action::kHeal},
@@ -85,6 +91,7 @@ constexpr Names<Action, 23> kActions = {{{"partition", Action::kPartition},
                                          {"release", Action::kRelease},
                                          {"calm", Action::kCalm},
                                          {"note", Action::kNote},
+                                         {"damage", Action::kDamage},
                                          {"transfer", Action::kTransfer}}};
 constexpr Names<Expectation::Kind, 4> kExpectations = {
     {{"within", Expectation::Kind::kWithin},
@@ -285,6 +292,9 @@ const char* distribution_name(Distribution value) {
 const char* crash_loss_name(CrashLoss value) {
   return name_of(kCrashLosses, value);
 }
+const char* damage_part_name(DamagePart value) {
+  return name_of(kDamageParts, value);
+}
 const char* action_name(Action value) {
   return name_of(kActions, value);
 }
@@ -297,6 +307,9 @@ std::optional<Distribution> parse_distribution(std::string_view text) {
 std::optional<CrashLoss> parse_crash_loss(std::string_view text) {
   return value_of(kCrashLosses, text);
 }
+std::optional<DamagePart> parse_damage_part(std::string_view text) {
+  return value_of(kDamageParts, text);
+}
 std::optional<Action> parse_action(std::string_view text) {
   return value_of(kActions, text);
 }
@@ -305,6 +318,9 @@ std::string distribution_names() {
 }
 std::string crash_loss_names() {
   return list_of(kCrashLosses);
+}
+std::string damage_part_names() {
+  return list_of(kDamageParts);
 }
 std::string action_names() {
   return list_of(kActions);
