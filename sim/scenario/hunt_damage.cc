@@ -52,7 +52,9 @@ void draw_hunt_damage(RandomStream draws, FaultWindow window, Scenario& scenario
   const std::uint64_t first = draws.below(nodes);
   const std::uint64_t victims = draws.between(1, most);
   const Duration gap = ms(draws.between(2'000, 12'000));
-  for (Duration at = window.from + draws.exponential(gap); at < window.to;
+  // A node may have to fetch all of its log again, an entry at a time: it gets as long as it had.
+  const Duration last = window.from + (window.to - window.from) / 2;
+  for (Duration at = window.from + draws.exponential(gap); at < last;
        at = at + draws.exponential(gap)) {
     const std::uint64_t victim = (first + draws.below(victims)) % nodes;
     strike(draws, at, node_number(victim), scenario);
