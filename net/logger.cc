@@ -37,6 +37,7 @@ LogLevel level_of(node::NodeEvent::Kind kind) {
     case node::NodeEvent::Kind::kMembers:
     case node::NodeEvent::Kind::kSnapshot:
       return LogLevel::kInfo;
+    case node::NodeEvent::Kind::kDoubt:
     case node::NodeEvent::Kind::kIgnored:
     case node::NodeEvent::Kind::kDisk:
       return LogLevel::kWarning;
@@ -71,6 +72,8 @@ std::string event_text(const node::NodeEvent& event) {
       return "has a snapshot " + event.detail;
     case node::NodeEvent::Kind::kDiffers:
       return "STATE DIFFERS from that of " + event.detail;
+    case node::NodeEvent::Kind::kDoubt:
+      return "in doubt about its log: " + event.detail;
     case node::NodeEvent::Kind::kIgnored:
       return "ignored: " + event.detail;
     case node::NodeEvent::Kind::kStopped:

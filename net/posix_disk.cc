@@ -45,15 +45,35 @@ Status write_at(int file, const std::string& name, ByteView bytes, std::uint64_t
   return {};
 }
 
-Status read_at(int file, const std::string& name, std::span<std::byte> to, std::uint64_t offset) {
+// 0, or why not all of it could be read.
+int read_error(int file, std::span<std::byte> to, std::uint64_t offset) {
   while (!to.empty()) {
     const ssize_t count = ::pread(file, to.data(), to.size(), static_cast<off_t>(offset));
     if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) return io_error("read", name, count == 0 ? EIO : errno);
+    if (count <= 0) return count == 0 ? EIO : errno;
     to = to.subspan(static_cast<std::size_t>(count));
     offset += static_cast<std::uint64_t>(count);
   }
-  return {};
+  return 0;
+}
+
+Status read_at(int file, const std::string& name, std::span<std::byte> to, std::uint64_t offset) {
+  const int error = read_error(file, to, offset);
+  return error == 0 ? Status() : io_error("read", name, error);
+}
+
+// All that can be read of the file; what cannot is marked (storage::Disk::read).
+Status read_what_is_left(int file, const std::string& name, std::span<std::byte> to) {
+  int error = read_error(file, to, 0);
+  if (error == 0) return {};
+  for (std::uint64_t at = 0; at < to.size() && error == EIO; at += storage::kSectorBytes) {
+    const auto size = std::min<std::uint64_t>(storage::kSectorBytes, to.size() - at);
+    const std::span<std::byte> sector = to.subspan(at, size);
+    const int in_sector = read_error(file, sector, at);
+    if (in_sector == EIO) std::fill(sector.begin(), sector.end(), storage::kUnreadable);
+    if (in_sector != 0) error = in_sector;
+  }
+  return error == EIO ? Status() : io_error("read", name, error);
 }
 
 // Carries out the operations of one lane. Keeps the file that was used last open: nearly every
@@ -284,7 +304,7 @@ Result<SharedBytes> PosixDisk::read(const std::string& name) {
   if (::fstat(file.get(), &info) != 0) return io_error("read", name);
   if (options_.sync && ::fdatasync(file.get()) != 0) return io_error("sync", name);
   Status status;
-  auto fill = [&](std::span<std::byte> to) { status = read_at(file.get(), name, to, 0); };
+  auto fill = [&](std::span<std::byte> to) { status = read_what_is_left(file.get(), name, to); };
   SharedBytes bytes = SharedBytes::make(static_cast<std::size_t>(info.st_size), fill);
   if (!status.ok()) return status.error();
   return bytes;

@@ -344,6 +344,23 @@ HttpReply move_leader_reply(const node::Answer& answer, std::string_view leader)
   VESPER_UNREACHABLE();
 }
 
+namespace {
+
+// What the node's disk has lost, while that is not repaired.
+void append_doubt(const std::optional<node::DoubtView>& doubt, std::string& body) {
+  body += R"(,"doubt":)";
+  if (!doubt) {
+    body += "null";
+    return;
+  }
+  fmt::format_to(std::back_inserter(body), R"({{"term":{},"first":{},"last":{},"where":)",
+                 doubt->term.value(), doubt->first.value(), doubt->last.value());
+  append_json_string(doubt->where, body);
+  body += '}';
+}
+
+}  // namespace
+
 Result<SnapshotPart> parse_snapshot_part(std::string_view target) {
   const Error bad = invalid("the query is not index=<a snapshot's>&offset=<a block's>");
   const std::size_t at = target.find('?');
@@ -394,6 +411,7 @@ HttpReply status_reply(const StatusFacts& facts) {
   fmt::format_to(out, R"(,"disk_full":{},"log_room":{},"snapshot_bytes":{})", view.disk_full,
                  view.log_room, view.snapshot_bytes);
   fmt::format_to(out, R"(,"checks":{},"differences":{})", view.checks, view.differences);
+  append_doubt(view.doubt, reply.body);
   fmt::format_to(out, R"(,"state_hash":"{:016x}","cluster":"{:016x}","incarnation":"{:016x}")",
                  view.state_hash, view.cluster.value(), view.incarnation.value());
   fmt::format_to(out, R"(,"version":"{}","pid":{},"uptime":{:.3f},"connections":{},"nodes":[)",

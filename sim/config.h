@@ -47,6 +47,16 @@ enum class CrashLoss : std::uint8_t {
   kTear,        // a prefix of them is, in the order in which they were written
 };
 
+// What a disk fault strikes.
+enum class DamagePart : std::uint8_t {
+  kRecord,       // a bit of a group of the newest segment
+  kFirstRecord,  // a bit of the log's first group
+  kLastRecord,   // a bit of its last one
+  kSegment,      // a bit of a group of a segment that is closed
+  kSnapshot,     // a bit of the newest snapshot
+  kSector,       // a sector of a group: it cannot be read any more
+};
+
 struct DiskConfig {
   Delay sync{.distribution = Distribution::kExponential,
              .min = Duration::microseconds(300),

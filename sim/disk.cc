@@ -37,7 +37,8 @@ SimDisk::SimDisk(const Options& options, DiskSchedule& schedule)
       config_(options.config),
       schedule_(schedule),
       latency_(random_, DrawKey{Purpose::kDiskLatency, node_.value()}),
-      crashes_(random_, DrawKey{Purpose::kDiskCrash, node_.value()}) {}
+      crashes_(random_, DrawKey{Purpose::kDiskCrash, node_.value()}),
+      damages_(random_, DrawKey{Purpose::kDiskCrash, node_.value(), 1}) {}
 
 // --- Room ---
 
@@ -274,6 +275,16 @@ void SimDisk::flip_bit(const std::string& name, std::uint64_t offset, unsigned b
   File& file = files_.at(names_.at(name));
   VESPER_CHECK(offset < file.bytes.size() && bit < 8);
   file.bytes[offset] ^= static_cast<std::byte>(1U << bit);
+}
+
+void SimDisk::lose_sector(const std::string& name, std::uint64_t offset) {
+  File& file = files_.at(names_.at(name));
+  VESPER_CHECK(offset < file.bytes.size());
+  const std::uint64_t begin = offset / storage::kSectorBytes * storage::kSectorBytes;
+  const std::uint64_t end =
+      std::min<std::uint64_t>(begin + storage::kSectorBytes, file.bytes.size());
+  std::fill(file.bytes.begin() + static_cast<std::ptrdiff_t>(begin),
+            file.bytes.begin() + static_cast<std::ptrdiff_t>(end), storage::kUnreadable);
 }
 
 }  // namespace vesper::sim

@@ -51,6 +51,8 @@ class SimDisk final : public storage::Disk {
   std::vector<std::uint64_t> crash(CrashLoss loss);
   void set_config(const DiskConfig& config) { config_ = config; }
   const DiskConfig& config() const { return config_; }
+  // Draws where damage strikes. Apart from a crash's draws.
+  RandomStream& damages() { return damages_; }
   void fail_next_sync() { fail_next_sync_ = true; }
   // From now on the disk is nearly full; nothing: as large as anyone may want. A file that there is
   // no room for gets what there is; with is_in_place, so does a write inside a file.
@@ -64,6 +66,8 @@ class SimDisk final : public storage::Disk {
   void flip_bit(const std::string& name, std::uint64_t offset, unsigned bit);
   // Nothing is left. Requires: the node is down.
   void wipe();
+  // The sector at this offset reads as unreadable from now on, until it is written again.
+  void lose_sector(const std::string& name, std::uint64_t offset);
 
  private:
   using Sector = std::array<std::byte, storage::kSectorBytes>;
@@ -105,6 +109,7 @@ class SimDisk final : public storage::Disk {
   DiskSchedule& schedule_;
   RandomStream latency_;
   RandomStream crashes_;
+  RandomStream damages_;
   std::array<Lane, 2> lanes_;
   std::map<std::uint32_t, File> files_;
   std::map<std::string, std::uint32_t> names_;

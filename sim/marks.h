@@ -70,6 +70,9 @@ enum class Mark : std::uint8_t {
   kAltered,
   kDifferenceReported,
   kDivergedStopped,
+  kDiskDamaged,
+  kDoubt,
+  kDoubtEnded,
   kCount,
 };
 
@@ -135,6 +138,9 @@ inline constexpr std::array kMarkNames = {
     "state altered on purpose",
     "difference reported",
     "node with a wrong state stopped",
+    "disk damaged",
+    "node in doubt about its log",
+    "doubt over: repaired",
 };
 static_assert(kMarkNames.size() == kMarks, "every mark has its name");
 

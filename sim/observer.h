@@ -72,6 +72,9 @@ class WorldObserver {
   virtual void on_request_taken(Instant /*at*/, NodeId /*node*/, RequestId /*request*/) {}
   virtual void on_request_answered(Instant /*at*/, NodeId /*node*/, RequestId /*request*/) {}
 
+  // --- The disk: something that stood on this node's is not what was written any more.
+  virtual void on_damage(Instant /*at*/, NodeId /*node*/) {}
+
   // --- The network: a frame reached a node that is up.
   virtual void on_deliver(Instant /*at*/, NodeId /*from*/, NodeId /*to*/, ByteView /*frame*/) {}
 

@@ -55,6 +55,8 @@ struct WorldCounts {
   std::uint64_t repeated = 0;        // entries that were applied before, under their number
   std::uint64_t refused = 0;         // entries that their session refused
   std::uint64_t follower_reads = 0;  // successes of gets that any node might answer
+  std::uint64_t doubts = 0;          // starts of a node from a log that damage had shortened
+  std::uint64_t repairs = 0;         // ends of such a doubt
 };
 
 // What becomes of a frame that is about to leave.
@@ -123,6 +125,8 @@ class World {
   void fail_next_sync(NodeId node);
   // Flips one bit of a file at rest. Requires: the node is down, the file is there and that long.
   void flip_bit(NodeId node, const std::string& file, std::uint64_t offset, unsigned bit);
+  // Strikes this part of a node's disk, at a place that is drawn; nothing if it has no such part.
+  void damage(NodeId node, DamagePart part);
 
   // Damage in the memory of a running node: one bit of a key's value; or, with `value`, its state
   // becomes as if it had applied a put that nobody else did. False: the node is not up, or has no

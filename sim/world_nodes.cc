@@ -82,6 +82,9 @@ void Member::on_configuration(const node::NodeView& seen, Index index,
       [&](WorldObserver& to) { to.on_configuration(world_.now, seen, index, configuration); });
 }
 void Member::on_event(const node::NodeEvent& event) {
+  if (event.kind == node::NodeEvent::Kind::kDoubt) {
+    ++(event.view.doubt ? world_.counts.doubts : world_.counts.repairs);
+  }
   world_.tell([&](WorldObserver& to) { to.on_node_event(world_.now, event); });
 }
 void Member::finish_in(storage::DiskLane lane, Duration after) {

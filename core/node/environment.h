@@ -124,6 +124,14 @@ enum class Phase : std::uint8_t {
   kStopped,  // by a disk error, or because this directory must not take part; see stop_reason
 };
 
+// Of a node whose disk lost a part of its log: until its peers have repaired it, it does not vote.
+struct DoubtView {
+  Term term;          // a leader of a term above this one can repair it
+  Index first;        // the entries that may be lost: from here on,
+  Index last;         // up to here at least
+  std::string where;  // file, offset, and what is wrong there
+};
+
 // What may be seen of a node between turns. Plain values, cheap to copy.
 struct NodeView {
   NodeId id;
@@ -162,6 +170,7 @@ struct NodeView {
   // differed from its own.
   std::uint64_t checks = 0;
   std::uint64_t differences = 0;
+  std::optional<DoubtView> doubt;
 };
 
 // One line of a node's log: state changes, not traffic.
@@ -175,6 +184,7 @@ struct NodeEvent {
     kMembers,    // detail: the members of the configuration that came into force
     kSnapshot,   // detail: a snapshot was made, or came in; where it ends
     kDiffers,    // detail: whose state differs from this node's, and at which entry
+    kDoubt,      // detail: what its disk has lost, and where; or that it is over
     kIgnored,    // detail: a frame that does not belong here, and why (rate-limited by the node)
     kStopped,    // detail: the error
     kDisk,       // detail: the disk is full, or has room again

@@ -98,13 +98,12 @@ Status NodeImpl::start_raft() {
   config.id = config_.id;
   config.random = environment_.random;
   config.configuration = raft::Configuration::of_founders(identity_.founders);
-  VESPER_TRY(snapshots_.recover(identity_.cluster, machine_, config.configuration));
+  auto recovered = recover_log(config.configuration);
+  if (!recovered.ok()) return recovered.error();
+  storage::RecoveredLog& log = recovered.value();
   const raft::SnapshotId snapshot = snapshots_.newest();
   applied_ = snapshot.last.index;
   reported_snapshot_ = applied_;
-  auto recovered = storage::Wal::recover(environment_.disk, identity_, config_.wal, snapshot.last);
-  if (!recovered.ok()) return recovered.error();
-  storage::RecoveredLog& log = recovered.value();
   std::string found = std::to_string(log.entries.size()) + " entries, term " +
                       std::to_string(log.hard_state.term.value());
   if (applied_ > Index(0)) found += ", a snapshot to " + std::to_string(applied_.value());
@@ -112,11 +111,15 @@ Status NodeImpl::start_raft() {
 
   torn_tails_ = log.torn_tails;
   wal_.emplace(std::move(log.wal));
+  doubt_ = std::move(log.doubt);
+  const std::optional<Term> doubt_term =
+      doubt_ ? std::optional(doubt_->hard_state.term) : std::nullopt;
   raft_.emplace(std::move(config), log.hard_state, raft::Log(log.base, std::move(log.entries)),
-                environment_.clock.now(), snapshot);
+                environment_.clock.now(), snapshot, doubt_term);
   phase_ = Phase::kRunning;
   reported_ = {Role::kFollower, raft_->term(), std::nullopt};
   emit(NodeEvent::Kind::kRecovered, std::move(found));
+  report_doubt();
   follow_configuration();
   return {};
 }
@@ -139,7 +142,8 @@ void NodeImpl::on_message(const SharedBytes& bytes) {
 }
 
 void NodeImpl::on_raft_message(Frame& frame) {
-  if (!raft_) return;  // still forming: the sender will try again
+  // Still forming, or a doubt not yet on disk: the sender will try again.
+  if (!raft_ || wal_->is_cutting()) return;
   if (frame.cluster != identity_.cluster) return on_other_cluster(frame);
   if (is_foreign(frame)) return;
   other_clusters_.erase(frame.from);
@@ -278,6 +282,7 @@ void NodeImpl::run_raft_turn(Instant now) {
   restore();
   follow_configuration();
   follow_change();
+  follow_doubt();
   flush_log();
   waiters_.serve_reads(applied_, machine_.store());
   serve_snapshots();
@@ -458,6 +463,9 @@ NodeView NodeImpl::view() const {
   view.is_joint = members_.is_joint;
   view.is_voter = members_.is_voter;
   view.members = members_.count;
+  if (doubt_) {
+    view.doubt = DoubtView{doubt_->hard_state.term, doubt_->first, doubt_->last, doubt_->where};
+  }
   view.state_hash = machine_.state_hash();
   view.keys = machine_.store().size();
   view.sessions = machine_.sessions().size();

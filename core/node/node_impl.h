@@ -1,7 +1,8 @@
 // Node's inside, for the .cc files of core/node only: node.cc has the turn of a running node,
 // node_forming.cc what comes before Raft starts, node_transfer.cc how a leader hands over,
 // node_members.cc who takes part, node_disk_space.cc what is different while the disk is full,
-// node_backup.cc what it does for a backup, node_checks.cc how a wrong state is found.
+// node_backup.cc what it does for a backup, node_checks.cc how a wrong state is found,
+// node_doubt.cc how a node starts from a damaged disk.
 #pragma once
 
 #include <deque>
@@ -73,6 +74,12 @@ class NodeImpl {
   void tell_all(const Fingerprint& mine);
   void propose_check_point(Instant now);
   void stop_diverged(const std::string& why, bool leaves_note);
+
+  // node_doubt.cc: after damage
+  Result<storage::RecoveredLog> recover_log(raft::Configuration& configuration);
+  bool is_alone(raft::Configuration configuration, const std::vector<raft::Entry>& entries) const;
+  void report_doubt();
+  void follow_doubt();
 
   // node_transfer.cc: leadership transfer
   void transfer(RequestId id, const Request& request);
@@ -155,6 +162,7 @@ class NodeImpl {
   // Running.
   std::optional<storage::Wal> wal_;
   std::optional<raft::Raft> raft_;
+  std::optional<storage::Doubt> doubt_;  // until what was lost is here again
   kv::StateMachine machine_;
   Snapshots snapshots_;
   SnapshotIntake intake_;

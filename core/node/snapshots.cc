@@ -35,7 +35,10 @@ Status Snapshots::recover(ClusterId cluster, kv::StateMachine& machine,
   if (!files.ok()) return files.error();
   std::vector<Index> found;
   for (const storage::FileInfo& file : files.value()) {
-    if (const auto last = storage::snapshot_of(file.name)) found.push_back(*last);
+    if (const auto last = storage::snapshot_of(file.name)) {
+      found.push_back(*last);
+      found_.push_back(file.name);
+    }
     if (file.name == storage::kSnapshotTemporary || file.name == storage::kIncomingTemporary) {
       leftovers_.push_back(file.name);
     }
@@ -48,7 +51,8 @@ Status Snapshots::recover(ClusterId cluster, kv::StateMachine& machine,
     if (last != found.back()) leftovers_.push_back(storage::snapshot_name(last));
   }
   auto bytes = disk_->read(name);
-  if (!bytes.ok()) return bytes.error();
+  if (!bytes.ok())
+    return Error{ErrorCode::kCorruption, name + " at offset 0: " + bytes.error().message};
   SnapshotLoader loader(bytes.value().size(), cluster, sessions_);
   Status loaded = load(bytes.value().view(), loader);
   if (!loaded.ok()) return Error{loaded.error().code, name + " " + loaded.error().message};

@@ -56,6 +56,8 @@ class Snapshots {
   Status recover(ClusterId cluster, kv::StateMachine& machine, raft::Configuration& configuration);
 
   const raft::SnapshotId& newest() const;
+  // The names of all that recover found.
+  std::vector<std::string> files_found() const { return found_; }
 
   // The entry was applied to the state machine.
   void on_applied(const raft::Entry& entry, const raft::Raft& raft, kv::StateMachine& machine);
@@ -124,6 +126,7 @@ class Snapshots {
   SnapshotOptions options_;
   kv::SessionBounds sessions_;
   ClusterId cluster_;
+  std::vector<std::string> found_;      // at start
   std::vector<std::string> leftovers_;  // files of an earlier life, to be removed
   std::deque<File> files_;              // durable, oldest first
   std::optional<Making> making_;

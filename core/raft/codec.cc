@@ -23,6 +23,7 @@
 //  12 SnapshotReply     the snapshot, u64 next
 //  13 ReadIndexRequest  u64 batch
 //  14 ReadIndexReply    u8 granted, u64 batch; granted: u64 index
+//  15 HeartbeatReply    as 8, then u64 doubt: of a voter in doubt, the kind is the mark
 //
 // A position is u64 term, u64 index: both 0 or neither. A snapshot is position last (not 0), u64
 // bytes, u32 checksum.
@@ -46,10 +47,11 @@ enum class Kind : std::uint8_t {
   kSnapshotReply = 12,
   kReadIndexRequest = 13,
   kReadIndexReply = 14,
+  kHeartbeatReplyInDoubt = 15,
 };
-// One of the kinds is another's with a mark.
-static_assert(std::variant_size_v<MessageBody> + 1 ==
-              static_cast<std::size_t>(Kind::kReadIndexReply));
+// Two of the kinds are another's with a mark.
+static_assert(std::variant_size_v<MessageBody> + 2 ==
+              static_cast<std::size_t>(Kind::kHeartbeatReplyInDoubt));
 
 struct Encoder {
   ByteWriter& out;
@@ -107,8 +109,10 @@ struct Encoder {
     out.u64(body.round.value());
   }
   void operator()(const HeartbeatReply& body) {
-    begin(Kind::kHeartbeatReply);
+    const bool is_in_doubt = body.doubt != Term();
+    begin(is_in_doubt ? Kind::kHeartbeatReplyInDoubt : Kind::kHeartbeatReply);
     out.u64(body.round.value());
+    if (is_in_doubt) out.u64(body.doubt.value());
   }
   void operator()(const TimeoutNow&) { begin(Kind::kTimeoutNow); }
   void snapshot(const SnapshotId& id) {
@@ -181,7 +185,9 @@ class Decoder {
         return HeartbeatRequest{.commit = commit, .round = Round(in_.u64())};
       }
       case Kind::kHeartbeatReply:
-        return HeartbeatReply{.round = Round(in_.u64())};
+        return HeartbeatReply{.round = Round(in_.u64()), .doubt = {}};
+      case Kind::kHeartbeatReplyInDoubt:
+        return heartbeat_reply_in_doubt();
       case Kind::kTimeoutNow:
         return TimeoutNow{};
       case Kind::kSnapshotRequest:
@@ -251,6 +257,16 @@ class Decoder {
     last = entry.position();
     in_.bytes(entry.record().size());
     entries.push_back(std::move(entry));
+  }
+
+  // A voter has been in the term that it names.
+  MessageBody heartbeat_reply_in_doubt() {
+    const Round round(in_.u64());
+    const Term doubt(in_.u64());
+    if (doubt == Term(0) || doubt > term_) {
+      fail(ErrorCode::kInvalid, "a doubt about no term, or one above the message's");
+    }
+    return HeartbeatReply{.round = round, .doubt = doubt};
   }
 
   MessageBody append_reply() {

@@ -33,6 +33,12 @@ bool Raft::may_campaign() const {
 }
 
 void Raft::campaign() {
+  // What it lost may be what its log would have to be judged by.
+  if (doubt_) {
+    become_follower(std::nullopt);
+    reset_election_deadline();
+    return;
+  }
   // A vote that is not durable yet has asked nobody: a slow disk must not restart the election over
   // and over.
   if (is_waiting_for_own_vote()) {
@@ -87,7 +93,7 @@ void Raft::become_leader() {
 }
 
 void Raft::on_pre_vote_request(const Message& message, const PreVoteRequest& request) {
-  const bool granted = message.term > term() && request.last_log >= log_.last();
+  const bool granted = !doubt_ && message.term > term() && request.last_log >= log_.last();
   send_now(message.from, granted ? message.term : term(), PreVoteReply{granted});
 }
 
@@ -102,7 +108,7 @@ void Raft::on_vote_request(const Message& message, const VoteRequest& request) {
   // Paper figure 2, RequestVote: one vote a term, first come first served...
   const bool is_free = !hard_state_.vote || *hard_state_.vote == message.from;
   // ...and only for a log at least as up to date as this one (paper section 5.4.1).
-  if (!is_free || request.last_log < log_.last()) {
+  if (doubt_ || !is_free || request.last_log < log_.last()) {
     send_now(message.from, term(), VoteReply{false});
     return;
   }

@@ -108,6 +108,9 @@ Status Raft::may_promote(const std::vector<NodeId>& learners) const {
                                  [&](const Progress& each) { return each.member() == id; });
     VESPER_CHECK(at != progress.end());
     const std::string name = "n" + std::to_string(id.value());
+    if (!at->is_intact()) {
+      return Error{ErrorCode::kUnavailable, name + " lost a part of its log"};
+    }
     if (now_ - at->heard_at >= config_.election_timeout_min) {
       return Error{ErrorCode::kUnavailable, name + " was not heard lately"};
     }

@@ -54,6 +54,7 @@ struct HeartbeatRequest {
 };
 struct HeartbeatReply {
   Round round;
+  Term doubt;  // of a voter that lost a part of its log, above which term it can be repaired; or 0
 };
 // Dissertation section 3.10, leadership transfer: the leader, which has brought the receiver up to
 // date, asks it to campaign at once, as if its election timeout had passed.

@@ -60,6 +60,12 @@ bool Progress::on_rejected(Index rejected, Index agree) {
   return true;
 }
 
+void Progress::count_no_more() {
+  counts_ = false;
+  match_ = Index(0);
+  sending.reset();
+}
+
 void Progress::begin_snapshot() {
   state_ = State::kSnapshot;
   probe_out_ = false;

@@ -42,6 +42,11 @@ class Progress {
   bool must_ask(Index last_index) const;
   // What the member lacks is below the log's base.
   void begin_snapshot();
+  // The voter lost a part of its log in this term or later: its acknowledgements, of which some may
+  // be older, count no more while this leader leads, and nothing is sent that would ask for them.
+  void count_no_more();
+  bool counts() const { return counts_; }
+  bool is_intact() const { return counts_ && doubt == Term(0); }
   // This node's own: its durable index.
   void set_own_match(Index match) { match_ = match; }
 
@@ -57,6 +62,8 @@ class Progress {
     bool is_fast = false;  // the last round took no longer than an election timeout
   };
   CatchUp catch_up;
+  // What it last said of itself (HeartbeatReply::doubt).
+  Term doubt;
   // When it may be asked again whether requests were lost.
   Instant next_ask;
   // What is being sent to a member that needs a snapshot; nothing while the member is silent, so
@@ -75,6 +82,7 @@ class Progress {
   Index next_;
   State state_ = State::kProbe;
   bool probe_out_ = false;
+  bool counts_ = true;
   std::size_t inflight_max_;
   std::deque<Index> inflight_;  // the last index of each request in flight, oldest first
 };

@@ -35,7 +35,7 @@ bool carries_future_term(const MessageBody& body) {
 }  // namespace
 
 Raft::Raft(RaftConfig config, HardState hard_state, Log log, Instant now,
-           const SnapshotId& snapshot)
+           const SnapshotId& snapshot, std::optional<Term> doubt)
     : config_(std::move(config)),
       timeouts_(config_.random, DrawKey{Purpose::kElectionTimeout, config_.id.value()}),
       now_(now),
@@ -47,6 +47,7 @@ Raft::Raft(RaftConfig config, HardState hard_state, Log log, Instant now,
       handed_out_(snapshot.last.index),
       collected_(log_.last_index()),
       durable_(log_.last_index()),
+      doubt_(doubt),
       newest_snapshot_(snapshot) {
   VESPER_CHECK(config_.heartbeat_interval < config_.election_timeout_min);
   VESPER_CHECK(config_.election_timeout_min < config_.election_timeout_max);
@@ -69,6 +70,8 @@ void Raft::tick(Instant now) {
   now_ = std::max(now_, now);
   if (auto* leader = std::get_if<Leader>(&role_)) {
     end_overdue_transfer();
+    if (leader->has_voters_in_doubt) lead_anew_for_doubt();
+    if (!is_leader()) return;
     if (now_ < leader->next_heartbeat) return;
     check_quorum();
     if (!is_leader()) return;
@@ -232,6 +235,7 @@ void Raft::persisted(Instant now, WriteId write) {
 
 bool Raft::collect(Ready& ready) {
   ready.clear();
+  end_doubt_if_repaired();
   if (is_leader()) continue_membership();
   if (is_leader()) {
     if (reads_need_round()) send_heartbeats();

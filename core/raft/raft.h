@@ -12,6 +12,7 @@
 //   snapshot.cc     compaction, a snapshot's pieces to a follower (paper 7)
 //   transfer.cc     leadership transfer (diss. 3.10)
 //   membership.cc   who takes part: learners, joint consensus (diss. 4)
+//   doubt.cc        a node whose disk lost a part of its log, until its peers have repaired it
 #pragma once
 
 #include <deque>
@@ -65,6 +66,8 @@ struct Leader {
   // In this term, whatever became of it: its TimeoutNow may still be under way, and lets another
   // node be elected while this one is heard.
   bool has_begun_transfer = false;
+  // Of voters in doubt, some of whom only a leader of a later term can repair.
+  bool has_voters_in_doubt = false;
   // When rounds left that no majority has acknowledged yet, oldest first; only where leases are on.
   struct SentRound {
     Round round;
@@ -83,9 +86,10 @@ class Raft {
   // Starts as a follower of nobody (paper section 5.2). `hard_state` and `log` are what the disk
   // held, all of it durable; `snapshot` is what the state machine holds: it stands for all at or
   // below the log's base, and the log holds its last position. Requires: the config's stated
-  // relations.
+  // relations. `doubt`: its disk lost a part of the log, and what it has promised of that it promised
+  // in terms up to this one (doubt.cc).
   Raft(RaftConfig config, HardState hard_state, Log log, Instant now,
-       const SnapshotId& snapshot = {});
+       const SnapshotId& snapshot = {}, std::optional<Term> doubt = std::nullopt);
 
   // --- Inputs. They change state; nothing leaves before collect. ---
 
@@ -162,6 +166,8 @@ class Raft {
   const RoleState& role() const { return role_; }
   bool is_leader() const { return std::holds_alternative<Leader>(role_); }
   std::optional<NodeId> leader() const;
+  // The term above which a leader must have repaired this node before it votes again.
+  std::optional<Term> doubt() const { return doubt_; }
   // Whom this leader is handing over to.
   std::optional<NodeId> transfer_target() const;
   // Whether this leader began a transfer in its term, whatever became of it.
@@ -262,6 +268,12 @@ class Raft {
   void rebuild_progress();
   void continue_membership();
 
+  // doubt.cc
+  void end_doubt_if_repaired();
+  bool may_believe_match() const { return !doubt_ || term() > *doubt_; }
+  void note_doubt(Progress& progress, Term doubt);
+  void lead_anew_for_doubt();
+
   // snapshot.cc
   void begin_snapshot(Progress& progress);
   void ask_for_chunk(Progress& progress);
@@ -323,6 +335,7 @@ class Raft {
   std::optional<LogPosition> restart_after_;   // since the last collect
   std::optional<Index> truncate_from_;         // since the last collect, and after that restart
 
+  std::optional<Term> doubt_;
   SnapshotId newest_snapshot_;  // durable here
   std::optional<Incoming> incoming_;
 

@@ -55,8 +55,8 @@ bool Raft::reads_need_round() const {
 void Raft::on_heartbeat_request(const Message& message, const HeartbeatRequest& request) {
   if (!follow_leader(message.from)) return;
   promise_votes(config_.election_timeout_min);
-  if (request.commit <= log_.last_index()) commit_to(request.commit);
-  send_now(message.from, term(), HeartbeatReply{request.round});
+  if (may_believe_match() && request.commit <= log_.last_index()) commit_to(request.commit);
+  send_now(message.from, term(), HeartbeatReply{request.round, doubt_.value_or(Term())});
 }
 
 void Raft::on_heartbeat_reply(const Message& message, const HeartbeatReply& reply) {
@@ -67,6 +67,7 @@ void Raft::on_heartbeat_reply(const Message& message, const HeartbeatReply& repl
   Progress& progress = *known;
   progress.heard_at = now_;
   progress.acked_round = std::max(progress.acked_round, reply.round);
+  note_doubt(progress, reply.doubt);
   ask_for_lost_appends(progress);
   extend_lease();
   grant_confirmed_reads();
@@ -75,6 +76,7 @@ void Raft::on_heartbeat_reply(const Message& message, const HeartbeatReply& repl
 // Requests may have been lost: ask without entries whether the peer has all before the next one. At
 // the heartbeats' pace, however many rounds the reads ask for.
 void Raft::ask_for_lost_appends(Progress& progress) {
+  if (!progress.counts()) return;
   if (progress.needs_snapshot()) return ask_for_lost_chunk(progress);
   if (now_ < progress.next_ask || lacks_compacted(progress)) return;
   progress.next_ask = now_ + config_.heartbeat_interval;

@@ -37,6 +37,7 @@ void Raft::append_to_log(Entry entry) {
 void Raft::replicate() {
   for (Progress& progress : std::get<Leader>(role_).progress) {
     if (progress.member() == config_.id || progress.needs_snapshot()) continue;
+    if (!progress.counts()) continue;
     if (lacks_compacted(progress)) {
       begin_snapshot(progress);
       continue;
@@ -134,6 +135,7 @@ void Raft::on_append_reply(const Message& message, const AppendReply& reply) {
   if (known == nullptr) return;  // a member no more
   Progress& progress = *known;
   progress.heard_at = now_;
+  if (!progress.counts()) return;
 
   if (!reply.accepted) {
     progress.on_rejected(reply.rejected, log_.find_hint(reply.hint).index);

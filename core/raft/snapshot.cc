@@ -76,6 +76,7 @@ void Raft::on_snapshot_reply(const Message& message, const SnapshotReply& reply)
   if (known == nullptr) return;
   Progress& progress = *known;
   progress.heard_at = now_;
+  if (!progress.counts()) return;
   if (!progress.sending || progress.sending->snapshot != reply.snapshot) return;
   // A repeated answer asks for nothing new; after a restart the follower has less than it had.
   if (reply.next == progress.sending->offset) return;

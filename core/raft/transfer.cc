@@ -23,6 +23,9 @@ Status Raft::transfer(Instant now, std::optional<NodeId> target) {
   if (target && (member == nullptr || !is_new_voter(member->standing))) {
     return Error{ErrorCode::kInvalid, name(*target) + " is no voter of this cluster"};
   }
+  if (target && !progress_of(*leader, *target)->is_intact()) {
+    return Error{ErrorCode::kUnavailable, name(*target) + " lost a part of its log"};
+  }
   if (!target) target = most_caught_up();
   if (!target) return Error{ErrorCode::kUnavailable, "no other voter was heard lately"};
 
@@ -38,7 +41,7 @@ Status Raft::transfer(Instant now, std::optional<NodeId> target) {
 std::optional<NodeId> Raft::most_caught_up() const {
   const Progress* best = nullptr;
   for (const Progress& progress : std::get<Leader>(role_).progress) {
-    if (progress.member() == config_.id) continue;
+    if (progress.member() == config_.id || !progress.is_intact()) continue;
     if (!is_new_voter(configuration().find(progress.member())->standing)) continue;
     if (now_ - progress.heard_at >= config_.election_timeout_min) continue;
     if (best == nullptr || progress.match() > best->match()) best = &progress;
@@ -67,7 +70,7 @@ void Raft::end_overdue_transfer() {
 // "This request has the same effect as the target server's election timer firing": but without a
 // pre-vote, which every voter that hears the leader would ignore.
 void Raft::on_timeout_now(const Message& message) {
-  if (!follow_leader(message.from) || !may_campaign()) return;
+  if (!follow_leader(message.from) || doubt_ || !may_campaign()) return;
   start_election(Cause::kTransfer);
 }
 

@@ -83,6 +83,7 @@ struct FileInfo {
 };
 
 inline constexpr std::uint64_t kSectorBytes = 512;
+inline constexpr std::byte kUnreadable{0xbd};
 
 class Disk {
  public:
@@ -92,7 +93,9 @@ class Disk {
   // before this one left unsynced: the node will vouch for it.
   // Names in no particular order.
   virtual Result<std::vector<FileInfo>> list() = 0;
-  // The whole file.
+  // The whole file. A sector that cannot be read any more comes back as kUnreadable throughout,
+  // which no checksum takes for what was written: a read error is damage at its place. (Not as
+  // zeros: they would pass for what was never written.)
   virtual Result<SharedBytes> read(const std::string& name) = 0;
 
   // Never blocks, never calls back from inside.

@@ -136,8 +136,8 @@ Status SnapshotDecoder::feed(ByteView blocks) {
 Status SnapshotDecoder::feed_block(ByteView block) {
   ByteView payload = block.first(block.size() - kSumBytes);
   // The sum starts from what the header says; the header is covered by the first block's.
-  if (!header_) VESPER_TRY(read_header(payload));
   const ByteView sum = block.last(kSumBytes);
+  if (!header_) VESPER_TRY(read_header(payload, load_little<std::uint32_t>(sum.data())));
   if (block_sum(header_->cluster, header_->last, blocks_, payload) !=
       load_little<std::uint32_t>(sum.data())) {
     return corrupt(fed_, fmt::format("block {} does not verify", blocks_));
@@ -150,7 +150,7 @@ Status SnapshotDecoder::feed_block(ByteView block) {
   return {};
 }
 
-Status SnapshotDecoder::read_header(ByteView payload) {
+Status SnapshotDecoder::read_header(ByteView payload, std::uint32_t sum) {
   ByteReader in(payload);
   const std::uint64_t magic = in.u64();
   const std::uint32_t version = in.u32();
@@ -166,6 +166,10 @@ Status SnapshotDecoder::read_header(ByteView payload) {
   header.configuration_bytes = in.u64();
   if (!in.ok() || magic != kMagic) return corrupt(0, "the file is not a snapshot");
   if (version != kVersion) {
+    // A version is believed only if it stands there as written.
+    if (block_sum(header.cluster, header.last, 0, payload) != sum) {
+      return corrupt(0, "block 0 does not verify");
+    }
     return Error{ErrorCode::kMismatch,
                  fmt::format("format version {}, this program reads {}", version, kVersion)};
   }

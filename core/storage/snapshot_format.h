@@ -102,7 +102,7 @@ class SnapshotDecoder {
 
  private:
   Status feed_block(ByteView block);
-  Status read_header(ByteView payload);
+  Status read_header(ByteView payload, std::uint32_t sum);
 
   std::uint64_t file_bytes_;
   std::uint64_t fed_ = 0;

@@ -102,12 +102,8 @@ Wal::Group& Wal::open_group(std::size_t record_bytes) {
 void Wal::append(const raft::Ready& ready) {
   VESPER_CHECK(ready.write > last_append_);
   if (ready.hard_state) {
-    Group& group = open_group(kKindBytes + format::kHardStateBytes);
-    ByteWriter out(group.bytes);
-    append_record(format::RecordKind::kHardState, out);
-    format::append_hard_state(*ready.hard_state, out);
     hard_state_ = *ready.hard_state;
-    group.hard_state = hard_state_;
+    put_hard_state();
   }
   if (ready.restart_after) restart_after(*ready.restart_after);
   if (ready.truncate_from) {
@@ -124,6 +120,14 @@ void Wal::append(const raft::Ready& ready) {
   VESPER_CHECK(!groups_.empty());
   last_append_ = ready.write;
   groups_.back().last = ready.write;
+}
+
+void Wal::put_hard_state() {
+  Group& group = open_group(kKindBytes + format::kHardStateBytes);
+  ByteWriter out(group.bytes);
+  append_record(format::RecordKind::kHardState, out);
+  format::append_hard_state(hard_state_, out);
+  group.hard_state = hard_state_;
 }
 
 void Wal::restart_after(LogPosition position) {
@@ -188,22 +192,35 @@ void Wal::compact(Index to) {
   disk_->submit(std::move(batch));
 }
 
-void Wal::submit_repair() {
-  const std::string name = format::segment_name(at_.segment);
-  DiskBatch batch{DiskLane::kLog, ++last_ticket_, {}};
-  batch.ops.push_back(WriteFile{name, repair_->offset, std::move(repair_->bytes)});
-  batch.ops.push_back(SyncFile{name});
-  repair_.reset();
+// A batch in the log's order that makes no write durable.
+void Wal::submit_alone(std::vector<DiskOp> ops) {
+  DiskBatch batch{DiskLane::kLog, ++last_ticket_, std::move(ops)};
   flight_ = flight_of(batch, WriteId());
   disk_->submit(std::move(batch));
 }
 
+void Wal::submit_repair() {
+  const std::string name = format::segment_name(at_.segment);
+  std::vector<DiskOp> ops;
+  ops.emplace_back(WriteFile{name, repair_->offset, std::move(repair_->bytes)});
+  ops.emplace_back(SyncFile{name});
+  repair_.reset();
+  submit_alone(std::move(ops));
+}
+
 void Wal::flush() {
   promised_ = 0;
+  if (!cut_.empty()) {
+    is_cutting_ = true;
+    return submit_alone(std::exchange(cut_, {}));
+  }
+  // The cut removes segments: none is made meanwhile.
+  if (is_cutting_) return;
   if (is_full()) remove_leftovers();
   if (!next_.is_there && !next_.is_asked) ask_for_next(options_.segment_bytes);
   if (flight_ || submit_refused()) return;
   if (repair_) return submit_repair();
+  if (std::exchange(ends_doubt_, false)) return submit_alone(remove_doubt());
   if (groups_.empty()) return;
 
   const std::uint64_t body_bytes = groups_.front().bytes.size() - format::kHeadBytes;
@@ -255,7 +272,11 @@ void Wal::submit_group(DiskBatch batch) {
 
 Result<WriteId> Wal::on_disk_done(DiskDone done) {
   if (!done.status.ok()) {
-    if (done.status.error().code != ErrorCode::kNoSpace) return done.status.error();
+    const auto is_write = [](const DiskOp& op) { return std::holds_alternative<WriteFile>(op); };
+    const bool writes = std::any_of(done.batch.ops.begin(), done.batch.ops.end(), is_write);
+    const bool may_wait = done.batch.lane == DiskLane::kBackground || (writes && !is_cutting_);
+    // A doubt that finds no room is for the next start: nothing may go on before it is durable.
+    if (done.status.error().code != ErrorCode::kNoSpace || !may_wait) return done.status.error();
     on_refused(std::move(done));
     return WriteId();
   }
@@ -268,6 +289,7 @@ Result<WriteId> Wal::on_disk_done(DiskDone done) {
     return WriteId();
   }
   VESPER_CHECK(flight_ && flight_->ticket == done.batch.ticket);
+  is_cutting_ = false;
   for (DiskOp& op : done.batch.ops) {
     auto* write = std::get_if<WriteFile>(&op);
     if (write != nullptr && spare_.size() < kSpareBuffers)

@@ -56,7 +56,14 @@
 //
 // A full disk is no error here (wal_space.cc): the log goes on in the room that it holds, cuts a
 // short append back, and tries again when it is told to.
-// Damage stops recovery with an error that names file and offset; nothing is changed on disk.
+//
+// Damage stops recovery with an error that names file and offset; nothing is changed on disk. Where
+// the damage is a disk's (a frame that does not verify or is not there, not one that verifies and
+// contradicts the others), `salvage` gives the log as it was before the damaged place, with a doubt
+// about all that followed (doubt.h), if term and vote can still be known: if every group from the
+// last mark or hard state that can be read, up to the last that was written, verifies. Its first
+// write makes the doubt durable, and only then cuts what is damaged and all after it, the newest
+// segment first. A crash in between leaves a doubt that says where the cut is; it is made again.
 #pragma once
 
 #include <cstdint>
@@ -70,6 +77,7 @@
 #include "core/base/types.h"
 #include "core/raft/ready.h"
 #include "core/storage/disk.h"
+#include "core/storage/doubt.h"
 #include "core/storage/identity.h"
 #include "core/storage/log_visitor.h"
 
@@ -109,6 +117,18 @@ class Wal {
                                       const WalOptions& options, LogPosition snapshot = {},
                                       LogVisitor* visitor = nullptr);
 
+  // The same for a log that is damaged, or whose snapshot is, or that a doubt of an earlier life is
+  // about. Ensures: the result has a doubt, and nothing is changed on disk before the first flush.
+  // Errors: those of recover, where the damage is none of a disk, or term and vote are not known.
+  struct Suspicion {
+    std::optional<Doubt> known;               // an earlier life's
+    std::optional<Error> snapshot;            // why the newest snapshot cannot be used
+    std::vector<std::string> snapshot_files;  // to go with it
+  };
+  static Result<RecoveredLog> salvage(Disk& disk, const Identity& identity,
+                                      const WalOptions& options, LogPosition snapshot,
+                                      const Suspicion& suspicion);
+
   Wal(Wal&&) = default;
   Wal& operator=(Wal&&) = delete;
 
@@ -121,6 +141,8 @@ class Wal {
   void flush();
   // The entries up to `to` are no longer wanted: segments that hold no later one are removed.
   void compact(Index to);
+  // The doubt is over: its file is removed once all that was submitted before is durable.
+  void end_doubt() { ends_doubt_ = true; }
   // Takes the completion of any batch this log submitted.
   // Ensures: the result is the highest WriteId that is now durable; 0 if this completion made none
   // durable.
@@ -128,6 +150,9 @@ class Wal {
   // stops. A failed sync is never tried again, for nobody knows what the operating system kept.
   Result<WriteId> on_disk_done(DiskDone done);
 
+  // Whether a doubt is not yet durable, or the log not yet cut: the first batch is about to be
+  // submitted or under way. The caller says nothing to anyone meanwhile.
+  bool is_cutting() const { return is_cutting_ || !cut_.empty(); }
   // Bytes appended and not yet durable.
   std::size_t pending_bytes() const;
 
@@ -210,7 +235,9 @@ class Wal {
   void ask_for_next(std::uint64_t segment_bytes);
   void move_to_next(DiskBatch& batch);
   void restart_after(LogPosition position);
+  void put_hard_state();
   void begin_with_hard_state(Group& group);
+  void submit_alone(std::vector<DiskOp> ops);
   void submit_repair();
   void submit_group(DiskBatch batch);
   std::vector<std::byte> take_buffer();
@@ -234,6 +261,9 @@ class Wal {
   std::optional<Refused> refused_;
   bool repair_waits_ = false;  // until it is told to try again
   std::size_t promised_ = 0;
+  std::vector<DiskOp> cut_;  // salvage: the doubt, then the cut; before anything else
+  bool is_cutting_ = false;  // it is under way
+  bool ends_doubt_ = false;
   std::vector<std::string> leftovers_;  // temporary files of an earlier life, to be removed
   raft::HardState hard_state_;          // after everything appended
   raft::HardState submitted_;           // after everything submitted
@@ -251,6 +281,7 @@ struct RecoveredLog {
   std::vector<raft::Entry> entries;  // without a gap
   Wal wal;
   std::uint64_t torn_tails = 0;    // cut by recovery
+  std::optional<Doubt> doubt;      // salvage only
   std::vector<std::string> notes;  // what recovery cut, a line each: file, offset, bytes
 };
 

@@ -23,11 +23,6 @@ bool is_zero(ByteView bytes) {
          std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0;
 }
 
-std::uint64_t first_not_zero(ByteView bytes, std::uint64_t from) {
-  while (from < bytes.size() && bytes[from] == std::byte{0}) ++from;
-  return from;
-}
-
 }  // namespace
 
 Result<RecoveredLog> Wal::recover(Disk& disk, const Identity& identity, const WalOptions& options,
@@ -39,29 +34,33 @@ Result<RecoveredLog> Wal::recover(Disk& disk, const Identity& identity, const Wa
 }
 
 Result<RecoveredLog> WalRecovery::run() {
+  VESPER_TRY(read_log());
+  VESPER_TRY(join_snapshot());
+  return std::move(recovered_);
+}
+
+Status WalRecovery::read_log() {
   VESPER_TRY(find_segments());
+  std::uint64_t expected = sizes_.begin()->first;
   for (const auto& [number, size] : sizes_) {
-    auto segment = read_segment(number, size);
-    if (!segment.ok()) return segment.error();
-    if (!ended_) {
+    if (number != expected) return hole({expected, 0}, 0, "the segment is missing");
+    ++expected;
+    if (is_to_be_cut(number, 0)) return hole({number, 0}, 0, "an earlier life found the log cut");
+    const auto segment = read_segment(number, size);
+    if (ended_) {
+      VESPER_TRY(pass_by(number, segment));
+    } else {
+      if (!segment.ok()) return segment.error();
       VESPER_TRY(read_groups(segment.value()));
-    } else if (!is_zero(segment.value().from(format::kGroupsBegin))) {
-      return damage(number, first_not_zero(segment.value().bytes.view(), format::kGroupsBegin),
-                    fmt::format("bytes that follow no log: the segment before does not say that "
-                                "group {} is here",
-                                sequence_));
-    } else if (number == recovered_.wal.at_.segment + 1) {
-      recovered_.wal.next_ = {.bytes = size, .is_there = true, .is_asked = false};
     }
   }
   if (!ended_) {
-    return damage(sizes_.rbegin()->first + 1, 0,
-                  fmt::format("the segment is missing: group {} stands in it", sequence_));
+    return hole({expected, 0}, 0,
+                fmt::format("the segment is missing: group {} stands in it", sequence_));
   }
   recovered_.wal.hard_state_ = recovered_.hard_state;
   recovered_.wal.submitted_ = recovered_.hard_state;
-  VESPER_TRY(join_snapshot());
-  return std::move(recovered_);
+  return {};
 }
 
 // --- Segments ---
@@ -73,11 +72,8 @@ Status WalRecovery::find_segments() {
     if (const auto number = format::segment_of(file.name)) sizes_[*number] = file.size;
     if (format::is_temporary(file.name)) recovered_.wal.leftovers_.push_back(file.name);
   }
-  if (sizes_.empty()) return damage(format::kFirstSegment, 0, "the log's segments are missing");
-  std::uint64_t expected = sizes_.begin()->first;
-  for (const auto& [number, size] : sizes_) {
-    if (number != expected) return damage(expected, 0, "the segment is missing");
-    ++expected;
+  if (sizes_.empty()) {
+    return hole({format::kFirstSegment, 0}, 0, "the log's segments are missing");
   }
   if (sizes_.begin()->first == format::kFirstSegment) return {};
   begin_.reset();
@@ -88,12 +84,12 @@ Status WalRecovery::find_segments() {
 Result<WalRecovery::Segment> WalRecovery::read_segment(std::uint64_t number,
                                                        std::uint64_t listed_bytes) {
   auto bytes = disk_.read(format::segment_name(number));
-  if (!bytes.ok()) return bytes.error();
+  if (!bytes.ok()) return hole({number, 0}, 0, bytes.error().message);
   Segment segment{number, std::move(bytes.value())};
   if (segment.bytes.size() < kSegmentBytesMin || segment.bytes.size() != listed_bytes ||
       segment.bytes.size() % kSectorBytes != 0) {
-    return damage(number, segment.bytes.size(),
-                  "the file ends here: a segment never has this size");
+    return hole({number, 0}, segment.bytes.size(),
+                "the file ends here: a segment never has this size");
   }
   VESPER_TRY(check_header(segment));
   return segment;
@@ -107,7 +103,7 @@ Status WalRecovery::check_header(const Segment& segment) {
   }
   const std::string name = format::segment_name(segment.number);
   if (!header.ok() && header.error().code == ErrorCode::kInvalid) {
-    return damage(segment.number, 0, header.error().message);
+    return hole({segment.number, 0}, 0, header.error().message);
   }
   if (!header.ok()) return Error{header.error().code, name + ": " + header.error().message};
 
@@ -126,8 +122,8 @@ Status WalRecovery::check_header(const Segment& segment) {
                   fmt::format("the header says that this is segment {}", found.segment));
   }
   if (found.segment_bytes != segment.bytes.size()) {
-    return damage(segment.number, segment.bytes.size(),
-                  fmt::format("the file ends here, its header says {} bytes", found.segment_bytes));
+    return hole({segment.number, 0}, segment.bytes.size(),
+                fmt::format("the file ends here, its header says {} bytes", found.segment_bytes));
   }
   return {};
 }
@@ -139,7 +135,9 @@ Status WalRecovery::read_groups(const Segment& segment) {
   unmarked_.reset();
   recovered_.wal.spans_.push_back(
       {.segment = segment.number, .last_entry = {}, .has_group = false});
-  while (const auto group = group_at(segment, offset_)) {
+  while (!is_to_be_cut(segment.number, offset_)) {
+    const auto group = group_at(segment, offset_);
+    if (!group) break;
     if (sequence_ == 0) sequence_ = group->sequence;
     recovered_.wal.spans_.back().has_group = true;
     VESPER_TRY(apply_body(segment, group->body, offset_));
@@ -147,9 +145,12 @@ Status WalRecovery::read_groups(const Segment& segment) {
     offset_ = group->end;
     ++sequence_;
   }
+  if (is_to_be_cut(segment.number, offset_)) {
+    return hole({segment.number, offset_}, offset_, "an earlier life found the log cut");
+  }
   // Segments before this one were removed only when a whole group of this one was durable.
   if (sequence_ == 0) {
-    return damage(segment.number, offset_, "the log's first group does not verify");
+    return hole({segment.number, offset_}, offset_, "the log's first group does not verify");
   }
   recovered_.wal.at_ = {.segment = segment.number,
                         .segment_bytes = segment.bytes.size(),
@@ -169,12 +170,12 @@ Status WalRecovery::read_closing(const Segment& segment) {
   }
   const auto closing = format::decode_closing(sector, identity_.incarnation);
   if (!closing || closing->segment != segment.number) {
-    return damage(segment.number, segment.groups_end(), "the closing does not verify");
+    return hole({segment.number, offset_}, segment.groups_end(), "the closing does not verify");
   }
   if (closing->sequence != sequence_) {
-    return damage(segment.number, offset_,
-                  fmt::format("group {} does not verify, and groups up to {} were written",
-                              sequence_, closing->sequence - 1));
+    return hole({segment.number, offset_}, offset_,
+                fmt::format("group {} does not verify, and groups up to {} were written", sequence_,
+                            closing->sequence - 1));
   }
   return {};
 }
@@ -231,10 +232,10 @@ Status WalRecovery::read_bad_group(const Segment& segment) {
     const bool is_own = place == format::Place{segment.number, sequence_} &&
                         (head ? at == offset_ : mark->group_offset == offset_);
     if (!is_own) {
-      return damage(segment.number, offset_,
-                    fmt::format("group {} does not verify, but at offset {} something of group {} "
-                                "does: it was written after it",
-                                sequence_, at, place.sequence));
+      return hole({segment.number, offset_}, offset_,
+                  fmt::format("group {} does not verify, but at offset {} something of group {} "
+                              "does: it was written after it",
+                              sequence_, at, place.sequence));
     }
     if (mark) own_mark.emplace(at, std::move(*mark));
   }
@@ -243,7 +244,7 @@ Status WalRecovery::read_bad_group(const Segment& segment) {
 
 // The mark of the last group says what each of its sectors should hold.
 Status WalRecovery::judge_by_mark(const Segment& segment, std::uint64_t at,
-                                  const format::Mark& mark) const {
+                                  const format::Mark& mark) {
   if (offset_ + mark.group_bytes != at) {
     return damage(segment.number, at, "a mark that does not follow its group");
   }
@@ -258,8 +259,8 @@ Status WalRecovery::judge_by_mark(const Segment& segment, std::uint64_t at,
     if (!is_zero(sector)) return changed_sector(segment, offset);
   }
   if (wrong == 0) {
-    return damage(segment.number, offset_,
-                  fmt::format("group {} does not verify, though its sectors do", sequence_));
+    return hole({segment.number, offset_}, offset_,
+                fmt::format("group {} does not verify, though its sectors do", sequence_));
   }
   // Zeros that one flipped bit may have made; several sectors of zeros were never written.
   if (wrong == 1 && format::is_sum_of_one_bit(mark.sector_sums[last_wrong])) {
@@ -268,9 +269,9 @@ Status WalRecovery::judge_by_mark(const Segment& segment, std::uint64_t at,
   return {};
 }
 
-Error WalRecovery::changed_sector(const Segment& segment, std::uint64_t offset) const {
-  return damage(segment.number, offset,
-                fmt::format("this sector of group {} was written and has changed", sequence_));
+Error WalRecovery::changed_sector(const Segment& segment, std::uint64_t offset) {
+  return hole({segment.number, offset_}, offset,
+              fmt::format("this sector of group {} was written and has changed", sequence_));
 }
 
 // The log's end as it should be. Only for the last segment: in one that is closed, nothing is
@@ -414,13 +415,13 @@ Status WalRecovery::join_snapshot() {
   const Index begin = begin_.value_or(Index(0));
   const Index last = begin.plus(entries.size());
   if (!begin_ && snapshot_.index == Index(0)) {
-    return damage(sizes_.begin()->first, format::kGroupsBegin,
-                  "segments before this one were removed, and no snapshot stands for them");
+    return hole({sizes_.begin()->first, 0}, format::kGroupsBegin,
+                "segments before this one were removed, and no snapshot stands for them");
   }
   if (begin_ && begin > snapshot_.index) {
-    return damage(sizes_.begin()->first, format::kGroupsBegin,
-                  fmt::format("the log begins with entry {}, and the newest snapshot ends with {}",
-                              begin.next().value(), snapshot_.index.value()));
+    return hole({sizes_.begin()->first, 0}, format::kGroupsBegin,
+                fmt::format("the log begins with entry {}, and the newest snapshot ends with {}",
+                            begin.next().value(), snapshot_.index.value()));
   }
   if (snapshot_.index == Index(0)) return {};
 

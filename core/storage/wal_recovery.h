@@ -17,12 +17,14 @@ class WalRecovery {
   WalRecovery(Disk& disk, const Identity& identity, const WalOptions& options, LogPosition snapshot,
               LogVisitor* visitor)
       : disk_(disk),
+        options_(options),
         identity_(identity),
         snapshot_(snapshot),
         visitor_(visitor),
-        recovered_{{}, {}, {}, Wal(disk, identity, options), 0, {}} {}
+        recovered_{{}, {}, {}, Wal(disk, identity, options), 0, {}, {}} {}
 
   Result<RecoveredLog> run();
+  Result<RecoveredLog> salvage(const Wal::Suspicion& suspicion);
 
  private:
   struct Segment {
@@ -39,6 +41,15 @@ class WalRecovery {
     std::uint64_t end = 0;  // where the next group may begin
   };
 
+  // What is still to be read of the groups behind a hole, by sequence.
+  struct Seen {
+    bool is_whole = false;  // the group verifies
+    std::optional<raft::HardState> hard_state;
+    Index last_entry;
+  };
+  using Survey = std::map<std::uint64_t, Seen>;
+
+  Status read_log();
   Status find_segments();
   Result<Segment> read_segment(std::uint64_t number, std::uint64_t listed_bytes);
   Status check_header(const Segment& segment);
@@ -47,8 +58,8 @@ class WalRecovery {
   std::optional<GroupAt> group_at(const Segment& segment, std::uint64_t offset) const;
   Status check_mark(const Segment& segment, const GroupAt& group);
   Status read_bad_group(const Segment& segment);
-  Status judge_by_mark(const Segment& segment, std::uint64_t at, const format::Mark& mark) const;
-  Error changed_sector(const Segment& segment, std::uint64_t offset) const;
+  Status judge_by_mark(const Segment& segment, std::uint64_t at, const format::Mark& mark);
+  Error changed_sector(const Segment& segment, std::uint64_t offset);
   void plan_repair(const Segment& segment);
   Status apply_body(const Segment& segment, ByteView body, std::uint64_t offset);
   void show(LogRecord record, format::RecordKind kind, ByteView bytes) const;
@@ -58,8 +69,25 @@ class WalRecovery {
   Status join_snapshot();
   Status apply_entry(ByteView bytes, std::size_t& size);
   void note(const Segment& segment, std::uint64_t offset, const std::string& what);
+  Error hole(LogCut at, std::uint64_t offset, const std::string& what);
+  bool is_to_be_cut(std::uint64_t segment, std::uint64_t offset) const;
+  Status pass_by(std::uint64_t number, const Result<Segment>& segment);
+  bool holds_frames(const Segment& segment, std::uint64_t from) const;
+
+  // wal_salvage.cc
+  bool joins_snapshot() const;
+  Result<Doubt> doubt_about(const Wal::Suspicion& suspicion, const Status& read);
+  std::optional<raft::HardState> hard_state_beyond(const Survey& survey) const;
+  Survey survey(bool& reaches_end) const;
+  bool has_its_size(const Segment& segment) const;
+  void look_into(const Segment& segment, std::uint64_t from, Survey& survey) const;
+  void look_at_body(ByteView body, Seen& seen) const;
+  void forget_log();
+  void plan_cut(const Doubt& doubt, const std::vector<std::string>& snapshot_files);
+  void resume_with(const raft::HardState& hard_state);
 
   Disk& disk_;
+  const WalOptions& options_;
   const Identity& identity_;
   const LogPosition snapshot_;
   LogVisitor* const visitor_;                     // nullptr: nobody watches
@@ -72,6 +100,8 @@ class WalRecovery {
   std::optional<Index> begin_ = Index(0);
   bool was_restarted_ = false;
   std::optional<GroupAt> unmarked_;  // the last group read, if its mark does not verify
+  std::optional<LogCut> hole_;       // where the log breaks off, if by a disk's fault
+  std::optional<LogCut> known_cut_;  // an earlier life's, which may be made in part
   RecoveredLog recovered_;
 };
 

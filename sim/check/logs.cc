@@ -49,7 +49,7 @@ void LogChecker::on_recovered(const node::NodeView& view, const raft::Log* log) 
   Node& node = nodes_[view.id.value()];
   ShadowLog found = found_log(view, log);
   if (violations_.first()) return;
-  const Recovered recovered{found, {view.term, view.vote}, view.snapshot};
+  const Recovered recovered{found, {view.term, view.vote}, view.snapshot, view.doubt.has_value()};
   // The first life of a preset directory starts from what nobody has seen written.
   if (std::exchange(node.has_lived, true) && !is_possible(node, recovered)) {
     violations_.report(
@@ -60,6 +60,7 @@ void LogChecker::on_recovered(const node::NodeView& view, const raft::Log* log) 
                     node.disk.last().value(), node.snapshot.value(),
                     node.disk_hard_state.term.value()));
   }
+  if (view.doubt) node.lost.push_back({.log = std::move(node.disk), .snapshot = node.snapshot});
   node.memory = found;
   node.disk = std::move(found);
   node.disk_hard_state = {view.term, view.vote};
@@ -72,13 +73,14 @@ void LogChecker::on_recovered(const node::NodeView& view, const raft::Log* log) 
 
 // Some of the writes that were not known to be durable may have become so: each state that they
 // pass through is possible, record by record, in their order. A log that does not hold the
-// snapshot's last entry gives way to it.
+// snapshot's last entry gives way to it. Damage may take any of the log, but neither term nor vote.
 bool LogChecker::is_possible(const Node& node, const Recovered& found) const {
-  if (found.snapshot < node.snapshot) return false;
+  if (found.snapshot < node.snapshot && !found.is_in_doubt) return false;
   ShadowLog state = node.disk;
   raft::HardState hard_state = node.disk_hard_state;
   const auto is_found = [&] {
     if (hard_state != found.hard_state) return false;
+    if (found.is_in_doubt) return true;
     const bool gives_way = found.snapshot > Index() && !holds_committed(state, found.snapshot);
     if (gives_way) return found.log.last() == found.snapshot;
     return state.last() == found.log.last() &&
@@ -112,6 +114,7 @@ void LogChecker::on_restored(const node::NodeView& view, LogPosition last) {
 
 void LogChecker::on_ready(const node::NodeView& view, const raft::Ready& ready) {
   Node& node = nodes_[view.id.value()];
+  if (!view.doubt) node.lost.clear();
   if (ready.truncate_from) {
     if (view.role == node::Role::kLeader) {
       violations_.report(
@@ -231,26 +234,27 @@ void LogChecker::on_commit(Node& node, const node::NodeView& view) {
 
 // By the log's own entries, or by a snapshot that stands for them; a log that does not hold the
 // snapshot's last entry is worth nothing.
-bool LogChecker::is_on_disk(const ShadowLog& disk, Index snapshot, const ShadowLog& log,
-                            Index index) const {
-  if (index <= snapshot) return index == Index() || holds_committed(log, index);
-  return (snapshot == Index() || holds_committed(disk, snapshot)) && disk.agrees_with(log, index);
+bool LogChecker::is_in(const Copy& copy, const ShadowLog& log, Index index) const {
+  if (index <= copy.snapshot) return index == Index() || holds_committed(log, index);
+  return (copy.snapshot == Index() || holds_committed(copy.log, copy.snapshot)) &&
+         copy.log.agrees_with(log, index);
 }
 
-// Or was, before the disk was wiped.
 bool LogChecker::was_on_disk(const Node& node, const ShadowLog& log, Index index) const {
-  return is_on_disk(node, log, index) ||
-         std::any_of(node.lost.begin(), node.lost.end(), [&](const Lost& lost) {
-           return is_on_disk(lost.disk, lost.snapshot, log, index);
-         });
+  const auto was_in = [&](const Node::Lost& lost) {
+    return is_in({.log = lost.log, .snapshot = lost.snapshot}, log, index);
+  };
+  return is_on_disk(node, log, index) || std::any_of(node.lost.begin(), node.lost.end(), was_in) ||
+         std::any_of(node.wiped.begin(), node.wiped.end(), was_in);
 }
 
 void LogChecker::on_wipe(NodeId id) {
   Node& node = nodes_[id.value()];
-  std::vector<Lost> lost = std::move(node.lost);
-  lost.push_back({std::move(node.disk), node.snapshot});
+  std::vector<Node::Lost> wiped = std::move(node.wiped);
+  wiped.push_back({.log = std::move(node.disk), .snapshot = node.snapshot});
+  for (Node::Lost& lost : node.lost) wiped.push_back(std::move(lost));
   node = {};
-  node.lost = std::move(lost);
+  node.wiped = std::move(wiped);
 }
 
 // Whoever takes an entry for committed, leader or not (a leader may step down in the very turn):

@@ -15,6 +15,8 @@
 //   membership              a leader appends a configuration only one step from the one before,
 //                           which is committed, and once an entry of its own term is; who is
 //                           elected is a voter by the latest or the committed one
+// What damage takes from a disk still counts as a copy until the node's doubt is over: it may have
+// been acknowledged, and no vote can overlook it, for the node gives none.
 // A snapshot takes entries out of a node's log and not out of the account that is kept here.
 #pragma once
 
@@ -64,13 +66,7 @@ class LogChecker {
     std::optional<Index> truncate_from;
     std::uint64_t cells = 0;  // of pending_cells
   };
-  // What was on a disk before it was wiped: what was committed by it is no less committed.
-  struct Lost {
-    ShadowLog disk;
-    Index snapshot;
-  };
   struct Node {
-    std::vector<Lost> lost;
     ShadowLog memory;
     ShadowLog disk;
     raft::HardState disk_hard_state;
@@ -81,6 +77,14 @@ class LogChecker {
     Index commit;
     Index snapshot;  // durable here
     bool has_lived = false;
+    // What was durable when damage was found, while the node is in doubt.
+    struct Lost {
+      ShadowLog log;
+      Index snapshot;
+    };
+    std::vector<Lost> lost;
+    // What was durable when the disk was wiped: what was committed by it is no less committed.
+    std::vector<Lost> wiped;
   };
   // The commit index that was reached in this term.
   struct CommitMark {
@@ -93,10 +97,14 @@ class LogChecker {
   bool holds_committed(const ShadowLog& log, Index index) const {
     return index <= log.last() && log.at(index) == committed_[index.value() - 1];
   }
-  bool is_on_disk(const ShadowLog& disk, Index snapshot, const ShadowLog& log, Index index) const;
   bool is_on_disk(const Node& node, const ShadowLog& log, Index index) const {
-    return is_on_disk(node.disk, node.snapshot, log, index);
+    return is_in({.log = node.disk, .snapshot = node.snapshot}, log, index);
   }
+  struct Copy {
+    const ShadowLog& log;
+    Index snapshot;
+  };
+  bool is_in(const Copy& copy, const ShadowLog& log, Index index) const;
   bool was_on_disk(const Node& node, const ShadowLog& log, Index index) const;
   bool is_committed(const node::NodeView& view, LogPosition last);
   ShadowLog found_log(const node::NodeView& view, const raft::Log* log);
@@ -109,6 +117,7 @@ class LogChecker {
     const ShadowLog& log;
     raft::HardState hard_state;
     Index snapshot;
+    bool is_in_doubt = false;
   };
   bool is_possible(const Node& node, const Recovered& found) const;
 

@@ -10,12 +10,13 @@ namespace vesper::sim {
 namespace {
 
 // By how a fault's line begins; what is seen better elsewhere has no place here.
-constexpr std::array<std::pair<std::string_view, Mark>, 5> kFaults = {
+constexpr std::array<std::pair<std::string_view, Mark>, 6> kFaults = {
     {{"partition ", Mark::kPartition},
      {"cut ", Mark::kCut},
      {"network", Mark::kNetworkChanged},
      {"disk of ", Mark::kDiskSlowed},
-     {"wipe ", Mark::kDiskWiped}}};
+     {"wipe ", Mark::kDiskWiped},
+     {"damage ", Mark::kDiskDamaged}}};
 
 // Of what only the counters of a node's view tell.
 void hit_more(Mark mark, std::uint64_t now, std::uint64_t& before, Marks& marks) {
@@ -189,6 +190,8 @@ void Marker::on_node_event(Instant, const node::NodeEvent& event) {
       return marks_.hit(event.detail.starts_with("is full") ? Mark::kDiskFull : Mark::kDiskRoom);
     case node::NodeEvent::Kind::kDiffers:
       return marks_.hit(Mark::kDifferenceReported);
+    case node::NodeEvent::Kind::kDoubt:
+      return marks_.hit(event.detail.starts_with("over") ? Mark::kDoubtEnded : Mark::kDoubt);
     case node::NodeEvent::Kind::kMembers:
     case node::NodeEvent::Kind::kWaiting:
     case node::NodeEvent::Kind::kRecovered:

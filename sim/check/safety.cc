@@ -4,11 +4,23 @@
 
 namespace vesper::sim {
 
+namespace {
+
+bool takes_part_in_election(const raft::MessageBody& body) {
+  if (const auto* reply = std::get_if<raft::VoteReply>(&body)) return reply->granted;
+  if (const auto* reply = std::get_if<raft::PreVoteReply>(&body)) return reply->granted;
+  return std::holds_alternative<raft::VoteRequest>(body) ||
+         std::holds_alternative<raft::PreVoteRequest>(body);
+}
+
+}  // namespace
+
 SafetyChecker::SafetyChecker(std::size_t founders, std::size_t spares)
     : terms_(founders + spares, violations_),
       logs_(founders, spares, violations_),
       applied_(founders + spares, violations_),
-      lives_(founders + spares) {}
+      lives_(founders + spares),
+      disks_(founders + spares) {}
 
 void SafetyChecker::on_start(Instant at, NodeId node, std::uint64_t /*life*/) {
   violations_.set_now(at);
@@ -31,16 +43,22 @@ void SafetyChecker::on_opened(Instant at, const node::Node& node) {
   violations_.set_now(at);
   const node::NodeView view = node.view();
   const std::uint64_t life = lives_[view.id.value()];
+  Disk& disk = disks_[view.id.value()];
+  if (view.doubt && !disk.is_damaged && !disk.is_in_doubt) {
+    violations_.report("sound-disk",
+                       fmt::format("n{} is in doubt: {}", view.id.value(), view.doubt->where));
+  }
+  disk = {.is_damaged = false, .is_in_doubt = view.doubt.has_value()};
   terms_.on_recovered(view, life);
   logs_.on_recovered(view, node.log());
   applied_.on_recovered(view, life, node.log());
 }
 
-// What a crash may leave is never damage, so its maker was a node.
+// What a crash may leave is never damage, so where no fault made it a node did.
 void SafetyChecker::on_stopped(Instant at, NodeId node, const Error& reason) {
   violations_.set_now(at);
   if (reason.code == ErrorCode::kDiverged) return applied_.altered().on_diverged(node, reason);
-  if (reason.code != ErrorCode::kCorruption) return;
+  if (reason.code != ErrorCode::kCorruption || disks_[node.value()].is_damaged) return;
   // A snapshot that was made from memory that did not hold what its header says.
   if (applied_.altered().is_altered(node)) return;
   violations_.report("sound-disk", fmt::format("n{} stops: {}", node.value(), reason.message));
@@ -56,8 +74,17 @@ void SafetyChecker::on_ready(Instant at, const node::NodeView& view, const raft:
 
 void SafetyChecker::on_send(Instant at, const node::NodeView& view, const raft::Message& message) {
   violations_.set_now(at);
+  if (view.doubt && takes_part_in_election(message.body)) {
+    violations_.report("doubt-abstains",
+                       fmt::format("n{} sends {} though it is in doubt", view.id.value(),
+                                   raft::message_name(message.body)));
+  }
   terms_.on_send(view, message, logs_.durable_hard_state(view.id));
   logs_.on_send(view, message);
+}
+
+void SafetyChecker::on_damage(Instant /*at*/, NodeId node) {
+  disks_[node.value()].is_damaged = true;
 }
 
 void SafetyChecker::on_log_submitted(Instant /*at*/, const node::NodeView& view,

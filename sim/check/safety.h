@@ -1,8 +1,9 @@
 // The safety invariants, after every event, over the whole run and all lives of all nodes. It
 // watches a world from outside and keeps its own account of every log, disk and promise; each check
 // costs the same however long the logs are. The invariants' names stand with the three parts
-// (terms.h, logs.h, applied.h), but for one:
-//   sound-disk   no node finds damage on its disk, for no fault here damages one
+// (terms.h, logs.h, applied.h), but for two:
+//   sound-disk      no node finds damage on its disk that no fault has made
+//   doubt-abstains  a node in doubt about its log neither votes nor campaigns
 #pragma once
 
 #include <cstdint>
@@ -40,6 +41,7 @@ class SafetyChecker final : public WorldObserver {
   void on_restored(Instant at, const node::NodeView& view, LogPosition last,
                    std::uint64_t state_hash) override;
   void on_node_event(Instant at, const node::NodeEvent& event) override;
+  void on_damage(Instant at, NodeId node) override;
   void on_invoke(Instant at, const Operation& operation) override;
   void on_register(Instant at, ClientId client, NodeId node) override;
   void on_answer(Instant at, OperationId id, const node::Answer& answer) override;
@@ -51,6 +53,11 @@ class SafetyChecker final : public WorldObserver {
   LogChecker logs_;
   AppliedChecker applied_;
   std::vector<std::uint64_t> lives_;
+  struct Disk {
+    bool is_damaged = false;  // since the node was last opened
+    bool is_in_doubt = false;
+  };
+  std::vector<Disk> disks_;
 };
 
 }  // namespace vesper::sim

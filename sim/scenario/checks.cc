@@ -12,8 +12,9 @@ namespace vesper::sim {
 namespace {
 
 bool is_well(const World& world, NodeId node) {
+  // A node in doubt does not vote.
   return world.is_up(node) && !world.is_paused(node) && !world.has_stopped(node) &&
-         !world.is_wiped(node);
+         !world.is_wiped(node) && !world.view(node).doubt;
 }
 
 ProgressChecker::Bounds bounds_of(const Scenario& scenario) {

@@ -39,6 +39,9 @@ class Checks : public WorldObserver {
   void on_crash(Instant, NodeId) override { is_majority_known_ = false; }
   void on_stopped(Instant, NodeId, const Error&) override { is_majority_known_ = false; }
   void on_fault(Instant, std::string_view) override { is_majority_known_ = false; }
+  void on_node_event(Instant, const node::NodeEvent& event) override {
+    if (event.kind == node::NodeEvent::Kind::kDoubt) is_majority_known_ = false;
+  }
 
  private:
   std::optional<Violation> unnoticed_alteration(const World& world) const;

@@ -16,7 +16,7 @@ namespace {
 constexpr std::size_t kOpsMax = 32;
 constexpr int kDepthMax = 16;
 
-constexpr std::array<std::pair<const char*, Field>, 26> kFields = {
+constexpr std::array<std::pair<const char*, Field>, 27> kFields = {
     {{"term", Field::kTerm},
      {"commit", Field::kCommit},
      {"applied", Field::kApplied},
@@ -42,8 +42,9 @@ constexpr std::array<std::pair<const char*, Field>, 26> kFields = {
      {"voting", Field::kVoter},
      {"joint", Field::kJoint},
      {"checks", Field::kChecks},
-     {"differences", Field::kDifferences}}};
-constexpr std::array<std::pair<const char*, Counter>, 14> kCounters = {
+     {"differences", Field::kDifferences},
+     {"doubt", Field::kDoubt}}};
+constexpr std::array<std::pair<const char*, Counter>, 16> kCounters = {
     {{"leaders", Counter::kLeaders},
      {"running", Counter::kRunning},
      {"operations", Counter::kOperations},
@@ -57,7 +58,9 @@ constexpr std::array<std::pair<const char*, Counter>, 14> kCounters = {
      {"repeated", Counter::kRepeated},
      {"refused", Counter::kRefused},
      {"follower_reads", Counter::kFollowerReads},
-     {"changes", Counter::kChanges}}};
+     {"changes", Counter::kChanges},
+     {"doubts", Counter::kDoubts},
+     {"repairs", Counter::kRepairs}}};
 constexpr std::array<std::pair<const char*, node::Role>, 4> kRoles = {
     {{"follower", node::Role::kFollower},
      {"pre-candidate", node::Role::kPreCandidate},

@@ -22,6 +22,7 @@
 //              | "voting" (1 or 0: whether the node counts in a majority of it)
 //              | "full" (1 while its disk refuses it room, or 0)
 //              | "room" (bytes of the log that it can write without more room)
+//              | "doubt" (1 while what its disk has lost is not repaired, else 0)
 //   role       = "follower" | "pre-candidate" | "candidate" | "leader" (on the right of a role)
 //   counter    = "leaders" (nodes up that lead, in whatever term) | "running" (nodes up)
 //              | "operations" (answered) | "successes" | "faults"
@@ -33,6 +34,7 @@
 //              | "refused" (committed tries that their session refused)
 //              | "follower_reads" (successes of gets that any node may answer)
 //              | "changes" (of the members, that an operator brought about)
+//              | "doubts" (starts of a node from a damaged disk) | "repairs" (ends of such doubts)
 //              | "overdue" (operations that a running node had still not answered at all when the
 //                client stopped waiting)
 //   node       = "n3" | "leader" | "follower[0]" | a name given by a step's `as`
@@ -82,6 +84,7 @@ enum class Field : std::uint8_t {
   kRoom,
   kChecks,
   kDifferences,
+  kDoubt,
 };
 
 enum class Counter : std::uint8_t {
@@ -99,6 +102,8 @@ enum class Counter : std::uint8_t {
   kRefused,
   kFollowerReads,
   kChanges,
+  kDoubts,
+  kRepairs,
 };
 
 // One side of a comparison.

@@ -87,6 +87,7 @@ void visit_fields(Visitor& visitor, Step& step) {
   visitor.field("duplicate", step.duplicate);
   visitor.field("sync", step.delay);
   visitor.field("on_crash", step.on_crash);
+  visitor.field("part", step.part);
   visitor.field("rate", step.rate);
   visitor.field("key", step.key);
   visitor.field("value", step.value);

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/base/random.h"
+#include "sim/scenario/hunt_damage.h"
 #include "sim/scenario/hunt_faults.h"
 #include "sim/scenario/hunt_full_disks.h"
 
@@ -37,6 +38,7 @@ enum Concern : std::uint64_t {
   kSessions = 8,
   kSnapshots = 9,
   kReads = 10,
+  kDamage = 11,
   kFull = 12,
   kAlter = 13,
   kMembers = 14,
@@ -202,6 +204,7 @@ Scenario hunt_scenario(std::uint64_t seed) {
   draw_hunt_faults(faults, window, scenario);
   draw_checks(stream(seed, kAlter), window, scenario);
   draw_hunt_transfers(stream(seed, kTransfers), window, scenario);
+  draw_hunt_damage(stream(seed, kDamage), window, scenario);
   draw_hunt_members(stream(seed, kMembers), window, scenario);
   draw_hunt_full_disks(stream(seed, kFull), window, scenario);
 

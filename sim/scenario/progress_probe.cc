@@ -21,6 +21,7 @@ std::optional<std::string> disagreement(const World& world, NodeId leader) {
     const NodeId node = member.id;
     if (node == leader || !is_well(world, node) || !world.is_connected(leader, node)) continue;
     const node::NodeView& view = world.view(node);
+    if (view.doubt) return fmt::format("n{} is in doubt about its log", node.value());
     if (view.applied != first.applied || view.state_hash != first.state_hash) {
       return fmt::format("n{} has applied {} and the leader n{} {}", node.value(),
                          view.applied.value(), leader.value(), first.applied.value());

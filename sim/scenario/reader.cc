@@ -135,6 +135,12 @@ void TableReader::read(const toml::node& node, std::string_view key, CrashLoss& 
   out = *value;
 }
 
+void TableReader::read(const toml::node& node, std::string_view key, DamagePart& out) {
+  const auto value = parse_damage_part(node.value_or(std::string_view()));
+  if (!value) return wanted(node, key, "one of " + damage_part_names());
+  out = *value;
+}
+
 void TableReader::read(const toml::node& node, std::string_view key, Action& out) {
   const auto value = parse_action(node.value_or(std::string_view()));
   if (!value) return wanted(node, key, "one of " + action_names());

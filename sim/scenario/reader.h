@@ -61,6 +61,7 @@ class TableReader {
   void read(const toml::node& node, std::string_view key, Drift& out);
   void read(const toml::node& node, std::string_view key, Distribution& out);
   void read(const toml::node& node, std::string_view key, CrashLoss& out);
+  void read(const toml::node& node, std::string_view key, DamagePart& out);
   void read(const toml::node& node, std::string_view key, Action& out);
   void read(const toml::node& node, std::string_view key, DelaySpec& out);
   void read(const toml::node& node, std::string_view key, Selector& out);

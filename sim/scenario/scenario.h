@@ -137,6 +137,7 @@ enum class Action : std::uint8_t {
               // says; optional steps that are armed are given up
   kNote,      // nothing: a point in time with a name, for expectations
   kAlter,     // node, key; value: damages the node's memory, the value of this key (World::alter)
+  kDamage,    // node, part: a disk fault strikes there; nothing happens where there is no such part
   kTransfer,  // to: the leader is asked to hand over to it; without it, to whom the leader chooses
   kDiskFull,  // node; room, in_place: from now on its disk has no more room than that
   kDiskRoom,  // node: it has room again
@@ -176,6 +177,7 @@ struct Step {
   std::optional<Range<Parts>> drop;
   std::optional<Range<Parts>> duplicate;
   std::optional<CrashLoss> on_crash;
+  std::optional<DamagePart> part;
   std::optional<Range<Rate>> rate;
   std::string key;
   std::string value;

@@ -319,6 +319,9 @@ bool Script::run_on_nodes(const Step& step, const std::vector<NodeId>& nodes) {
         full_disks_.erase(node);
         world_.set_disk_room(node, std::nullopt);
         break;
+      case Action::kDamage:
+        world_.damage(node, *step.part);
+        break;
       case Action::kPut:
         world_.put(node, step.key, step.value, timeout);
         break;
@@ -455,6 +458,8 @@ std::optional<std::uint64_t> Script::field(NodeId node, Field field) const {
       return view.disk_full ? 1 : 0;
     case Field::kRoom:
       return view.log_room;
+    case Field::kDoubt:
+      return view.doubt ? 1 : 0;
     case Field::kUp:
       break;
   }
@@ -488,6 +493,10 @@ std::uint64_t Script::counter(Counter counter) const {
       return counts.follower_reads;
     case Counter::kChanges:
       return counts.changes;
+    case Counter::kDoubts:
+      return counts.doubts;
+    case Counter::kRepairs:
+      return counts.repairs;
     case Counter::kLeaders:
     case Counter::kRunning:
       break;

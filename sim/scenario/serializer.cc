@@ -54,6 +54,9 @@ std::string text_of(Distribution value) {
 std::string text_of(CrashLoss value) {
   return quoted(crash_loss_name(value));
 }
+std::string text_of(DamagePart value) {
+  return quoted(damage_part_name(value));
+}
 std::string text_of(const std::string& value) {
   return quoted(value);
 }

@@ -29,6 +29,7 @@ const StepKeys& keys_of(Action action) {
       {Action::kCalm, {{}, {}, false}},
       {Action::kNote, {{}, {"node", "as"}, false}},
       {Action::kAlter, {{"node", "key"}, {"as", "value"}, false}},
+      {Action::kDamage, {{"node", "part"}, {"as"}, false}},
       {Action::kTransfer, {{}, {"to"}, false}},
       {Action::kMembers, {{"node"}, {}, false}},
       {Action::kWipe, {{"node"}, {"as"}, false}},

@@ -63,7 +63,13 @@ constexpr Names<CrashLoss, 4> kCrashLosses = {{{"keep", CrashLoss::kKeep},
                                                {"lose-all", CrashLoss::kLoseAll},
                                                {"lose-random-unsynced", CrashLoss::kLoseRandom},
                                                {"tear", CrashLoss::kTear}}};
-constexpr Names<Action, 28> kActions = {{{"partition", Action::kPartition},
+constexpr Names<DamagePart, 6> kDamageParts = {{{"record", DamagePart::kRecord},
+                                                {"first-record", DamagePart::kFirstRecord},
+                                                {"last-record", DamagePart::kLastRecord},
+                                                {"segment", DamagePart::kSegment},
+                                                {"snapshot", DamagePart::kSnapshot},
+                                                {"sector", DamagePart::kSector}}};
+constexpr Names<Action, 29> kActions = {{{"partition", Action::kPartition},
                                          {"cut", Action::kCut},
                                          {"mend", Action::kMend},
                                          {"heal", Action::kHeal},
@@ -90,6 +96,7 @@ constexpr Names<Action, 28> kActions = {{{"partition", Action::kPartition},
                                          {"wipe", Action::kWipe},
                                          {"disk-full", Action::kDiskFull},
                                          {"disk-room", Action::kDiskRoom},
+                                         {"damage", Action::kDamage},
                                          {"alter", Action::kAlter}}};
 constexpr Names<Expectation::Kind, 4> kExpectations = {
     {{"within", Expectation::Kind::kWithin},
@@ -291,6 +298,9 @@ const char* distribution_name(Distribution value) {
 const char* crash_loss_name(CrashLoss value) {
   return name_of(kCrashLosses, value);
 }
+const char* damage_part_name(DamagePart value) {
+  return name_of(kDamageParts, value);
+}
 const char* action_name(Action value) {
   return name_of(kActions, value);
 }
@@ -303,6 +313,9 @@ std::optional<Distribution> parse_distribution(std::string_view text) {
 std::optional<CrashLoss> parse_crash_loss(std::string_view text) {
   return value_of(kCrashLosses, text);
 }
+std::optional<DamagePart> parse_damage_part(std::string_view text) {
+  return value_of(kDamageParts, text);
+}
 std::optional<Action> parse_action(std::string_view text) {
   return value_of(kActions, text);
 }
@@ -311,6 +324,9 @@ std::string distribution_names() {
 }
 std::string crash_loss_names() {
   return list_of(kCrashLosses);
+}
+std::string damage_part_names() {
+  return list_of(kDamageParts);
 }
 std::string action_names() {
   return list_of(kActions);

@@ -33,14 +33,17 @@ std::optional<std::uint32_t> parse_node(std::string_view text);
 
 const char* distribution_name(Distribution value);
 const char* crash_loss_name(CrashLoss value);
+const char* damage_part_name(DamagePart value);
 const char* action_name(Action value);
 const char* expectation_name(Expectation::Kind value);
 std::optional<Distribution> parse_distribution(std::string_view text);
 std::optional<CrashLoss> parse_crash_loss(std::string_view text);
+std::optional<DamagePart> parse_damage_part(std::string_view text);
 std::optional<Action> parse_action(std::string_view text);
 // The names in order, for "expected one of ...".
 std::string distribution_names();
 std::string crash_loss_names();
+std::string damage_part_names();
 std::string action_names();
 bool is_message_type(std::string_view text);
 std::string message_types();

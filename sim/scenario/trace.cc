@@ -127,6 +127,8 @@ const char* event_name(node::NodeEvent::Kind kind) {
       return "has a snapshot";
     case node::NodeEvent::Kind::kDiffers:
       return "differs from";
+    case node::NodeEvent::Kind::kDoubt:
+      return "is in doubt:";
     case node::NodeEvent::Kind::kIgnored:
       return "ignores";
     case node::NodeEvent::Kind::kStopped:

@@ -147,24 +147,6 @@ def first_value(file):
     return found
 
 
-def a_damaged_log_is_refused_with_file_and_offset(programs):
-    with Cluster(programs) as cluster:
-        cluster.start_all()
-        put_some(cluster)
-        node = cluster.follower_of(cluster.wait_leader())
-        wait_for(lambda: (cluster.status(node) or {}).get("keys") == 50, 5, "the node has it all")
-        cluster.kill(node)
-        segment = segments(cluster, node)[0]
-        offset = first_value(segment) + 50
-        damaged_byte(segment, offset)
-        start_fails(cluster, node, os.path.basename(segment), "offset")
-        put_some(cluster, 5)
-        damaged_byte(segment, offset)
-        cluster.start(node)
-        wait_for(lambda: (cluster.status(node) or {}).get("role") == "follower", 5,
-                 "the byte mended, it starts")
-
-
 def a_cut_segment_is_refused(programs):
     with Cluster(programs) as cluster:
         cluster.start_all()
@@ -211,7 +193,6 @@ main([
     a_cluster_is_formed_when_all_are_there,
     form_makes_a_cluster_without_waiting,
     a_wiped_node_does_not_take_part,
-    a_damaged_log_is_refused_with_file_and_offset,
     a_cut_segment_is_refused,
     a_lost_segment_is_refused,
     a_damaged_identity_is_refused,

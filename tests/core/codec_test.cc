@@ -164,7 +164,11 @@ TEST_CASE("bytes that break a message's promise are refused") {
     const char* why;
   } const rows[] = {
       {Body(0, 1), false, "kind 0"},
-      {Body(15, 1).u64(0), false, "a kind of a later format"},
+      {Body(16, 1).u64(0), false, "a kind of a later format"},
+      {Body(15, 3).u64(7).u64(3), true, "a round acknowledged by a voter in doubt"},
+      {Body(15, 3).u64(7).u64(4), false, "a doubt about a term above its own"},
+      {Body(15, 3).u64(7).u64(0), false, "a doubt about no term"},
+      {Body(15, 3).u64(7), false, "a doubt about nothing"},
       {Body(14, 1).u8(1).u64(7).u64(9), true, "a read index"},
       {Body(14, 1).u8(0).u64(7), true, "a refused read index"},
       {Body(14, 1).u8(0).u64(7).u64(9), false, "a refused read index with an index"},

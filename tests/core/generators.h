@@ -90,6 +90,13 @@ inline raft::ReadIndexReply any_read_index_reply() {
   return reply;
 }
 
+inline raft::HeartbeatReply any_heartbeat_reply(Term term) {
+  raft::HeartbeatReply reply;
+  reply.round = Round(*rc::gen::arbitrary<std::uint64_t>());
+  if (*rc::gen::arbitrary<bool>()) reply.doubt = Term(any_up_to(term.value()));
+  return reply;
+}
+
 inline raft::MessageBody any_body(std::size_t kind, Term term) {
   switch (kind) {
     case 0:
@@ -108,7 +115,7 @@ inline raft::MessageBody any_body(std::size_t kind, Term term) {
       return raft::HeartbeatRequest{Index(*rc::gen::arbitrary<std::uint64_t>()),
                                     Round(*rc::gen::arbitrary<std::uint64_t>())};
     case 7:
-      return raft::HeartbeatReply{Round(*rc::gen::arbitrary<std::uint64_t>())};
+      return any_heartbeat_reply(term);
     case 8:
       return raft::TimeoutNow{};
     case 9:
@@ -162,7 +169,9 @@ struct SameBody {
   bool operator()(const raft::HeartbeatRequest& a) const {
     return a.commit == as(a).commit && a.round == as(a).round;
   }
-  bool operator()(const raft::HeartbeatReply& a) const { return a.round == as(a).round; }
+  bool operator()(const raft::HeartbeatReply& a) const {
+    return a.round == as(a).round && a.doubt == as(a).doubt;
+  }
   bool operator()(const raft::TimeoutNow&) const { return true; }
   bool operator()(const raft::SnapshotRequest& a) const {
     const raft::SnapshotRequest& b = as(a);

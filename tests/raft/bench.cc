@@ -51,7 +51,8 @@ Bench::Bench(const Start& start, RaftConfig config)
     : raft_(complete(std::move(config), start),
             HardState{Term(start.term),
                       start.vote ? std::optional(NodeId(*start.vote)) : std::nullopt},
-            log_of(start.log, start.snapshot.last), now_, start.snapshot) {}
+            log_of(start.log, start.snapshot.last), now_, start.snapshot,
+            start.doubt ? std::optional(Term(*start.doubt)) : std::nullopt) {}
 
 void Bench::receive(std::uint32_t from, std::uint64_t term, MessageBody body) {
   raft_.step(now_, {NodeId(from), NodeId(0), Term(term), std::move(body)});

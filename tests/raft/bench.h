@@ -32,7 +32,8 @@ struct Start {
   std::optional<std::uint32_t> vote;
   Terms log;
   std::uint32_t nodes = 3;
-  SnapshotId snapshot = {};  // which the log follows
+  SnapshotId snapshot = {};                 // which the log follows
+  std::optional<std::uint64_t> doubt = {};  // its disk lost a part of the log, in this term
 };
 
 class Bench {

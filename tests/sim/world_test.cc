@@ -351,7 +351,7 @@ TEST_CASE("a cluster forms only when all of its nodes are up") {
 
 // --- Disks ---
 
-TEST_CASE("a node whose log is damaged is stopped on restart, and says where; the others go on") {
+TEST_CASE("a node whose log is damaged comes back in doubt, says where, and is repaired") {
   Cluster cluster;
   const NodeId leader = cluster.elected();
   const NodeId damaged = Cluster::after(leader);
@@ -367,11 +367,15 @@ TEST_CASE("a node whose log is damaged is stopped on restart, and says where; th
   cluster.world.flip_bit(damaged, segment, 2 * storage::kSectorBytes + 40, 3);
   cluster.world.restart(damaged);
 
-  CHECK(cluster.world.has_stopped(damaged));
-  REQUIRE(cluster.told.stops.size() == 1);
-  CHECK(cluster.told.stops[0].first == damaged);
-  CHECK(cluster.told.stops[0].second.starts_with(segment + " at offset 1024: "));
+  CHECK_FALSE(cluster.world.has_stopped(damaged));
+  REQUIRE(cluster.world.view(damaged).doubt.has_value());
+  CHECK(cluster.world.view(damaged).doubt->first == Index(1));
+  CHECK(cluster.world.view(damaged).doubt->where.starts_with(segment + " at offset 1024: "));
+  cluster.run(kSecond * 3);
+  CHECK_FALSE(cluster.world.view(damaged).doubt.has_value());
   CHECK(cluster.put(cluster.elected(), "2") == node::Outcome::kSuccess);
+  cluster.run(kSecond);
+  CHECK(cluster.world.view(damaged).state_hash == cluster.world.view(cluster.elected()).state_hash);
 }
 
 TEST_CASE("a failed sync stops its node, which may be started again; the others go on") {
