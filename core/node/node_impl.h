@@ -2,7 +2,8 @@
 // node_forming.cc what comes before Raft starts, node_transfer.cc how a leader hands over,
 // node_members.cc who takes part, node_disk_space.cc what is different while the disk is full,
 // node_backup.cc what it does for a backup, node_checks.cc how a wrong state is found,
-// node_doubt.cc how a node starts from a damaged disk.
+// node_doubt.cc how a node starts from a damaged disk, node_snapshots.cc what it does about
+// snapshots.
 #pragma once
 
 #include <deque>
@@ -57,13 +58,15 @@ class NodeImpl {
   void send_held();
   void flush_log();
   void apply(const raft::Entry& entry);
-  void take_chunk(const raft::ChunkReceived& chunk);
-  void keep_snapshots();
-  void restore();
   void give_answers();
   void report_changes();
   void stop(Error error);
   void emit(NodeEvent::Kind kind, std::string detail);
+
+  // node_snapshots.cc: its own and a leader's
+  void take_chunk(const raft::ChunkReceived& chunk);
+  void keep_snapshots();
+  void restore();
 
   // node_backup.cc: snapshots for operators
   void read_snapshot_part(RequestId id, const Request& request);

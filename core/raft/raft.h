@@ -86,8 +86,8 @@ class Raft {
   // Starts as a follower of nobody (paper section 5.2). `hard_state` and `log` are what the disk
   // held, all of it durable; `snapshot` is what the state machine holds: it stands for all at or
   // below the log's base, and the log holds its last position. Requires: the config's stated
-  // relations. `doubt`: its disk lost a part of the log, and what it has promised of that it promised
-  // in terms up to this one (doubt.cc).
+  // relations. `doubt`: its disk lost a part of the log, and what it has promised of that it
+  // promised in terms up to this one (doubt.cc).
   Raft(RaftConfig config, HardState hard_state, Log log, Instant now,
        const SnapshotId& snapshot = {}, std::optional<Term> doubt = std::nullopt);
 
