@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "core/raft/quorum.h"
+#include "core/base/limits.h"
 
 namespace vesper::sim {
 
@@ -24,9 +24,17 @@ Memberships::InForce Memberships::in_force(const ShadowLog& log, Index index) co
 
 bool Memberships::may_commit(const ShadowLog& log, Index index,
                              const std::function<bool(NodeId)>& has_it) const {
+  // Counted here once more, by nothing of what the nodes count with.
   const auto is_quorum = [&](const raft::Configuration& configuration) {
-    return raft::vote_result(configuration, has_it, [](NodeId) { return false; }) ==
-           raft::VoteResult::kWon;
+    int before = 0;
+    int after = 0;
+    for (const raft::Member& member : configuration.members()) {
+      const int vote = has_it(member.id) ? 1 : -1;
+      const raft::Standing is = member.standing;
+      if (is == raft::Standing::kVoter || is == raft::Standing::kOutgoing) before += vote;
+      if (is == raft::Standing::kVoter || is == raft::Standing::kIncoming) after += vote;
+    }
+    return before > 0 && after > 0;
   };
   if (is_quorum(*in_force(log, index).configuration)) return true;
   for (auto at = known_.upper_bound({index, Term(limits::kTerm)}); at != known_.end(); ++at) {
