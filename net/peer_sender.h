@@ -25,8 +25,9 @@ class PeerSender {
  public:
   // `target` is the path that it posts to, with its query if there is one.
   explicit PeerSender(const NodeAddress& address, std::string target = "/peer");
-  // Stops too, and waits: for the last words at most 50 ms from begin_stop on; for a connection that
-  // is being made, at most 300 ms and, if the address is a name, until it is resolved.
+  // Stops too, and waits: for what waits to be sent, at most 50 ms from begin_stop on; for a
+  // connection that is being made, at most 300 ms and, if the address is a name, until it is
+  // resolved.
   ~PeerSender();
   PeerSender(const PeerSender&) = delete;
   PeerSender& operator=(const PeerSender&) = delete;

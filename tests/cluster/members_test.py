@@ -128,6 +128,35 @@ def a_leader_that_is_removed_hands_over(programs):
         load.judge()
 
 
+def a_newcomer_catches_up_by_snapshot_and_starts_from_one(programs):
+    with Cluster(programs, nodes=1, spare=2) as cluster:
+        small = ("--snapshot-entries", "200", "--trailing-entries", "10")
+        cluster.start(0, *small)
+        cluster.wait_leader()
+        for count in range(500):
+            cluster.put_done(f"k{count}", count)
+        wait_for(lambda: cluster.status(0)["base"] > 300, 10, "the leader's log is cut")
+        new = [add(cluster, start=False) for _ in range(2)]
+        for node in new:
+            cluster.start(node, *small)
+        promote(cluster, *new)
+        for node in new:
+            caught_up(cluster, node)
+            check(cluster.status(node)["restored"] == 1, "it took in a snapshot")
+        for count in range(300):
+            cluster.put_done(f"k{count}", -count)
+        wait_for(lambda: all(cluster.status(node)["base"] > 700 for node in new), 10, "their logs are cut too")
+        # The members stand in their snapshots alone.
+        remove(cluster, 0)
+        for node in new:
+            cluster.kill(node)
+        for node in new:
+            cluster.start(node, *small, join=cluster.addresses[:1])
+        cluster.wait_settled()
+        check_equal(cluster.get_until_answered("k299").json["payload"]["value"], -299, "an acknowledged put")
+        check_equal(cluster.get_until_answered("k300").json["payload"]["value"], 300, "another")
+
+
 def several_operators_at_once(programs):
     with Cluster(programs, nodes=3, spare=4) as cluster:
         cluster.start_all()
@@ -171,6 +200,7 @@ main([
     kill_9_of_all_and_restart_after_changes,
     a_node_that_was_away_while_all_others_were_replaced_comes_back,
     a_leader_that_is_removed_hands_over,
+    a_newcomer_catches_up_by_snapshot_and_starts_from_one,
     several_operators_at_once,
     status_and_list_tell_of_learners,
 ])
