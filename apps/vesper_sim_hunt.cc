@@ -9,6 +9,7 @@
 #include "apps/vesper_sim_commands.h"
 #include "apps/vesper_sim_jobs.h"
 #include "core/base/hash.h"
+#include "sim/coverage.h"
 #include "sim/scenario/hunt.h"
 #include "sim/scenario/serializer.h"
 
@@ -57,6 +58,7 @@ struct Totals {
   std::uint64_t events = 0;
   std::uint64_t faults = 0;
   std::uint64_t operations = 0;
+  sim::Coverage coverage;
   std::uint64_t hash = 0;  // over the runs' hashes, in the order of the seeds
   double simulated = 0;
   std::vector<std::uint64_t> failed_seeds;  // the first of them
@@ -67,6 +69,7 @@ struct Totals {
     events += result.counts.events;
     faults += result.counts.faults;
     operations += result.counts.operations;
+    coverage.add(result.marks);
     hash = mix64(hash, result.hash);
     simulated += static_cast<double>(result.at.nanoseconds()) * 1e-9;
   }
@@ -82,9 +85,9 @@ std::string last_line(const Totals& totals, double wall, bool json) {
         "{{\"seeds\": {}, \"failures\": {}, \"failed_seeds\": [{}], \"events\": {}, "
         "\"events_per_second\": {:.0f}, "
         "\"simulated_mean\": {:.1f}, \"faults_mean\": {:.1f}, \"operations_mean\": {:.1f}, "
-        "\"wall\": {:.1f}, \"hash\": \"{:016x}\"}}",
+        "\"wall\": {:.1f}, \"hash\": \"{:016x}\", \"coverage\": {}}}",
         totals.seeds, totals.failures, fmt::join(totals.failed_seeds, ", "), totals.events, rate,
-        totals.simulated / seeds, faults, operations, wall, totals.hash);
+        totals.simulated / seeds, faults, operations, wall, totals.hash, totals.coverage.json());
   }
   return fmt::format(
       "seeds={} failures={} events={} events/s={:.0f} wall={:.1f}s mean: simulated={:.1f}s "
@@ -107,6 +110,7 @@ class Hunt {
         [this](std::size_t item, LastEvent& last) { return run_item(item, last); },
         [this](std::size_t item, const sim::RunResult& result) { return take(item, result); });
     if (shows_progress()) fmt::print(stderr, "\r{:78}\r", "");
+    if (!command_.json) fmt::print("{}", totals_.coverage.report());
     fmt::print("{}\n", last_line(totals_, wall_seconds() - start_, command_.json));
     if (totals_.failures > 0) return kExitViolation;
     if (totals_.seeds == items_) return kExitPassed;

@@ -36,11 +36,26 @@ std::string one_line(std::string text) {
   return text;
 }
 
+// Instead of the marks of a run that did not end.
+constexpr std::string_view kNoMarks = "-";
+
+sim::Marks marks_of(const std::string& text) {
+  sim::Marks marks;
+  if (text == kNoMarks) return marks;
+  std::istringstream in(text);
+  for (std::uint64_t& times : marks.times()) {
+    in >> times;
+    in.ignore(1);
+  }
+  return marks;
+}
+
 std::string encode(std::size_t item, const sim::RunResult& r) {
-  return fmt::format("{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\n", item, r.seed,
+  return fmt::format("{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\n", item, r.seed,
                      r.passed ? 1 : 0, r.at.nanoseconds(), r.event, r.counts.events,
                      r.counts.faults, r.counts.operations, r.counts.answered, r.hash,
-                     r.violation.empty() ? "-" : r.violation, one_line(r.detail));
+                     fmt::join(r.marks.times(), ","), r.violation.empty() ? "-" : r.violation,
+                     one_line(r.detail));
 }
 
 std::pair<std::size_t, sim::RunResult> decode(const std::string& line) {
@@ -48,12 +63,14 @@ std::pair<std::size_t, sim::RunResult> decode(const std::string& line) {
   std::size_t item = 0;
   int passed = 0;
   std::int64_t at = 0;
+  std::string marks;
   sim::RunResult r;
   in >> item >> r.seed >> passed >> at >> r.event >> r.counts.events >> r.counts.faults >>
-      r.counts.operations >> r.counts.answered >> r.hash >> r.violation;
+      r.counts.operations >> r.counts.answered >> r.hash >> marks >> r.violation;
   in.ignore(1);
   std::getline(in, r.detail);
   r.passed = passed != 0;
+  r.marks = marks_of(marks);
   r.at = Instant::from_nanoseconds(at);
   if (r.violation == "-") r.violation.clear();
   return {item, std::move(r)};
@@ -64,8 +81,8 @@ void report_abort(int /*signal*/) {
   fmt::memory_buffer line;
   const std::uint64_t event = worker_last->event();
   fmt::format_to(std::back_inserter(line),
-                 "{}\t0\t0\t{}\t{}\t{}\t0\t0\t0\t0\tcheck\ta check of the program failed\n",
-                 worker_item, worker_last->at().nanoseconds(), event, event);
+                 "{}\t0\t0\t{}\t{}\t{}\t0\t0\t0\t0\t{}\tcheck\ta check of the program failed\n",
+                 worker_item, worker_last->at().nanoseconds(), event, event, kNoMarks);
   write_all(worker_pipe, std::string_view(line.data(), line.size()));
   _exit(3);
 }

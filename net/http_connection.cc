@@ -43,11 +43,12 @@ HttpConnection::Fill HttpConnection::fill(Time deadline) {
     if (ready == 0 || (ready < 0 && errno == EINTR)) continue;
     if (ready < 0) return Fill::kEnd;
     if (wait[1].revents != 0) return Fill::kStopped;
-    const std::size_t before = buffer_.size();
-    buffer_.resize(before + kReadBytes);
-    const ssize_t count = ::recv(socket_, buffer_.data() + before, kReadBytes, MSG_DONTWAIT);
-    buffer_.resize(before + static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
-    if (count > 0) return Fill::kMore;
+    std::array<char, kReadBytes> piece;
+    const ssize_t count = ::recv(socket_, piece.data(), piece.size(), MSG_DONTWAIT);
+    if (count > 0) {
+      buffer_.append(piece.data(), static_cast<std::size_t>(count));
+      return Fill::kMore;
+    }
     if (count < 0 && (errno == EINTR || errno == EAGAIN)) continue;
     return Fill::kEnd;
   }

@@ -1,7 +1,7 @@
 #include "net/http_server.h"
 
 #include <fcntl.h>
-#include <httplib.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -11,6 +11,8 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <string>
+#include <string_view>
 #include <thread>
 
 #include "net/byte_budget.h"
@@ -25,55 +27,72 @@ namespace vesper::net {
 namespace {
 
 constexpr int kBacklog = 1024;
-constexpr const char* kIdempotencyKey = "Idempotency-Key";
 // Before the next try of an accept for which the system has no descriptor or no memory.
 constexpr int kAcceptPauseMilliseconds = 10;
 
-// Of the refusals that the library does not write.
 const char* reason_of(int status) {
   switch (status) {
+    case 200:
+      return "OK";
+    case 204:
+      return "No Content";
     case 400:
       return "Bad Request";
+    case 404:
+      return "Not Found";
+    case 405:
+      return "Method Not Allowed";
     case 408:
       return "Request Timeout";
+    case 409:
+      return "Conflict";
     case 413:
       return "Payload Too Large";
     case 431:
       return "Request Header Fields Too Large";
+    case 500:
+      return "Internal Server Error";
     case 503:
       return "Service Unavailable";
+    case 507:
+      return "Insufficient Storage";
     default:
-      return "Error";
+      return "Other";
   }
 }
 
-// What the library reads and writes: a request line that is known to be good, and a reply that is
-// gathered to leave in one send.
-class MemoryStream : public httplib::Stream {
- public:
-  explicit MemoryStream(std::string input) : input_(std::move(input)) {}
-  const std::string& output() const { return output_; }
-
-  bool is_readable() const override { return true; }
-  bool is_writable() const override { return true; }
-  ssize_t read(char* to, size_t size) override {
-    const std::size_t count = input_.copy(to, size, at_);
-    at_ += count;
-    return static_cast<ssize_t>(count);
-  }
-  ssize_t write(const char* bytes, size_t size) override {
-    output_.append(bytes, size);
-    return static_cast<ssize_t>(size);
-  }
-  void get_remote_ip_and_port(std::string&, int&) const override {}
-  void get_local_ip_and_port(std::string&, int&) const override {}
-  socket_t socket() const override { return INVALID_SOCKET; }
-
- private:
-  std::string input_;
-  std::size_t at_ = 0;
-  std::string output_;
+// What the request says of its reply's form.
+struct ReplyForm {
+  bool close = false;
+  bool is_http10 = false;  // where to stay connected has to be said
+  bool is_head = false;    // everything but the body
 };
+
+void add_header(std::string_view name, std::string_view value, std::string& text) {
+  text.append(name).append(": ").append(value).append("\r\n");
+}
+
+// To leave in one send.
+std::string text_of(const HttpReply& reply, ReplyForm form) {
+  std::string text;
+  text.reserve(256 + reply.body.size());
+  text.append("HTTP/1.1 ").append(std::to_string(reply.status)).append(" ");
+  text.append(reason_of(reply.status)).append("\r\n");
+  for (const auto& [name, value] : reply.headers) add_header(name, value, text);
+  if (form.close) {
+    add_header("Connection", "close", text);
+  } else if (form.is_http10) {
+    add_header("Connection", "keep-alive", text);
+  }
+  // RFC 9110 section 8.6: a 204 has neither.
+  if (reply.status != 204) {
+    add_header("Content-Type", reply.content_type, text);
+    add_header("Content-Length", std::to_string(reply.body.size()), text);
+  }
+  text.append("\r\n");
+  if (!form.is_head) text.append(reply.body);
+  return text;
+}
 
 HttpLimits of_kept_places(HttpLimits limits) {
   limits.idle_time = limits.head_time = std::min(limits.head_time, limits.peer_time);
@@ -99,7 +118,7 @@ std::string_view path_of(std::string_view target) {
   return target.substr(0, target.find('?'));
 }
 
-class HttpServer::Impl : public httplib::Server {
+class HttpServer::Impl {
  public:
   Impl(HttpLimits limits, HttpHandler& handler)
       : limits_(limits),
@@ -111,21 +130,8 @@ class HttpServer::Impl : public httplib::Server {
         threads_(limits.connections + limits.peer_connections,
                  [this](FileDescriptor socket, std::size_t live) {
                    serve(std::move(socket), live > limits_.connections);
-                 }) {
-    set_keep_alive_max_count(1'000'000);
-    set_keep_alive_timeout(
-        std::chrono::duration_cast<std::chrono::seconds>(limits.idle_time).count());
-    // Our own dispatch; the library routes by regular expressions on the decoded path.
-    set_pre_routing_handler([this](const httplib::Request& request, httplib::Response& response) {
-      answer(request, response);
-      return HandlerResponse::Handled;
-    });
-    set_exception_handler([](const httplib::Request&, httplib::Response& response,
-                             std::exception_ptr) { put(error_reply(500, "internal"), response); });
-  }
+                 }) {}
 
-  // The library has no part in listening: its loop ends for good when the system is out of
-  // descriptors or memory for a moment, and its backlog of 5 drops a burst of connections.
   Status bind(const std::string& host, std::uint16_t port) {
     if (!stop_.is_open()) return Error{ErrorCode::kIo, "no eventfd"};
     auto bound = bind_socket(host, port);
@@ -161,19 +167,6 @@ class HttpServer::Impl : public httplib::Server {
   std::size_t connections() const { return threads_.live(); }
 
  private:
-  static void put(HttpReply reply, httplib::Response& response) {
-    response.status = reply.status;
-    for (auto& [name, value] : reply.headers) response.set_header(name, value);
-    if (reply.status == 204) return;
-    response.set_content(std::move(reply.body), reply.content_type);
-  }
-
-  void answer(const httplib::Request& request, httplib::Response& response) {
-    std::optional<std::string> key;
-    if (request.has_header(kIdempotencyKey)) key = request.get_header_value(kIdempotencyKey);
-    put(handler_.handle({request.method, request.target, request.body, std::move(key)}), response);
-  }
-
   void accept_connections() {
     bool is_short = false;
     while (true) {
@@ -202,25 +195,15 @@ class HttpServer::Impl : public httplib::Server {
 
   // Beyond the bound: never waits, for it runs on the accepting thread.
   static void refuse_connection(int socket) {
-    const std::string text = refusal_text(overloaded_reply("too many connections"));
+    const std::string text = text_of(overloaded_reply("too many connections"), {.close = true});
     ::send(socket, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     ::shutdown(socket, SHUT_WR);
     std::array<char, 4096> rest;
     ::recv(socket, rest.data(), rest.size(), MSG_DONTWAIT);
   }
 
-  static std::string refusal_text(const HttpReply& reply) {
-    std::string text =
-        "HTTP/1.1 " + std::to_string(reply.status) + ' ' + reason_of(reply.status) + "\r\n";
-    for (const auto& [name, value] : reply.headers) text += name + ": " + value + "\r\n";
-    text += "Connection: close\r\nContent-Type: ";
-    text += reply.content_type;
-    text += "\r\nContent-Length: " + std::to_string(reply.body.size()) + "\r\n\r\n";
-    return text + reply.body;
-  }
-
   static bool refuse(HttpConnection& connection, const HttpReply& reply) {
-    if (connection.write(refusal_text(reply))) connection.linger();
+    if (connection.write(text_of(reply, {.close = true}))) connection.linger();
     return false;
   }
 
@@ -245,26 +228,24 @@ class HttpServer::Impl : public httplib::Server {
     return refuse(connection, connection.refusal());
   }
 
-  // The library gets a request line that says nothing but the method, so that no header that it
-  // would act upon (Range, Accept-Encoding, Expect, lengths) ever reaches it.
   bool reply(HttpConnection& connection, std::string body, ByteBudget::Share& share) {
     const HttpHead& head = connection.head();
-    const bool is_known = head.method == "GET" || head.method == "PUT" || head.method == "POST" ||
-                          head.method == "HEAD";
-    const bool close = !head.keep_alive;
-    MemoryStream stream(std::string(is_known ? head.method : "DELETE") + " / HTTP/1.1\r\n\r\n");
-    bool closed = false;
-    const auto set_up = [&](httplib::Request& request) {
-      if (!is_known) request.method = head.method;
-      request.target = head.target;
-      request.body = std::move(body);
-      if (head.idempotency_key) {
-        request.set_header(kIdempotencyKey, std::string(*head.idempotency_key));
-      }
-    };
-    if (!process_request(stream, close, closed, set_up)) return false;
+    const ReplyForm form{
+        .close = !head.keep_alive, .is_http10 = head.is_http10, .is_head = head.method == "HEAD"};
+    HttpRequest request{std::string(head.method), std::string(head.target), std::move(body), {}};
+    if (head.idempotency_key) request.idempotency_key = std::string(*head.idempotency_key);
+    const std::string text = text_of(handle(request), form);
     share.give_back();
-    return connection.write(stream.output()) && !close && !closed && !stopping_.load();
+    return connection.write(text) && !form.close && !stopping_.load();
+  }
+
+  // What one request meets must not end the connections of all.
+  HttpReply handle(const HttpRequest& request) {
+    try {
+      return handler_.handle(request);
+    } catch (...) {
+      return error_reply(500, "internal");
+    }
   }
 
   const HttpLimits limits_;

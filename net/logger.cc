@@ -38,6 +38,7 @@ LogLevel level_of(node::NodeEvent::Kind kind) {
     case node::NodeEvent::Kind::kSnapshot:
       return LogLevel::kInfo;
     case node::NodeEvent::Kind::kIgnored:
+    case node::NodeEvent::Kind::kDisk:
       return LogLevel::kWarning;
     case node::NodeEvent::Kind::kStopped:
       return LogLevel::kError;
@@ -71,6 +72,8 @@ std::string event_text(const node::NodeEvent& event) {
       return "ignored: " + event.detail;
     case node::NodeEvent::Kind::kStopped:
       return "stopped: " + event.detail;
+    case node::NodeEvent::Kind::kDisk:
+      return "the disk " + event.detail;
   }
   VESPER_UNREACHABLE();
 }

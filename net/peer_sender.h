@@ -7,14 +7,13 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
-#include <memory>
 #include <mutex>
-#include <string>
 #include <thread>
 #include <vector>
 
 #include "core/base/bytes.h"
 #include "net/ip_list.h"
+#include "net/peer_link.h"
 
 namespace vesper::net {
 
@@ -24,7 +23,7 @@ inline constexpr std::size_t kPeerBodyBytes = 8 * 1024 * 1024;
 class PeerSender {
  public:
   // `target` is the path that it posts to, with its query if there is one.
-  explicit PeerSender(const NodeAddress& address, std::string target = "/peer");
+  explicit PeerSender(const NodeAddress& address, const std::string& target = "/peer");
   // Stops too, and waits: for what waits to be sent, at most 50 ms from begin_stop on; for a
   // connection that is being made, at most 300 ms and, if the address is a name, until it is
   // resolved.
@@ -41,7 +40,6 @@ class PeerSender {
   bool has_ended() const;
 
  private:
-  class Link;
   void run();
 
   mutable std::mutex mutex_;
@@ -51,7 +49,7 @@ class PeerSender {
   std::chrono::steady_clock::time_point stopped_at_;  // guarded by mutex_
   bool has_ended_ = false;                            // the thread; guarded by mutex_
   std::condition_variable ended_;
-  std::unique_ptr<Link> link_;
+  PeerLink link_;
   std::thread thread_;
 };
 

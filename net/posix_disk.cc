@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -26,11 +27,18 @@ Error io_error(const std::string& operation, const std::string& name, int error 
   return {ErrorCode::kIo, operation + " " + name + ": " + std::strerror(error)};
 }
 
+// Of what may need room: that there is none is no failure of the disk.
+Error room_error(const std::string& operation, const std::string& name, int error = errno) {
+  Error result = io_error(operation, name, error);
+  if (error == ENOSPC || error == EDQUOT) result.code = ErrorCode::kNoSpace;
+  return result;
+}
+
 Status write_at(int file, const std::string& name, ByteView bytes, std::uint64_t offset) {
   while (!bytes.empty()) {
     const ssize_t written = ::pwrite(file, bytes.data(), bytes.size(), static_cast<off_t>(offset));
     if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return io_error("write", name);
+    if (written < 0) return room_error("write", name);
     bytes = bytes.subspan(static_cast<std::size_t>(written));
     offset += static_cast<std::uint64_t>(written);
   }
@@ -64,13 +72,14 @@ class Executor {
     forget(op.name);
     FileDescriptor file(
         ::openat(directory_, op.name.c_str(), O_CREAT | O_TRUNC | O_RDWR | O_CLOEXEC, 0644));
-    if (!file.is_open()) return io_error("create", op.name);
+    if (!file.is_open()) return room_error("create", op.name);
+    VESPER_TRY(look_for_room(op));
     // Real zeros, not only reserved space: a later sync then changes no metadata.
     const std::vector<std::byte> zeros(std::min<std::size_t>(kZerosBytes, op.size));
     if (op.size > 0) {
       if (const int error = ::posix_fallocate(file.get(), 0, static_cast<off_t>(op.size));
           error != 0) {
-        return io_error("allocate", op.name, error);
+        return room_error("allocate", op.name, error);
       }
     }
     for (std::uint64_t at = 0; at < op.size && op.is_written; at += zeros.size()) {
@@ -80,6 +89,15 @@ class Executor {
     open_name_ = op.name;
     open_ = std::move(file);
     return {};
+  }
+
+  // Before it is allocated: a try that cannot succeed would take the last room of all others while
+  // it lasts, and is repeated as long as the disk is full.
+  Status look_for_room(const storage::CreateFile& op) const {
+    struct statvfs info {};
+    if (::fstatvfs(directory_, &info) != 0) return io_error("look for room for", op.name);
+    if (op.size / info.f_frsize < info.f_bavail) return {};
+    return room_error("allocate", op.name, ENOSPC);
   }
 
   Status run(const storage::WriteFile& op) {
@@ -101,7 +119,7 @@ class Executor {
     forget(op.from);
     forget(op.to);
     if (::renameat(directory_, op.from.c_str(), directory_, op.to.c_str()) != 0) {
-      return io_error("rename", op.from + " to " + op.to);
+      return room_error("rename", op.from + " to " + op.to);
     }
     return {};
   }

@@ -77,6 +77,15 @@ Status read_request(JsonReader& reader, std::optional<Payload>& payload) {
   return {};
 }
 
+// Reads are served, and what there is no room for may be taken by whoever leads next.
+HttpReply disk_full_reply() {
+  HttpReply reply = error_reply(507,
+                                "this node's disk is full: it takes no writes before there is "
+                                "room again");
+  reply.headers.emplace_back(kOutcomeHeader, kRejected);
+  return reply;
+}
+
 HttpReply redirect_reply(const ApiRequest& request, std::string_view leader) {
   HttpReply reply = rejected_reply();
   reply.body = R"({"code":"fail","payload":{)";
@@ -270,6 +279,8 @@ HttpReply api_reply(const ApiRequest& request, const node::Answer& answer,
       return overloaded_reply("overloaded");
     case node::Outcome::kRefused:
       return refused_reply(request, answer.verdict);
+    case node::Outcome::kDiskFull:
+      return disk_full_reply();
     case node::Outcome::kImpossible:
       break;
   }
@@ -325,6 +336,7 @@ HttpReply move_leader_reply(const node::Answer& answer, std::string_view leader)
     case node::Outcome::kImpossible:
       return impossible_reply(answer);
     case node::Outcome::kRefused:
+    case node::Outcome::kDiskFull:
       break;
   }
   VESPER_UNREACHABLE();
@@ -349,6 +361,7 @@ HttpReply status_reply(const StatusFacts& facts) {
                  view.is_joint, view.is_voter);
   fmt::format_to(out, R"(,"lease_reads":{},"follower_reads":{})", view.lease_reads,
                  view.follower_reads);
+  fmt::format_to(out, R"(,"disk_full":{},"log_room":{})", view.disk_full, view.log_room);
   fmt::format_to(out, R"(,"state_hash":"{:016x}","cluster":"{:016x}","incarnation":"{:016x}")",
                  view.state_hash, view.cluster.value(), view.incarnation.value());
   fmt::format_to(out, R"(,"version":"{}","pid":{},"uptime":{:.3f},"connections":{},"nodes":[)",

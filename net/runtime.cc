@@ -11,7 +11,7 @@ namespace vesper::net {
 
 namespace {
 
-// Between two looks at how many requests wait still: beside a stop, nobody notices.
+// Between two looks at what a stop waits for: beside it, nobody notices.
 constexpr std::chrono::milliseconds kWaitingPause{2};
 
 Result<Random> seeded_by_the_system() {
@@ -76,7 +76,10 @@ void Runtime::hand_over(std::chrono::milliseconds at_most) {
   const auto end = std::chrono::steady_clock::now() + at_most;
   if (view().role != node::Role::kLeader) return;
   if (!mailbox_.put_request({.slot = &handed_over_, .kind = node::RequestKind::kTransfer})) return;
-  const auto answer = handed_over_.wait_for(at_most);
+  std::optional<node::Answer> answer;
+  while (!(answer = handed_over_.take_if_given()) && std::chrono::steady_clock::now() < end) {
+    std::this_thread::sleep_for(kWaitingPause);
+  }
   if (!answer || answer->outcome != node::Outcome::kSuccess) return;
   // What it had proposed is committed by the new leader, which says so with its next message.
   while (std::chrono::steady_clock::now() < end && waiting() > 0) {

@@ -91,6 +91,8 @@ struct Preset {
 struct WorldConfig {
   std::uint64_t seed = 1;
   std::uint32_t nodes = 5;
+  std::uint32_t spares = 0;  // machines that may join; their ids follow those of the nodes
+  std::uint32_t all_nodes() const { return nodes + spares; }
   // Timings and limits of every node; id and cluster_size are the world's.
   node::NodeConfig node;
   // A turn comes up to this long after its first input, so that inputs gather as in a mailbox. 0:

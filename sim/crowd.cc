@@ -18,7 +18,7 @@ constexpr std::uint64_t kGaps = 1;
 Crowd::Crowd(const WorldConfig& config)
     : random_(config.seed),
       delay_(config.network.delay),
-      nodes_(config.nodes),
+      nodes_(config.all_nodes()),
       crowds_(config.clients) {
   for (std::uint32_t crowd = 0; crowd < crowds_.size(); ++crowd) {
     VESPER_CHECK(crowds_[crowd].keys > 0);

@@ -25,6 +25,10 @@ Error no_such_file(const char* operation, const std::string& name) {
   return {ErrorCode::kIo, fmt::format("{} {}: no such file", operation, name)};
 }
 
+Error no_space(const char* operation, const std::string& name) {
+  return {ErrorCode::kNoSpace, fmt::format("{} {}: no space left", operation, name)};
+}
+
 }  // namespace
 
 SimDisk::SimDisk(const Options& options, DiskSchedule& schedule)
@@ -34,6 +38,22 @@ SimDisk::SimDisk(const Options& options, DiskSchedule& schedule)
       schedule_(schedule),
       latency_(random_, DrawKey{Purpose::kDiskLatency, node_.value()}),
       crashes_(random_, DrawKey{Purpose::kDiskCrash, node_.value()}) {}
+
+// --- Room ---
+
+std::uint64_t SimDisk::used() const {
+  std::uint64_t bytes = 0;
+  for (const auto& [name, file] : names_) bytes += files_.at(file).bytes.size();
+  return bytes;
+}
+
+void SimDisk::set_room(std::optional<Room> room) {
+  capacity_.reset();
+  for_writes_.reset();
+  if (!room) return;
+  capacity_ = used() + room->bytes;
+  if (room->is_in_place) for_writes_ = room->bytes;
+}
 
 // --- As the node sees it ---
 
@@ -92,13 +112,16 @@ Status SimDisk::carry_out(storage::DiskOp& op) {
 }
 
 Status SimDisk::create(const storage::CreateFile& op) {
+  names_.erase(op.name);
+  std::uint64_t size = op.size;
+  if (capacity_) size = std::min(size, *capacity_ - std::min(*capacity_, used()));
   const std::uint32_t number = next_file_++;
   File& file = files_[number];
-  file.bytes.resize(op.size);
-  file.is_unsynced.resize((op.size + storage::kSectorBytes - 1) / storage::kSectorBytes);
+  file.bytes.resize(size);
+  file.is_unsynced.resize((size + storage::kSectorBytes - 1) / storage::kSectorBytes);
   names_[op.name] = number;
   name_changes_.push_back({.removed = {}, .added = op.name, .file = number});
-  return {};
+  return size == op.size ? Status() : Status(no_space("create", op.name));
 }
 
 Status SimDisk::write(const storage::WriteFile& op) {
@@ -106,12 +129,16 @@ Status SimDisk::write(const storage::WriteFile& op) {
   if (found == names_.end()) return no_such_file("write", op.name);
   File& file = files_.at(found->second);
   VESPER_CHECK(op.offset <= file.bytes.size() && op.bytes.size() <= file.bytes.size() - op.offset);
-  if (op.bytes.empty()) return {};
-  const std::uint64_t first = op.offset / storage::kSectorBytes;
-  const std::uint64_t last = (op.offset + op.bytes.size() - 1) / storage::kSectorBytes;
-  for (std::uint64_t sector = first; sector <= last; ++sector) mark_unsynced(file, sector);
-  std::memcpy(file.bytes.data() + op.offset, op.bytes.data(), op.bytes.size());
-  return {};
+  const std::uint64_t room = for_writes_.value_or(op.bytes.size());
+  const std::uint64_t size = std::min<std::uint64_t>(room, op.bytes.size());
+  if (for_writes_) *for_writes_ -= size;
+  if (size > 0) {
+    const std::uint64_t first = op.offset / storage::kSectorBytes;
+    const std::uint64_t last = (op.offset + size - 1) / storage::kSectorBytes;
+    for (std::uint64_t sector = first; sector <= last; ++sector) mark_unsynced(file, sector);
+    std::memcpy(file.bytes.data() + op.offset, op.bytes.data(), size);
+  }
+  return size == op.bytes.size() ? Status() : Status(no_space("write", op.name));
 }
 
 Status SimDisk::read_part(storage::ReadFile& op) {
@@ -167,6 +194,13 @@ Status SimDisk::sync(const storage::SyncFile& op) {
 void SimDisk::preset(std::vector<storage::DiskOp> ops) {
   for (storage::DiskOp& op : ops) VESPER_CHECK(carry_out(op).ok());
   VESPER_CHECK(name_changes_.empty());
+}
+
+void SimDisk::wipe() {
+  files_.clear();
+  names_.clear();
+  durable_names_.clear();
+  name_changes_.clear();
 }
 
 std::vector<std::uint64_t> SimDisk::crash(CrashLoss loss) {

@@ -52,7 +52,18 @@ class SimDisk final : public storage::Disk {
   void set_config(const DiskConfig& config) { config_ = config; }
   const DiskConfig& config() const { return config_; }
   void fail_next_sync() { fail_next_sync_ = true; }
+  // From now on the disk is nearly full; nothing: as large as anyone may want. A file that there is
+  // no room for gets what there is; with is_in_place, so does a write inside a file.
+  struct Room {
+    std::uint64_t bytes = 0;   // for new files; what is removed makes more
+    bool is_in_place = false;  // writes inside files take room too, as where nothing is overwritten
+    bool operator==(const Room&) const = default;
+  };
+  void set_room(std::optional<Room> room);
+  bool has_limit() const { return capacity_.has_value(); }
   void flip_bit(const std::string& name, std::uint64_t offset, unsigned bit);
+  // Nothing is left. Requires: the node is down.
+  void wipe();
 
  private:
   using Sector = std::array<std::byte, storage::kSectorBytes>;
@@ -82,6 +93,7 @@ class SimDisk final : public storage::Disk {
   Status rename(const storage::RenameFile& op);
   Status remove(const storage::RemoveFile& op);
   Status sync(const storage::SyncFile& op);
+  std::uint64_t used() const;
   void mark_unsynced(File& file, std::uint64_t sector);
   void lose_sectors(CrashLoss loss);
   void lose_names(CrashLoss loss);
@@ -100,6 +112,8 @@ class SimDisk final : public storage::Disk {
   std::vector<NameChange> name_changes_;
   std::uint32_t next_file_ = 1;
   bool fail_next_sync_ = false;
+  std::optional<std::uint64_t> capacity_;    // of all files that have a name
+  std::optional<std::uint64_t> for_writes_;  // what writes inside files may take still
 };
 
 }  // namespace vesper::sim

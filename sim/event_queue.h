@@ -21,6 +21,7 @@ enum class EventKind : std::uint8_t {
   kGiveUp,         // what: an operation
   kClientTick,     // what: a client
   kClientRetry,    // what: a client; generation: its operation's number
+  kOperator,       // generation: of what it is to bring about
 };
 
 struct Event {

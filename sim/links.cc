@@ -4,7 +4,8 @@
 
 namespace vesper::sim {
 
-Links::Links(const WorldConfig& config) : nodes_(config.nodes), group_of_(config.nodes, 0) {
+Links::Links(const WorldConfig& config)
+    : nodes_(config.all_nodes()), group_of_(config.all_nodes(), 0) {
   const Random random(config.seed);
   for (std::uint32_t from = 0; from < nodes_; ++from) {
     for (std::uint32_t to = 0; to < nodes_; ++to) {

@@ -43,6 +43,8 @@ class WorldObserver {
   virtual void on_crash(Instant /*at*/, NodeId /*node*/) {}
   // open failed, or the running node stopped itself. It may be crashed and started again.
   virtual void on_stopped(Instant /*at*/, NodeId /*node*/, const Error& /*reason*/) {}
+  // Its disk is empty now; the node is down.
+  virtual void on_wipe(Instant /*at*/, NodeId /*node*/) {}
   // The process is held, as by SIGSTOP.
   virtual void on_pause(Instant /*at*/, NodeId /*node*/) {}
 

@@ -24,9 +24,10 @@ WorldImpl::WorldImpl(WorldConfig world_config, std::vector<WorldObserver*> world
       observers(std::move(world_observers)),
       hash(mix64(0, config.seed)),
       links(config),
-      crowd(config) {
-  VESPER_CHECK(config.nodes > 0 && config.nodes <= limits::kNodes);
-  for (std::uint32_t id = 0; id < config.nodes; ++id) {
+      crowd(config),
+      members_now(raft::Configuration::of_founders(std::vector<Incarnation>(config.nodes))) {
+  VESPER_CHECK(config.nodes > 0 && config.all_nodes() <= limits::kNodes);
+  for (std::uint32_t id = 0; id < config.all_nodes(); ++id) {
     members.push_back(std::make_unique<Member>(*this, NodeId(id)));
   }
 }
@@ -34,7 +35,7 @@ WorldImpl::WorldImpl(WorldConfig world_config, std::vector<WorldObserver*> world
 void WorldImpl::start() {
   VESPER_CHECK(!std::exchange(is_started, true));
   if (config.preformed || !config.presets.empty()) preset_disks();
-  for (const auto& each : members) start_node(*each);
+  for (std::uint32_t id = 0; id < config.nodes; ++id) start_node(*members[id]);
   for (std::uint32_t client = 0; client < crowd.size(); ++client) tick_client_in(client);
 }
 
@@ -73,6 +74,9 @@ void WorldImpl::step() {
       break;
     case EventKind::kClientRetry:
       on_client_retry(event);
+      break;
+    case EventKind::kOperator:
+      on_operator(event);
       break;
   }
   tell([&](WorldObserver& observer) { observer.on_event_end(now, number); });
@@ -177,6 +181,15 @@ void World::set_disk(NodeId node, const DiskConfig& disk) {
   impl_->fault("disk of " + name(node));
 }
 
+void World::set_disk_room(NodeId node, std::optional<SimDisk::Room> room) {
+  SimDisk& disk = impl_->member(node).disk;
+  if (!room && !disk.has_limit()) return;
+  disk.set_room(room);
+  impl_->fault(room ? fmt::format("disk of {} is full but for {} bytes{}", name(node), room->bytes,
+                                  room->is_in_place ? ", writes in place too" : "")
+                    : "disk of " + name(node) + " has room");
+}
+
 void World::fail_next_sync(NodeId node) {
   impl_->member(node).disk.fail_next_sync();
   impl_->fault("fail the next sync of " + name(node));
@@ -193,6 +206,19 @@ void World::transfer(NodeId node, std::optional<NodeId> target) {
   if (member.node == nullptr || member.is_paused || member.has_stopped) return;
   impl_->fault("transfer from " + name(node) + (target ? " to " + name(*target) : ""));
   impl_->transfer(member, target);
+}
+
+void World::want_members(std::vector<NodeId> voters) {
+  impl_->want_members(std::move(voters));
+}
+
+void World::wipe(NodeId node) {
+  Member& member = impl_->member(node);
+  if (member.node != nullptr) impl_->crash(member, CrashLoss::kLoseAll);
+  member.disk.wipe();
+  member.is_wiped = true;
+  impl_->fault("wipe " + name(node));
+  impl_->tell([&](WorldObserver& to) { to.on_wipe(impl_->now, node); });
 }
 
 void World::intercept(Interceptor* interceptor) {
@@ -251,6 +277,28 @@ bool World::is_paused(NodeId node) const {
 bool World::has_stopped(NodeId node) const {
   return impl_->member(node).has_stopped;
 }
+bool World::is_wiped(NodeId node) const {
+  return impl_->member(node).is_wiped;
+}
+bool World::has_begun(NodeId node) const {
+  return impl_->member(node).life > 0;
+}
+const raft::Configuration& World::members() const {
+  return impl_->members_now;
+}
+std::uint64_t World::members_version() const {
+  return impl_->members_version;
+}
+std::vector<raft::Configuration> World::configurations_in_force() const {
+  std::vector<raft::Configuration> found{impl_->members_now};
+  for (const auto& member : impl_->members) {
+    if (member->node == nullptr || member->has_stopped) continue;
+    const node::NodeView& view = member->view;
+    if (view.configuration <= impl_->members_known_to) continue;
+    found.push_back(member->node->configurations()->latest());
+  }
+  return found;
+}
 const node::NodeView& World::view(NodeId node) const {
   VESPER_CHECK(is_up(node));
   return impl_->member(node).view;
@@ -264,12 +312,7 @@ bool World::is_connected(NodeId a, NodeId b) const {
 }
 
 std::optional<NodeId> World::leader() const {
-  const Member* leader = nullptr;
-  for (const auto& member : impl_->members) {
-    if (member->node == nullptr || member->is_paused || member->has_stopped) continue;
-    if (member->view.role != node::Role::kLeader) continue;
-    if (leader == nullptr || member->view.term > leader->view.term) leader = member.get();
-  }
+  const Member* leader = impl_->leading_member();
   return leader == nullptr ? std::nullopt : std::optional(leader->id);
 }
 

@@ -23,6 +23,7 @@
 #include "core/node/node.h"
 #include "core/node/wire.h"
 #include "sim/config.h"
+#include "sim/disk.h"
 #include "sim/observer.h"
 
 namespace vesper::sim {
@@ -31,6 +32,9 @@ struct WorldCounts {
   std::uint64_t events = 0;      // all of the following
   std::uint64_t deliveries = 0;  // frames that reached a node
   std::uint64_t lost = 0;        // frames that did not
+  std::uint64_t duplicated = 0;  // that left twice
+  std::uint64_t delayed = 0;     // by an interceptor, as the next
+  std::uint64_t held = 0;
   std::uint64_t timers = 0;
   std::uint64_t turns = 0;         // turns that had an event of their own
   std::uint64_t completions = 0;   // disk batches
@@ -46,6 +50,7 @@ struct WorldCounts {
   std::uint64_t unknown = 0;         // answered with kUnknown; not among `answered`
   std::uint64_t overdue = 0;         // given up by the client while a node had them and lived
   std::uint64_t transfers = 0;       // of leadership, after which another node led
+  std::uint64_t changes = 0;         // of the members, that an operator brought about
   std::uint64_t retries = 0;         // tries of a put beyond its first
   std::uint64_t repeated = 0;        // entries that were applied before, under their number
   std::uint64_t refused = 0;         // entries that their session refused
@@ -112,6 +117,8 @@ class World {
   void set_network(const LinkConfig& link);
   void set_link(NodeId from, NodeId to, const LinkConfig& link);
   void set_disk(NodeId node, const DiskConfig& disk);
+  // The node's disk is full but for this much, or no longer.
+  void set_disk_room(NodeId node, std::optional<SimDisk::Room> room);
   // The next sync of this node's log fails.
   void fail_next_sync(NodeId node);
   // Flips one bit of a file at rest. Requires: the node is down, the file is there and that long.
@@ -119,6 +126,12 @@ class World {
 
   // An operator asks this node to hand leadership over; it is for a leader that runs.
   void transfer(NodeId node, std::optional<NodeId> target);
+
+  // An operator brings the cluster's voters to these, by and by: machines that are no members yet
+  // are added, started and promoted, others are removed. It gives up after 20 s.
+  void want_members(std::vector<NodeId> voters);
+  // The process dies, and its disk is empty.
+  void wipe(NodeId node);
 
   // May be nullptr: none. The interceptor must outlive its use.
   void intercept(Interceptor* interceptor);
@@ -148,6 +161,16 @@ class World {
   // Its life goes on but the node has stopped itself (a failed sync, a data directory that is
   // refused).
   bool has_stopped(NodeId node) const;
+  // Its disk was emptied.
+  bool is_wiped(NodeId node) const;
+  // It was started once: a spare is not before the cluster has given it its id.
+  bool has_begun(NodeId node) const;
+  // The members, as far as any node has known them to be committed.
+  const raft::Configuration& members() const;
+  // These, and later ones that are in force on some node that is up.
+  std::vector<raft::Configuration> configurations_in_force() const;
+  // Counts whenever one of these may have changed.
+  std::uint64_t members_version() const;
   // Between turns. Requires: is_up(node).
   const node::NodeView& view(NodeId node) const;
   const node::Node& node(NodeId node) const;

@@ -1,12 +1,13 @@
 // World's inside, for the .cc files of this folder only: world.cc has the loop and the public face,
 // world_nodes.cc the lives of nodes and their faults, world_traffic.cc frames, requests and
-// answers.
+// answers, world_members.cc the operator who changes the members.
 #pragma once
 
 #include <array>
 #include <deque>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -19,6 +20,9 @@
 #include "sim/world.h"
 
 namespace vesper::sim {
+
+// Set in the name of a request that is no client's.
+inline constexpr std::uint64_t kOfOperator = std::uint64_t{1} << 63;
 
 class WorldImpl;
 
@@ -65,6 +69,7 @@ class Member final : public node::Network,
   std::uint32_t life = 0;
   bool is_paused = false;
   bool has_stopped = false;
+  bool is_wiped = false;
   bool is_turn_due = false;
   Instant timer_at = Instant::never();  // of the world
   std::deque<Input> inbox;
@@ -129,6 +134,15 @@ class WorldImpl {
   void reset_connections(NodeId node);
   bool put_in_inbox(Member& member, Member::Input input);
 
+  // world_members.cc
+  void want_members(std::vector<NodeId> voters);
+  void on_operator(const Event& event);
+  void start_spares();
+  bool go_on_with_members();
+  void ask_as_operator(Member& asked, const node::Request& request);
+  void note_members(const Member& seen);
+  Member* leading_member();
+
   const WorldConfig config;
   std::vector<WorldObserver*> observers;
   Instant now;
@@ -157,7 +171,20 @@ class WorldImpl {
   };
   std::vector<Held> held;
   Interceptor* interceptor = nullptr;
+
   std::uint64_t operator_requests = 0;
+  std::set<RequestId> transfer_requests;
+  // What the operator is to bring about.
+  struct Wanted {
+    std::vector<NodeId> voters;
+    Instant until;
+  };
+  Wanted wanted;
+  std::uint32_t operator_generation = 0;
+  // The members, as far as any node has known them to be committed.
+  raft::Configuration members_now;
+  Index members_known_to;
+  std::uint64_t members_version = 0;  // of that, and of what is in force on any node
 };
 
 }  // namespace vesper::sim

@@ -77,6 +77,7 @@ void Member::on_applied(const node::NodeView& seen, const raft::Entry& entry,
 }
 void Member::on_configuration(const node::NodeView& seen, Index index,
                               const raft::Configuration& configuration) {
+  ++world_.members_version;
   world_.tell(
       [&](WorldObserver& to) { to.on_configuration(world_.now, seen, index, configuration); });
 }
@@ -101,6 +102,7 @@ void WorldImpl::preset_disks() {
     identity.founders.emplace_back(random.draw({Purpose::kIdentity, id}, 0) | 1);
   }
   for (const auto& each : members) {
+    if (each->id.value() >= config.nodes) break;  // a spare begins with nothing
     identity.node = each->id;
     identity.incarnation = identity.founders[each->id.value()];
     const auto preset = config.presets.find(each->id);
@@ -122,7 +124,13 @@ void WorldImpl::start_node(Member& member) {
 
   node::NodeConfig node_config = config.node;
   node_config.id = member.id;
-  node_config.cluster_size = config.nodes;
+  if (member.id.value() < config.nodes) {
+    node_config.cluster_size = config.nodes;
+  } else {
+    for (const raft::Member& each : members_now.members()) {
+      if (each.id != member.id) node_config.join_by.push_back(each.id);
+    }
+  }
   // A seed of its own for every life: a node that forgot a draw must not repeat it.
   const Random random(
       Random(config.seed).draw({Purpose::kScenario, member.id.value(), 1}, member.life));
@@ -155,6 +163,7 @@ void WorldImpl::crash(Member& member, CrashLoss loss) {
   member.has_stopped = false;
   member.inbox.clear();
   member.inbox_traffic = 0;
+  ++members_version;
   reset_connections(member.id);
   tell([&](WorldObserver& to) { to.on_crash(now, member.id); });
 }
@@ -213,6 +222,7 @@ void WorldImpl::take_turn(Member& member) {
   const node::NodeView& view = member.view;
   stir(view.term.value() << 32 ^ view.commit.value());
   stir(view.last.value() << 32 ^ view.durable.value());
+  note_members(member);
   if (member.node->stopped()) {
     if (!member.has_stopped) note_stop(member, member.node->stop_reason());
     return;

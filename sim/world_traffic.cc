@@ -11,8 +11,6 @@ namespace {
 // lost.
 constexpr std::size_t kInboxTraffic = 4096;
 constexpr std::size_t kFrameSumOffset = 12;  // core/node/wire.h
-// Set in the name of a request that is no client's.
-constexpr std::uint64_t kOfOperator = std::uint64_t{1} << 63;
 
 }  // namespace
 
@@ -32,12 +30,15 @@ void WorldImpl::send_frame(NodeId from, NodeId to, ByteView frame) {
       ++counts.lost;
       return;
     case Fate::Kind::kHold:
+      ++counts.held;
       held.push_back({from, to, std::move(bytes)});
       return;
     case Fate::Kind::kDuplicate:
+      ++counts.duplicated;
       transmit(from, to, bytes, Duration());
       return transmit(from, to, std::move(bytes), Duration());
     case Fate::Kind::kDelay:
+      ++counts.delayed;
       return transmit(from, to, std::move(bytes), fate.delay);
   }
   VESPER_UNREACHABLE();
@@ -46,6 +47,7 @@ void WorldImpl::send_frame(NodeId from, NodeId to, ByteView frame) {
 void WorldImpl::transmit(NodeId from, NodeId to, SharedBytes bytes, Duration extra) {
   const Links::Arrivals arrivals = links.draw(from, to);
   if (arrivals.copies == 0) ++counts.lost;
+  if (arrivals.copies > 1) ++counts.duplicated;
   for (std::size_t copy = 0; copy < arrivals.copies; ++copy) {
     queue.push({.at = now + arrivals.after[copy] + extra,
                 .what = hold_frame(from, bytes),
@@ -188,20 +190,19 @@ void WorldImpl::on_request_arrive(const Event& event) {
   after_input(member);
 }
 
-// An operator stands beside the node: no way there and back, and no operation of the history.
 void WorldImpl::transfer(Member& member, std::optional<NodeId> target) {
-  const RequestId id(kOfOperator | ++operator_requests);
-  tell([&](WorldObserver& to) { to.on_request_taken(now, member.id, id); });
-  member.node->on_request(
-      id, {.kind = node::RequestKind::kTransfer, .key = {}, .value = {}, .target = target});
-  after_input(member);
+  node::Request request;
+  request.kind = node::RequestKind::kTransfer;
+  request.target = target;
+  ask_as_operator(member, request);
 }
 
 // From a node: the request may be of a client that waits no longer.
 void WorldImpl::answer(RequestId request, const node::Answer& answer) {
   if ((request.value() & kOfOperator) != 0) {
     stir(static_cast<std::uint64_t>(answer.outcome));
-    if (answer.outcome == node::Outcome::kSuccess) ++counts.transfers;
+    const bool is_transfer = transfer_requests.erase(request) > 0;
+    if (is_transfer && answer.outcome == node::Outcome::kSuccess) ++counts.transfers;
     return;
   }
   const auto slot = static_cast<std::uint32_t>(request.value());

@@ -212,6 +212,7 @@ Kind Worker::judge(const Reply& reply, bool is_put) const {
   if (reply.delivery == Delivery::kBroken) return is_put ? Kind::kUnknown : Kind::kUnreachable;
   if (reply.is_success) return Kind::kOk;
   if (reply.status == 503) return Kind::kOverloaded;
+  if (reply.status == 507) return Kind::kRejected;
   if (reply.status != 200) return Kind::kRefused;
   if (reply.outcome == "unknown") return Kind::kUnknown;
   if (reply.outcome == "rejected" || reply.redirect) return Kind::kRejected;

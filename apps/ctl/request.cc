@@ -47,9 +47,9 @@ Next judge(const Reply& reply, bool may_repeat) {
   const bool is_harmless = may_repeat || reply.outcome == "rejected";
   if (reply.redirect && reply.status == 200 && is_harmless) return Next::kHop;
   const bool is_failed_try = reply.outcome == "rejected" || reply.outcome == "unknown";
-  return is_harmless && is_failed_try && (reply.status == 200 || reply.status == 503)
-             ? Next::kTryAgain
-             : Next::kDone;
+  // A full disk may get room, and its node hands over to one that has some.
+  const bool may_change = reply.status == 200 || reply.status == 503 || reply.status == 507;
+  return is_harmless && is_failed_try && may_change ? Next::kTryAgain : Next::kDone;
 }
 
 // The server speaks the documented API and no more.

@@ -38,9 +38,9 @@ void print_row(const NodeStatus& node) {
                            : is_learner            ? "learner"
                                                    : node.role;
   const std::string leader = node.leader ? fmt::format("n{}", *node.leader) : "-";
-  fmt::print("{:<5} {:<28} {:<13} {:>6} {:>9} {:>9} {:>9} {:>8} {:>8}\n",
+  fmt::print("{:<5} {:<28} {:<13} {:>6} {:>9} {:>9} {:>9} {:>8} {:>8}{}\n",
              fmt::format("n{}", node.id), node.address, role, node.term, node.commit, node.applied,
-             node.last, node.keys, leader);
+             node.last, node.keys, leader, node.is_disk_full ? "  disk full" : "");
 }
 
 }  // namespace
@@ -67,6 +67,8 @@ NodeStatus ask_status(const std::string& address, std::chrono::milliseconds time
   status.last = number(json, "last");
   status.durable = number(json, "durable");
   status.keys = number(json, "keys");
+  const auto* disk_full = find(json, "disk_full");
+  status.is_disk_full = disk_full != nullptr && disk_full->IsTrue();
   const auto* voter = find(json, "voter");
   status.is_learner = voter != nullptr && voter->IsFalse();
   const auto* nodes = find(json, "nodes");

@@ -23,6 +23,7 @@ struct NodeStatus {
   std::uint64_t applied = 0;
   std::uint64_t last = 0;
   std::uint64_t durable = 0;
+  bool is_disk_full = false;
   std::uint64_t keys = 0;
   bool is_learner = false;
   std::vector<std::string> nodes;  // where the members are reached, as it knows them

@@ -56,6 +56,9 @@ inline constexpr std::uint64_t kSendingLogFactor = 4;
 inline constexpr std::size_t kCompactedEntriesATurn = 4096;
 inline constexpr std::size_t kDiscardedPairsATurn = 4096;
 inline constexpr std::size_t kSnapshotBytesATurn = 256 * 1024;
+// The last of the room that the log holds on its disk, at most a quarter of a segment. A full disk
+// leaves it to term and vote and to what a new leader appends; client writes are refused (507).
+inline constexpr std::uint64_t kReserveBytes = 1024 * 1024;
 // Committed entries handed out in one Ready. Full: the rest comes with the next.
 inline constexpr std::size_t kCommittedEntries = 4096;
 
@@ -81,8 +84,5 @@ inline constexpr std::uint32_t kNodeIds = 1'000'000;
 inline constexpr std::size_t kAddressBytes = 512;
 // A configuration. A longer claim is invalid.
 inline constexpr std::size_t kConfigurationBytes = 8 + kNodes * (15 + kAddressBytes);
-// A learner becomes a voter only if it lacks no more entries than this: else a majority that needs
-// it would wait for it.
-inline constexpr std::uint64_t kPromotedLag = 1024;
 
 }  // namespace vesper::limits

@@ -19,6 +19,7 @@ enum class ErrorCode {
   kRemoved,      // this node is a member of its cluster no more
   kLimit,        // over a bound of limits.h or of the configuration
   kUnavailable,  // not now: no leader, no quorum, or stopped
+  kNoSpace,      // the disk has no room for it, now
 };
 
 struct Error {

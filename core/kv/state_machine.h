@@ -31,6 +31,7 @@ class StateMachine {
   // A capture of the state as it is now (store.h): the sessions, which are small, at once; the
   // store's pairs a piece at a time.
   void begin_capture(std::vector<std::byte>& sessions);
+  void end_capture() { store_.end_capture(); }
   bool capture_next(std::size_t bytes, std::vector<std::byte>& out) {
     return store_.capture_next(bytes, out);
   }

@@ -71,10 +71,13 @@ enum class Outcome : std::uint8_t {
   kAbsent,    // get: the key is not there
   kRedirect,  // not the leader; `leader` may know. Never takes effect
   kRejected,  // no leader, or leadership unconfirmed in time. Never takes effect
-  kUnknown,  // put, transfer, change of the members: not known to be committed, or done, in time; it may yet be
+  kUnknown,   // put, transfer, change of the members: not known to be committed, or done, in time;
+              // it may yet be
   kOverloaded,  // a bound is reached. Never takes effect
   kRefused,     // put of a session, committed: not applied, for the reason that `verdict` tells
-  kImpossible,  // transfer, change of the members: it cannot be done as asked; `value` says why. Never takes effect
+  kImpossible,  // transfer, change of the members: it cannot be done as asked; `value` says why.
+                // Never takes effect
+  kDiskFull,    // put, register: this node's disk has no room for it. Never takes effect
 };
 
 // The members as one node sees them.
@@ -143,6 +146,10 @@ struct NodeView {
   // Reads of this life, granted without a round of heartbeats or by another node's read index.
   std::uint64_t lease_reads = 0;
   std::uint64_t follower_reads = 0;
+  // Whether its disk refused room and has not given it since, and how many bytes of the log it can
+  // still write without more.
+  bool disk_full = false;
+  std::uint64_t log_room = 0;
 };
 
 // One line of a node's log: state changes, not traffic.
@@ -157,6 +164,7 @@ struct NodeEvent {
     kSnapshot,   // detail: a snapshot was made, or came in; where it ends
     kIgnored,    // detail: a frame that does not belong here, and why (rate-limited by the node)
     kStopped,    // detail: the error
+    kDisk,       // detail: the disk is full, or has room again
   };
   Kind kind = Kind::kRole;
   NodeView view;

@@ -123,7 +123,7 @@ void NodeImpl::on_message(const SharedBytes& bytes) {
   if (stopped()) return;
   auto decoded = decode_frame(bytes);
   if (!decoded.ok()) return ignore(decoded.error().message);
-  const Frame& frame = decoded.value();
+  Frame& frame = decoded.value();
   if (frame.to != config_.id || frame.from == config_.id) {
     return ignore("a frame from n" + std::to_string(frame.from.value()) + " to n" +
                   std::to_string(frame.to.value()));
@@ -134,12 +134,13 @@ void NodeImpl::on_message(const SharedBytes& bytes) {
   on_raft_message(frame);
 }
 
-void NodeImpl::on_raft_message(const Frame& frame) {
+void NodeImpl::on_raft_message(Frame& frame) {
   if (!raft_) return;  // still forming: the sender will try again
   if (frame.cluster != identity_.cluster) return on_other_cluster(frame);
   if (is_foreign(frame)) return;
   other_clusters_.erase(frame.from);
-  raft_->step(environment_.clock.now(), std::get<raft::Message>(frame.body));
+  auto& message = std::get<raft::Message>(frame.body);
+  if (takes(message)) raft_->step(environment_.clock.now(), message);
 }
 
 void NodeImpl::on_request(RequestId id, const Request& request) {
@@ -188,6 +189,8 @@ void NodeImpl::propose(RequestId id, const Request& request) {
   } else {
     kv::encode_put(as_bytes(request.key), as_bytes(request.value), scratch_);
   }
+  if (!wal_->has_room(storage::Wal::Use::kClientWrite, scratch_.size())) return refuse_for_room(id);
+  wal_->promise(scratch_.size());
   const auto position = raft_->propose(scratch_);
   if (!position.ok()) return refuse_proposal(id, position.error());
   waiters_.add_proposal(id, position.value(), environment_.clock.now() + config_.request_timeout);
@@ -254,6 +257,7 @@ void NodeImpl::run_turn() {
 void NodeImpl::run_raft_turn(Instant now) {
   raft_->tick(now);
   follow_transfer();
+  keep_room(now);
   keep_snapshots();
   send_held();
   // One Ready a turn: a long backlog of committed entries, as after a restart, is applied between
@@ -406,7 +410,7 @@ Instant NodeImpl::next_deadline() const {
       if (raft_->has_more_committed() || snapshots_.has_more(*raft_) || intake_.has_more()) {
         return environment_.clock.now();
       }
-      return std::min(raft_->next_deadline(), waiters_.next_deadline());
+      return std::min({raft_->next_deadline(), waiters_.next_deadline(), room_deadline()});
     case Phase::kStopped:
       return Instant::never();
   }
@@ -443,6 +447,8 @@ NodeView NodeImpl::view() const {
   view.restored = restored_;
   view.lease_reads = lease_reads_;
   view.follower_reads = follower_reads_;
+  view.disk_full = is_disk_full();
+  view.log_room = wal_->room();
   return view;
 }
 

@@ -1,6 +1,7 @@
 // Node's inside, for the .cc files of core/node only: node.cc has the turn of a running node,
 // node_forming.cc what comes before Raft starts, node_transfer.cc how a leader hands over,
 // node_members.cc who takes part.
+// node_disk_space.cc what is different while the disk is full.
 #pragma once
 
 #include <deque>
@@ -45,7 +46,7 @@ class NodeImpl {
   void propose(RequestId id, const Request& request);
   void get(RequestId id, const Request& request);
   void refuse_proposal(RequestId id, const Error& why);
-  void on_raft_message(const Frame& frame);
+  void on_raft_message(Frame& frame);
   void run_raft_turn(Instant now);
   void carry_out();
   void send(const raft::Message& message);
@@ -78,6 +79,14 @@ class NodeImpl {
   void send_refusals();
   void say_hello_as_learner(Instant now);
   void stop_if_removed();
+  // node_disk_space.cc: a full disk
+  bool is_disk_full() const;
+  bool is_short_of_room() const;
+  bool takes(raft::Message& message);
+  void refuse_for_room(RequestId id);
+  void keep_room(Instant now);
+  void hand_over_for_room(Instant now);
+  Instant room_deadline() const;
 
   // node_forming.cc: before Raft starts, and telling others that it has
   Status check_identity() const;
@@ -167,6 +176,12 @@ class NodeImpl {
   std::vector<std::pair<NodeId, Refusal::Reason>> refusals_;  // to be sent in this turn
   Index reported_snapshot_;
   std::vector<std::byte> scratch_;
+
+  // While the disk is full.
+  std::optional<Instant> try_room_at_;  // none: it is not
+  bool refused_for_room_ = false;
+  Instant hand_over_at_;
+  std::size_t hand_over_to_ = 0;  // a place in the configuration
 };
 
 }  // namespace vesper::node

@@ -1,5 +1,6 @@
 #include "core/node/snapshot_intake.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace vesper::node {
@@ -44,6 +45,7 @@ void SnapshotIntake::write(const raft::ChunkReceived& chunk) {
   Incoming& incoming = *incoming_;
   std::vector<storage::DiskOp> ops;
   if (chunk.offset == 0) {
+    has_leftover_ = false;  // creating the file replaces it
     ops.emplace_back(storage::CreateFile{
         .name = storage::kIncomingTemporary, .size = chunk.snapshot.bytes, .is_written = false});
   }
@@ -71,7 +73,12 @@ void SnapshotIntake::write(const raft::ChunkReceived& chunk) {
 }
 
 Status SnapshotIntake::on_disk_done(const storage::DiskDone& done, Instant now, raft::Raft& raft) {
-  if (!done.status.ok()) return done.status.error();
+  if (!done.status.ok()) {
+    if (done.status.error().code != ErrorCode::kNoSpace) return done.status.error();
+    on_refused(done.batch.ticket, raft);
+    return {};
+  }
+  was_refused_ = false;
   // Neither may be there: a snapshot that gave way to another was still being written.
   for (Complete& each : complete_) {
     if (each.incoming.ticket == done.batch.ticket) each.is_durable = true;
@@ -80,6 +87,22 @@ Status SnapshotIntake::on_disk_done(const storage::DiskDone& done, Instant now, 
     raft.chunk_stored(now, incoming_->id, incoming_->loader.fed());
   }
   return {};
+}
+
+// As if the piece had been lost, with all before it: what is here of the file only takes room.
+void SnapshotIntake::on_refused(std::uint64_t ticket, raft::Raft& raft) {
+  was_refused_ = true;
+  has_leftover_ = true;
+  if (incoming_ && incoming_->ticket == ticket) {
+    raft.chunk_refused(incoming_->id);
+    drop();
+  }
+  const auto is_it = [&](const Complete& each) { return each.incoming.ticket == ticket; };
+  const auto whole = std::find_if(complete_.begin(), complete_.end(), is_it);
+  if (whole == complete_.end()) return;
+  raft.chunk_refused(whole->incoming.id);
+  retire(whole->incoming.loader.take_machine());
+  complete_.erase(whole);
 }
 
 void SnapshotIntake::give_up(Index reached) {
@@ -96,6 +119,11 @@ std::optional<SnapshotIntake::Whole> SnapshotIntake::take_whole() {
 }
 
 void SnapshotIntake::turn() {
+  if (std::exchange(has_leftover_, false)) {
+    disk_->submit({storage::DiskLane::kBackground,
+                   ++last_ticket_,
+                   {storage::RemoveFile{storage::kIncomingTemporary}}});
+  }
   if (retired_.empty()) return;
   if (!retired_.back().discard(limits::kDiscardedPairsATurn)) retired_.pop_back();
 }

@@ -48,6 +48,9 @@ class SnapshotIntake {
   void turn();
   bool has_more() const { return !retired_.empty(); }
 
+  // Whether the disk had no room for the piece that came last; the leader sends it again.
+  bool was_refused() const { return was_refused_; }
+
  private:
   struct Incoming {
     raft::SnapshotId id;
@@ -65,6 +68,7 @@ class SnapshotIntake {
   Status load(const raft::ChunkReceived& chunk);
   void write(const raft::ChunkReceived& chunk);
   void drop();
+  void on_refused(std::uint64_t ticket, raft::Raft& raft);
 
   storage::Disk* disk_;
   kv::SessionBounds sessions_;
@@ -72,6 +76,8 @@ class SnapshotIntake {
   std::deque<Complete> complete_;  // oldest first
   std::uint64_t last_ticket_ = kIntakeTickets;
   std::vector<kv::StateMachine> retired_;
+  bool was_refused_ = false;
+  bool has_leftover_ = false;  // of what was refused
 };
 
 }  // namespace vesper::node

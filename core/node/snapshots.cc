@@ -85,6 +85,7 @@ void Snapshots::on_applied(const raft::Entry& entry, const raft::Raft& raft,
   const std::uint64_t bytes = log_bytes_ + entry.record().size();
   const bool due = is_due(entries, bytes);
   log_bytes_ = bytes;
+  applied_ = entry.position();
   if (due) begin(entry.position(), raft.configurations().at(entry.index()), machine);
 }
 
@@ -150,6 +151,15 @@ void Snapshots::finish() {
   add(file);
 }
 
+// What there is of it only takes room from others.
+void Snapshots::give_up_making() {
+  if (making_) ends_capture_ = true;
+  making_.reset();
+  making_ticket_.reset();
+  leftovers_.emplace_back(storage::kSnapshotTemporary);
+  was_refused_ = true;
+}
+
 // One that came in meanwhile may be newer.
 void Snapshots::add(File file) {
   const auto at =
@@ -171,6 +181,9 @@ void Snapshots::on_installed(const raft::SnapshotId& id, std::uint64_t log_bytes
   }
   add({id, log_bytes});
   log_bytes_ = log_bytes;
+  applied_ = id.last;
+  was_refused_ = false;
+  ends_capture_ = false;
 }
 
 // --- Followers ---
@@ -197,9 +210,15 @@ void Snapshots::read(const raft::ChunkWanted& wanted) {
 }
 
 Status Snapshots::on_disk_done(storage::DiskDone done, Instant now, raft::Raft& raft) {
-  if (!done.status.ok()) return done.status.error();
+  if (!done.status.ok()) {
+    const bool is_ours = making_ticket_ == done.batch.ticket;
+    if (!is_ours || done.status.error().code != ErrorCode::kNoSpace) return done.status.error();
+    give_up_making();
+    return {};
+  }
   if (making_ticket_ == done.batch.ticket) {
     making_ticket_.reset();
+    was_refused_ = false;
     if (making_ && making_->is_closing) finish();
     return {};
   }
@@ -224,6 +243,10 @@ void Snapshots::turn(raft::Raft& raft, kv::StateMachine& machine) {
       ops.emplace_back(storage::RemoveFile{std::move(name)});
     }
     submit(std::move(ops));
+  }
+  if (std::exchange(ends_capture_, false) && !making_) machine.end_capture();
+  if (std::exchange(tries_again_, false) && was_refused_ && !making_ && !making_ticket_) {
+    begin(applied_, raft.configurations().at(applied_.index), machine);
   }
   go_on(raft, machine);
   if (files_.empty()) return;

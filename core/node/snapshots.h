@@ -6,7 +6,9 @@
 // When: at the first entry that takes the log across a multiple of SnapshotOptions::entries, or its
 // bytes across one of SnapshotOptions::bytes, counted from the log's beginning; so that all nodes
 // take theirs at the same entries and the files are the same. A point is passed over while another
-// snapshot is being made, or while the log has not yet grown by the size of the last one.
+// snapshot is being made, or while the log has not yet grown by the size of the last one. One that
+// the disk had no room for is given up, and made anew of the state as it is when there may be room:
+// a full disk needs it most, for only then the log can be cut.
 #pragma once
 
 #include <cstdint>
@@ -60,6 +62,11 @@ class Snapshots {
   // The completion of a batch from kSnapshotTickets on.
   Status on_disk_done(storage::DiskDone done, Instant now, raft::Raft& raft);
 
+  // Whether the disk had no room for the one that should have been made.
+  bool was_refused() const { return was_refused_; }
+  // There may be room again: the next turn begins one of the state as it is then.
+  void try_again() { tries_again_ = was_refused_; }
+
   // A turn's share of the work: the next piece of a snapshot, entries that the newest one stands
   // for, files that are no longer needed.
   void turn(raft::Raft& raft, kv::StateMachine& machine);
@@ -88,6 +95,7 @@ class Snapshots {
   void go_on(const raft::Raft& raft, kv::StateMachine& machine);
   void finish();
   void add(File file);
+  void give_up_making();
   void remove_unused(const raft::Raft& raft);
   Index trail_of(const raft::SnapshotId& id, const raft::Raft& raft) const;
   std::uint64_t submit(std::vector<storage::DiskOp> ops);
@@ -104,6 +112,10 @@ class Snapshots {
   std::uint64_t last_ticket_ = kSnapshotTickets;
   std::uint64_t log_bytes_ = 0;  // of all entries applied since the log began
   std::optional<Index> trail_;   // where the entries begin that stay before the newest
+  LogPosition applied_;          // in this life, or {0, 0}
+  bool was_refused_ = false;
+  bool tries_again_ = false;
+  bool ends_capture_ = false;  // of one that was given up
 };
 
 }  // namespace vesper::node

@@ -24,6 +24,14 @@ bool Raft::must_ignore_vote_request(const MessageBody& body) const {
   return heard_from_leader_ && now_ - *heard_from_leader_ < config_.election_timeout_min;
 }
 
+// Dissertation section 4.2.1: a learner "is not yet counted for majorities", and never leads. But
+// "a server that is not part of its own latest configuration should still start new elections, as
+// it might still be needed until the C_new entry is committed" (4.2.2): it may hold the longest
+// log. Its own vote counts only where the configuration counts it.
+bool Raft::may_campaign() const {
+  return configuration().is_voter(config_.id) || configurations_.at(commit_).is_voter(config_.id);
+}
+
 void Raft::campaign() {
   // A vote that is not durable yet has asked nobody: a slow disk must not restart the election over
   // and over.
@@ -113,7 +121,6 @@ void Raft::on_vote_reply(const Message& message, const VoteReply& reply) {
 
 void Raft::count_vote(NodeId voter, bool granted) {
   auto& candidate = std::get<Candidate>(role_);
-  if (!configuration().is_voter(voter)) return;
   if (has(candidate.granted, voter) || has(candidate.refused, voter))
     return;  // repeated by the network
   (granted ? candidate.granted : candidate.refused).push_back(voter);

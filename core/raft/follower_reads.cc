@@ -66,6 +66,7 @@ void Raft::on_read_index_request(const Message& message, const ReadIndexRequest&
 
 void Raft::on_read_index_reply(const Message& message, const ReadIndexReply& reply) {
   if (leader() != message.from || asked_in_term_ != term()) return;
+  if (reply.batch > last_batch_) return;  // an earlier life asked, before the reads of this one
   // Its index was current after the batch was asked for, and so after every earlier one.
   while (!asked_reads_.empty() && asked_reads_.front().batch != ReadBatch(0) &&
          asked_reads_.front().batch <= reply.batch) {

@@ -81,8 +81,26 @@ Status Raft::may_change_members() const {
   return {};
 }
 
-// Dissertation section 4.2.1: "the leader aborts the change if the new server is unavailable or is
-// so slow that it will never catch up"; here it does not begin it.
+// "If the last round lasts less than an election timeout, then the leader adds the new server to
+// the cluster, under the assumption that there are not enough unreplicated entries to create a
+// significant availability gap" (dissertation section 4.2.1).
+void Raft::follow_catch_up(Progress& progress) {
+  Progress::CatchUp& round = progress.catch_up;
+  if (round.target) {
+    if (progress.match() < *round.target) return;
+    round.is_fast = now_ - round.began <= config_.election_timeout_min;
+    round.target.reset();
+  }
+  if (progress.match() < log_.last_index()) {
+    round.target = log_.last_index();
+    round.began = now_;
+  } else {
+    round.is_fast = true;
+  }
+}
+
+// "The leader aborts the change if the new server is unavailable or is so slow that it will never
+// catch up" (same section); here it does not begin it.
 Status Raft::may_promote(const std::vector<NodeId>& learners) const {
   for (const NodeId id : learners) {
     const auto& progress = std::get<Leader>(role_).progress;
@@ -93,8 +111,10 @@ Status Raft::may_promote(const std::vector<NodeId>& learners) const {
     if (now_ - at->heard_at >= config_.election_timeout_min) {
       return Error{ErrorCode::kUnavailable, name + " was not heard lately"};
     }
-    const std::uint64_t lag = log_.last_index().value() - at->match().value();
-    if (lag > limits::kPromotedLag) {
+    const Progress::CatchUp& round = at->catch_up;
+    const bool is_late = round.target && now_ - round.began > config_.election_timeout_min;
+    if (!round.is_fast || is_late) {
+      const std::uint64_t lag = log_.last_index().value() - at->match().value();
       return Error{ErrorCode::kUnavailable,
                    name + " lacks " + std::to_string(lag) + " entries and has to catch up first"};
     }
@@ -132,6 +152,7 @@ void Raft::rebuild_progress() {
     Progress progress(member.id, log_.last_index().next(), config_.inflight_appends_max);
     progress.heard_at = now_;
     if (member.id == config_.id) progress.set_own_match(durable_);
+    progress.catch_up = {.target = log_.last_index(), .began = now_};
     leader.progress.push_back(std::move(progress));
   }
 }

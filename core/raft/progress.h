@@ -1,8 +1,8 @@
 // What a leader knows of one member's log, and how it paces what it sends. Probing: one
 // AppendRequest at a time, until the place where the logs agree is found. Replicating: a window of
 // requests in flight, each sent without waiting for the one before. Snapshot: the entries that the
-// member lacks are gone, and pieces of a snapshot go out, one at a time. All moves between the three
-// are here.
+// member lacks are gone, and pieces of a snapshot go out, one at a time. All moves between the
+// three are here.
 #pragma once
 
 #include <deque>
@@ -31,8 +31,8 @@ class Progress {
   bool can_send() const;
   // An AppendRequest with entries up to `last` (next - 1 if none) left.
   void on_sent(Index last);
-  // The member has everything up to `match`; the leader's log holds what follows `base`. False: this
-  // says nothing new.
+  // The member has everything up to `match`; the leader's log holds what follows `base`. False:
+  // this says nothing new.
   bool on_accepted(Index match, Index base);
   // The member lacks `rejected`; the logs may agree at `agree`. False: a stale rejection, to be
   // ignored.
@@ -45,14 +45,22 @@ class Progress {
   // This node's own: its durable index.
   void set_own_match(Index match) { match_ = match; }
 
-  // When the member was last heard in this term (check-quorum), and the newest round it acknowledged
-  // (ReadIndex).
+  // When the member was last heard in this term (check-quorum), and the newest round it
+  // acknowledged (ReadIndex).
   Instant heard_at;
   Round acked_round;
+  // How a learner catches up (dissertation section 4.2.1): in rounds, each of which ends once it
+  // has all that the log held when the round began.
+  struct CatchUp {
+    std::optional<Index> target;  // of the round under way; nothing: it has everything
+    Instant began;
+    bool is_fast = false;  // the last round took no longer than an election timeout
+  };
+  CatchUp catch_up;
   // When it may be asked again whether requests were lost.
   Instant next_ask;
-  // What is being sent to a member that needs a snapshot; nothing while the member is silent, so that
-  // no snapshot is kept for the dead.
+  // What is being sent to a member that needs a snapshot; nothing while the member is silent, so
+  // that no snapshot is kept for the dead.
   struct Sending {
     SnapshotId snapshot;
     std::uint64_t offset = 0;  // the member has what is below

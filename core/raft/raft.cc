@@ -77,9 +77,7 @@ void Raft::tick(Instant now) {
     return;
   }
   if (now_ < election_deadline_) return;
-  // Dissertation section 4.2.1: a learner "is not yet counted for majorities"; nor may it, or one
-  // that was removed, lead.
-  if (!is_voter()) return reset_election_deadline();
+  if (!may_campaign()) return reset_election_deadline();
   campaign();
 }
 

@@ -179,8 +179,6 @@ class Raft {
   // index.
   const Configuration& configuration() const { return configurations_.latest(); }
   const Configurations& configurations() const { return configurations_; }
-  // Whether this node counts in a majority.
-  bool is_voter() const { return configuration().is_voter(config_.id); }
 
  private:
   // raft.cc
@@ -200,6 +198,7 @@ class Raft {
   void check_ready(const Ready& ready) const;
 
   // election.cc
+  bool may_campaign() const;
   bool must_ignore_vote_request(const MessageBody& body) const;
   bool is_waiting_for_own_vote() const;
   void campaign();
@@ -257,6 +256,7 @@ class Raft {
 
   // membership.cc
   Status may_change_members() const;
+  void follow_catch_up(Progress& progress);
   Status may_promote(const std::vector<NodeId>& learners) const;
   LogPosition append_configuration(Configuration configuration);
   void rebuild_progress();

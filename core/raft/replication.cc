@@ -140,7 +140,9 @@ void Raft::on_append_reply(const Message& message, const AppendReply& reply) {
     return;
   }
   if (reply.match > log_.last_index()) return;  // no correct follower says so
-  if (progress.on_accepted(reply.match, log_.base().index)) advance_commit();
+  if (!progress.on_accepted(reply.match, log_.base().index)) return;
+  follow_catch_up(progress);
+  advance_commit();
 }
 
 void Raft::advance_commit() {

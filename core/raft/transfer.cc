@@ -67,7 +67,7 @@ void Raft::end_overdue_transfer() {
 // "This request has the same effect as the target server's election timer firing": but without a
 // pre-vote, which every voter that hears the leader would ignore.
 void Raft::on_timeout_now(const Message& message) {
-  if (!follow_leader(message.from) || !is_voter()) return;
+  if (!follow_leader(message.from) || !may_campaign()) return;
   start_election(Cause::kTransfer);
 }
 

@@ -69,7 +69,9 @@ struct DiskBatch {
 };
 
 // A completion gives the batch back, with what was read, and so that its buffers can be used again.
-// The first failed operation ends the batch; its error names the operation and the file.
+// The first failed operation ends the batch; its error names the operation and the file. With
+// kNoSpace, which only what creates, writes or renames may end with, that operation may have been
+// carried out in part: a write of the first bytes, a file that is shorter than was asked for.
 struct DiskDone {
   DiskBatch batch;
   Status status;

@@ -199,8 +199,10 @@ void Wal::submit_repair() {
 }
 
 void Wal::flush() {
+  promised_ = 0;
+  if (is_full()) remove_leftovers();
   if (!next_.is_there && !next_.is_asked) ask_for_next(options_.segment_bytes);
-  if (flight_) return;
+  if (flight_ || submit_refused()) return;
   if (repair_) return submit_repair();
   if (groups_.empty()) return;
 
@@ -252,11 +254,16 @@ void Wal::submit_group(DiskBatch batch) {
 }
 
 Result<WriteId> Wal::on_disk_done(DiskDone done) {
-  if (!done.status.ok()) return done.status.error();
+  if (!done.status.ok()) {
+    if (done.status.error().code != ErrorCode::kNoSpace) return done.status.error();
+    on_refused(std::move(done));
+    return WriteId();
+  }
   if (done.batch.lane == DiskLane::kBackground) {
     if (done.batch.ticket == next_ticket_) {
       next_.is_there = true;
       next_.is_asked = false;
+      on_given();
     }
     return WriteId();
   }
@@ -267,11 +274,13 @@ Result<WriteId> Wal::on_disk_done(DiskDone done) {
       spare_.push_back(std::move(write->bytes));
   }
   if (std::exchange(flight_bytes_, 0) > 0) spans_.back().has_group = true;
-  return std::exchange(flight_, std::nullopt)->last;
+  const WriteId last = std::exchange(flight_, std::nullopt)->last;
+  on_given();
+  return last;
 }
 
 std::size_t Wal::pending_bytes() const {
-  std::size_t bytes = flight_bytes_;
+  std::size_t bytes = flight_bytes_ + (refused_ ? refused_->bytes : 0);
   for (const Group& group : groups_) bytes += group.bytes.size();
   return bytes;
 }

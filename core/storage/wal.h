@@ -53,6 +53,9 @@
 //     for, so its mark is written again: without it, damage to the group would pass for a torn tail
 //     at the next start.
 // A torn tail was never acknowledged. It is zeroed and synced before anything is written after it.
+//
+// A full disk is no error here (wal_space.cc): the log goes on in the room that it holds, cuts a
+// short append back, and tries again when it is told to.
 // Damage stops recovery with an error that names file and offset; nothing is changed on disk.
 #pragma once
 
@@ -118,12 +121,32 @@ class Wal {
   // Takes the completion of any batch this log submitted.
   // Ensures: the result is the highest WriteId that is now durable; 0 if this completion made none
   // durable.
-  // Errors: the disk's. After one the log must not be used any more: the node stops. A failed sync
-  // is never tried again, for nobody knows what the operating system kept of it.
+  // Errors: the disk's, but for kNoSpace. After one the log must not be used any more: the node
+  // stops. A failed sync is never tried again, for nobody knows what the operating system kept.
   Result<WriteId> on_disk_done(DiskDone done);
 
   // Bytes appended and not yet durable.
   std::size_t pending_bytes() const;
+
+  // --- Room (wal_space.cc) ---
+  // What an entry is to the reserve.
+  enum class Use : std::uint8_t {
+    kClientWrite,    // refused before any of the reserve is touched
+    kEntry,          // what a leader took and this node follows with
+    kProtocolEntry,  // a new leader's
+  };
+  // Whether has_room may say no: not while the disk has given all that it was asked for.
+  bool is_limited() const { return space_ != Space::kGiven; }
+  // Whether an entry of this size may be appended.
+  bool has_room(Use use, std::size_t record_bytes) const;
+  // It will be appended within this turn.
+  void promise(std::size_t record_bytes);
+  // What is left of the room that the log holds.
+  std::uint64_t room() const;
+  // Whether the disk refused to give room, and has not given it since.
+  bool is_full() const { return space_ == Space::kRefused; }
+  // There may be room again: flush tries what was refused.
+  void try_again();
   // The ticket and the last WriteId of the batch in flight, if one is (for observers); 0 for a
   // batch that makes no write of this life durable.
   struct Flight {
@@ -165,6 +188,16 @@ class Wal {
     bool is_asked = false;
   };
 
+  // Whether the disk gives room for the next segment.
+  enum class Space : std::uint8_t { kUnknown, kGiven, kRefused };
+  // A batch that ended for want of room.
+  struct Refused {
+    DiskBatch batch;
+    WriteId last;
+    std::size_t bytes = 0;
+    bool waits = true;  // until it is told to try again
+  };
+
   Wal(Disk& disk, Identity identity, const WalOptions& options)
       : disk_(&disk), identity_(std::move(identity)), options_(options) {}
 
@@ -179,6 +212,11 @@ class Wal {
   void submit_group(DiskBatch batch);
   std::vector<std::byte> take_buffer();
 
+  void on_refused(DiskDone done);
+  void on_given();
+  bool submit_refused();
+  void remove_leftovers();
+
   friend class WalRecovery;
 
   Disk* disk_;
@@ -189,6 +227,10 @@ class Wal {
   std::uint64_t next_ticket_ = 0;  // of the batch that makes it
   std::deque<Span> spans_;         // oldest first, the current segment last
   std::optional<Repair> repair_;
+  Space space_ = Space::kUnknown;
+  std::optional<Refused> refused_;
+  bool repair_waits_ = false;  // until it is told to try again
+  std::size_t promised_ = 0;
   std::vector<std::string> leftovers_;  // temporary files of an earlier life, to be removed
   raft::HardState hard_state_;          // after everything appended
   raft::HardState submitted_;           // after everything submitted

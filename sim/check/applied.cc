@@ -143,6 +143,7 @@ void AppliedChecker::on_answer(OperationId id, const node::Answer& answer) {
     case node::Outcome::kRedirect:
     case node::Outcome::kRejected:
     case node::Outcome::kOverloaded:
+    case node::Outcome::kDiskFull:
       return reject(id, put);
     case node::Outcome::kImpossible:
       violations_.report("lost-write",

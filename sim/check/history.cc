@@ -170,6 +170,7 @@ void HistorySink::on_answer(Instant at, OperationId id, const node::Answer& answ
     case node::Outcome::kRedirect:
     case node::Outcome::kRejected:
     case node::Outcome::kOverloaded:
+    case node::Outcome::kDiskFull:
     case node::Outcome::kImpossible:
       operation.outcome = HistoryOutcome::kFail;
       return;

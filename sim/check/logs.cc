@@ -143,8 +143,33 @@ void LogChecker::append(Node& node, const node::NodeView& view, const raft::Entr
   }
   const ShadowLog::Cell cell = node.memory.next_cell(entry);
   match(view, entry.index(), cell);
+  if (entry.kind() == raft::EntryKind::kConfiguration) on_configuration(node, view, entry);
   node.memory.push(cell);
   node.pending_cells.push_back(cell);
+}
+
+void LogChecker::on_configuration(const Node& node, const node::NodeView& view,
+                                  const raft::Entry& entry) {
+  const auto decoded = raft::Configuration::decode(entry.payload());
+  const bool leads = view.role == node::Role::kLeader && entry.term() == view.term;
+  const auto before = memberships_.in_force(node.memory, entry.index().previous());
+  const char* wrong = nullptr;
+  if (!decoded.ok()) {
+    wrong = "is none";
+  } else if (leads && !before.configuration->may_precede(decoded.value())) {
+    wrong = "is no single step from the one before";
+  } else if (leads && before.index > view.commit) {
+    wrong = "follows one that is not committed";
+  } else if (leads && (view.commit == Index() || node.memory.at(view.commit).term != view.term)) {
+    wrong = "comes before an entry of the leader's term is committed";
+  }
+  if (wrong != nullptr) {
+    violations_.report("membership",
+                       fmt::format("n{}'s configuration at entry {} of term {} {}", view.id.value(),
+                                   entry.index().value(), entry.term().value(), wrong));
+    return;
+  }
+  memberships_.add(entry.position(), decoded.value());
 }
 
 void LogChecker::match(const node::NodeView& view, Index index, ShadowLog::Cell cell) {
@@ -206,10 +231,26 @@ void LogChecker::on_commit(Node& node, const node::NodeView& view) {
 
 // By the log's own entries, or by a snapshot that stands for them; a log that does not hold the
 // snapshot's last entry is worth nothing.
-bool LogChecker::is_on_disk(const Node& node, const ShadowLog& log, Index index) const {
-  if (index <= node.snapshot) return index == Index() || holds_committed(log, index);
-  return (node.snapshot == Index() || holds_committed(node.disk, node.snapshot)) &&
-         node.disk.agrees_with(log, index);
+bool LogChecker::is_on_disk(const ShadowLog& disk, Index snapshot, const ShadowLog& log,
+                            Index index) const {
+  if (index <= snapshot) return index == Index() || holds_committed(log, index);
+  return (snapshot == Index() || holds_committed(disk, snapshot)) && disk.agrees_with(log, index);
+}
+
+// Or was, before the disk was wiped.
+bool LogChecker::was_on_disk(const Node& node, const ShadowLog& log, Index index) const {
+  return is_on_disk(node, log, index) ||
+         std::any_of(node.lost.begin(), node.lost.end(), [&](const Lost& lost) {
+           return is_on_disk(lost.disk, lost.snapshot, log, index);
+         });
+}
+
+void LogChecker::on_wipe(NodeId id) {
+  Node& node = nodes_[id.value()];
+  std::vector<Lost> lost = std::move(node.lost);
+  lost.push_back({std::move(node.disk), node.snapshot});
+  node = {};
+  node.lost = std::move(lost);
 }
 
 // Whoever takes an entry for committed, leader or not (a leader may step down in the very turn):
@@ -217,9 +258,12 @@ bool LogChecker::is_on_disk(const Node& node, const ShadowLog& log, Index index)
 void LogChecker::on_commit_moved(const Node& node, const node::NodeView& view) {
   std::size_t copies = 0;
   for (const Node& each : nodes_) {
-    if (is_on_disk(each, node.memory, view.commit)) ++copies;
+    if (was_on_disk(each, node.memory, view.commit)) ++copies;
   }
-  if (2 * copies <= nodes_.size()) {
+  const auto has_it = [&](NodeId id) {
+    return was_on_disk(nodes_[id.value()], node.memory, view.commit);
+  };
+  if (!memberships_.may_commit(node.memory, view.commit, has_it)) {
     violations_.report(
         "commit-durable",
         fmt::format("n{} commits entry {} in term {}, which is on {} disks of {}", view.id.value(),
@@ -241,6 +285,14 @@ void LogChecker::on_commit_moved(const Node& node, const node::NodeView& view) {
 
 void LogChecker::on_new_leader(const node::NodeView& view) {
   const Node& node = nodes_[view.id.value()];
+  const auto is_voter_at = [&](Index index) {
+    return memberships_.in_force(node.memory, index).configuration->is_voter(view.id);
+  };
+  if (!is_voter_at(node.memory.last()) && !is_voter_at(view.commit)) {
+    violations_.report("membership", fmt::format("n{} leads term {}, and is no voter of its log",
+                                                 view.id.value(), view.term.value()));
+    return;
+  }
   for (const CommitMark& mark : commits_) {
     if (mark.term >= view.term) break;
     if (mark.index <= node.memory.last() && node.memory.at(mark.index) == mark.cell) continue;

@@ -6,11 +6,15 @@
 //   leader-append-only      a leader never overwrites or removes entries of its own log in its term
 //   leader-completeness     a new leader's log holds every entry committed in a term before its own
 //   commit-monotonic        in one life the commit index never goes back, nor beyond the log
-//   commit-durable          what a node takes for committed is on the disks of a majority
+//   commit-durable          what a node takes for committed is on the disks of a majority, by a
+//                           configuration that may count it
 //   durable-acknowledgement what an AppendReply acknowledges was on disk when it left
 //   durable-log             a restart finds on disk what was durable, and nothing that was never
 //                           written
 //   snapshot-committed      a snapshot stands for committed entries only
+//   membership              a leader appends a configuration only one step from the one before,
+//                           which is committed, and once an entry of its own term is; who is
+//                           elected is a voter by the latest or the committed one
 // A snapshot takes entries out of a node's log and not out of the account that is kept here.
 #pragma once
 
@@ -23,48 +27,24 @@
 #include "core/node/environment.h"
 #include "core/raft/log.h"
 #include "core/raft/ready.h"
+#include "sim/check/memberships.h"
+#include "sim/check/shadow_log.h"
 #include "sim/check/violation.h"
 
 namespace vesper::sim {
 
-// A log as a checker keeps it.
-class ShadowLog {
- public:
-  struct Cell {
-    Term term;
-    std::uint64_t rolling = 0;  // of every entry up to this one
-    bool operator==(const Cell&) const = default;
-  };
-
-  Index last() const { return Index(cells_.size()); }
-  // Index 0: the empty log's.
-  Cell at(Index index) const { return index == Index() ? Cell() : cells_[index.value() - 1]; }
-  bool agrees_with(const ShadowLog& other, Index index) const {
-    return index <= last() && index <= other.last() && at(index) == other.at(index);
-  }
-  void push(Cell cell) { cells_.push_back(cell); }
-  void truncate_from(Index from) { cells_.resize(from.value() - 1); }
-  void clear() { cells_.clear(); }
-  // The log that a snapshot stands for, once it takes this one's place.
-  void assign(const std::deque<Cell>& committed, Index last) {
-    cells_.assign(committed.begin(), committed.begin() + static_cast<std::ptrdiff_t>(last.value()));
-  }
-  // The cell of an entry that follows this log.
-  Cell next_cell(const raft::Entry& entry) const;
-
- private:
-  // A deque: growing never copies what is there.
-  std::deque<Cell> cells_;
-};
-
 class LogChecker {
  public:
-  LogChecker(std::size_t nodes, Violations& violations) : nodes_(nodes), violations_(violations) {}
+  // `spares` machines may join the `founders`; their ids follow.
+  LogChecker(std::size_t founders, std::size_t spares, Violations& violations)
+      : nodes_(founders + spares), memberships_(founders), violations_(violations) {}
 
   // A life begins: `log` is what the node read from its disk; nullptr if it has none yet.
   void on_recovered(const node::NodeView& view, const raft::Log* log);
   void on_ready(const node::NodeView& view, const raft::Ready& ready);
   void on_restored(const node::NodeView& view, LogPosition last);
+  // Nothing is left on its disk.
+  void on_wipe(NodeId node);
   void on_new_leader(const node::NodeView& view);
   void on_send(const node::NodeView& view, const raft::Message& message);
   void on_log_submitted(NodeId node, std::uint64_t ticket, WriteId last);
@@ -84,7 +64,13 @@ class LogChecker {
     std::optional<Index> truncate_from;
     std::uint64_t cells = 0;  // of pending_cells
   };
+  // What was on a disk before it was wiped: what was committed by it is no less committed.
+  struct Lost {
+    ShadowLog disk;
+    Index snapshot;
+  };
   struct Node {
+    std::vector<Lost> lost;
     ShadowLog memory;
     ShadowLog disk;
     raft::HardState disk_hard_state;
@@ -107,10 +93,15 @@ class LogChecker {
   bool holds_committed(const ShadowLog& log, Index index) const {
     return index <= log.last() && log.at(index) == committed_[index.value() - 1];
   }
-  bool is_on_disk(const Node& node, const ShadowLog& log, Index index) const;
+  bool is_on_disk(const ShadowLog& disk, Index snapshot, const ShadowLog& log, Index index) const;
+  bool is_on_disk(const Node& node, const ShadowLog& log, Index index) const {
+    return is_on_disk(node.disk, node.snapshot, log, index);
+  }
+  bool was_on_disk(const Node& node, const ShadowLog& log, Index index) const;
   bool is_committed(const node::NodeView& view, LogPosition last);
   ShadowLog found_log(const node::NodeView& view, const raft::Log* log);
   void append(Node& node, const node::NodeView& view, const raft::Entry& entry);
+  void on_configuration(const Node& node, const node::NodeView& view, const raft::Entry& entry);
   void match(const node::NodeView& view, Index index, ShadowLog::Cell cell);
   void on_commit(Node& node, const node::NodeView& view);
   void on_commit_moved(const Node& node, const node::NodeView& view);
@@ -122,6 +113,7 @@ class LogChecker {
   bool is_possible(const Node& node, const Recovered& found) const;
 
   std::vector<Node> nodes_;
+  Memberships memberships_;
   // For log matching: the first cell seen at each index, and those of other terms.
   std::deque<ShadowLog::Cell> cells_;
   std::map<std::pair<Index, Term>, std::uint64_t> other_cells_;

@@ -4,16 +4,22 @@
 
 namespace vesper::sim {
 
-SafetyChecker::SafetyChecker(std::size_t nodes)
-    : terms_(nodes, violations_),
-      logs_(nodes, violations_),
-      applied_(nodes, violations_),
-      lives_(nodes) {}
+SafetyChecker::SafetyChecker(std::size_t founders, std::size_t spares)
+    : terms_(founders + spares, violations_),
+      logs_(founders, spares, violations_),
+      applied_(founders + spares, violations_),
+      lives_(founders + spares) {}
 
 void SafetyChecker::on_start(Instant at, NodeId node, std::uint64_t /*life*/) {
   violations_.set_now(at);
   ++lives_[node.value()];
   terms_.on_start(node);
+}
+
+void SafetyChecker::on_wipe(Instant at, NodeId node) {
+  violations_.set_now(at);
+  terms_.on_wipe(node);
+  logs_.on_wipe(node);
 }
 
 void SafetyChecker::on_opened(Instant at, const node::Node& node) {

@@ -23,6 +23,8 @@ class TermChecker {
 
   // A process starts: its memory is empty.
   void on_start(NodeId node);
+  // Its disk is empty: whatever runs there later is no member that promised anything.
+  void on_wipe(NodeId node) { nodes_[node.value()] = {}; }
   // A life begins with what its disk held.
   void on_recovered(const node::NodeView& view, std::uint64_t life);
   // `durable` is what is known to be on the node's disk.

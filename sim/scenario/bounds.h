@@ -35,11 +35,12 @@ struct Bound {
 inline constexpr std::uint64_t kBillion = 1'000'000'000;
 
 // A number that does not stand here may be any that TOML can say.
-inline constexpr std::array<Bound<std::uint64_t>, 18> kNumbers = {{
+inline constexpr std::array<Bound<std::uint64_t>, 20> kNumbers = {{
     // As many as a node of the real world keeps.
     {"[cluster]", "sessions_max", 1, limits::kSessions},
     {"[cluster]", "session_numbers_max", 1, limits::kSessionNumbers},
     {"[cluster]", "nodes", 1, limits::kNodes},
+    {"[cluster]", "spares", 0, limits::kNodes},
     // What one message may carry, and so what its receiver decodes.
     {"[cluster]", "append_entries_max", 1, limits::kAppendEntries},
     {"[cluster]", "append_bytes_max", 1, limits::kAppendBytes},
@@ -63,6 +64,7 @@ inline constexpr std::array<Bound<std::uint64_t>, 18> kNumbers = {{
     // More messages than any run sends.
     {"[[step]].on_message", "nth", 1, kBillion},
     {"[[step]].on_message", "count", 1, kBillion},
+    {"[[step]]", "room", 0, 1'000 * kBillion},
 }};
 
 // A day: no run is longer; and a mean that is a day, drawn at its longest, is far from what 64 bits

@@ -10,7 +10,8 @@ namespace vesper::sim {
 namespace {
 
 bool is_well(const World& world, NodeId node) {
-  return world.is_up(node) && !world.is_paused(node) && !world.has_stopped(node);
+  return world.is_up(node) && !world.is_paused(node) && !world.has_stopped(node) &&
+         !world.is_wiped(node);
 }
 
 ProgressChecker::Bounds bounds_of(const Scenario& scenario) {
@@ -34,36 +35,73 @@ bool asks_steadily(const ClientsSpec& clients, Parts share) {
   return clients.rate.value().per_kilosecond / 1'000 * share.per_million >= kLeast * 1'000'000;
 }
 
-// Whether nodes from `next` on complete `taken`, who all reach each other, to a majority.
-bool can_take_majority(const World& world, NodeId next, std::vector<NodeId>& taken) {
-  const std::uint32_t nodes = world.config().nodes;
-  const std::size_t needed = raft::majority_of(nodes);
-  if (taken.size() >= needed) return true;
-  if (taken.size() + (nodes - next.value()) < needed) return false;
+// Voters of whom more than half must work.
+struct Majority {
+  std::vector<NodeId> voters;
+  std::size_t taken = 0;
+  std::size_t left = 0;  // not yet judged
+  bool has(NodeId node) const { return std::binary_search(voters.begin(), voters.end(), node); }
+  std::size_t needed() const { return raft::majority_of(voters.size()); }
+};
+
+// Of every configuration that is in force somewhere: whoever leads by it needs it.
+std::vector<Majority> majorities_of(const World& world) {
+  std::vector<Majority> majorities;
+  for (const raft::Configuration& configuration : world.configurations_in_force()) {
+    Majority before;
+    Majority after;
+    for (const raft::Member& member : configuration.members()) {
+      if (raft::is_old_voter(member.standing)) before.voters.push_back(member.id);
+      if (raft::is_new_voter(member.standing)) after.voters.push_back(member.id);
+    }
+    for (Majority* each : {&before, &after}) {
+      each->left = each->voters.size();
+      majorities.push_back(*each);
+    }
+  }
+  return majorities;
+}
+
+// Whether nodes from `next` on complete `taken`, who all reach each other, to all majorities.
+bool can_take(const World& world, NodeId next, std::vector<NodeId>& taken,
+              std::vector<Majority> majorities) {
+  const auto is_there = [](const Majority& each) { return each.taken >= each.needed(); };
+  if (std::all_of(majorities.begin(), majorities.end(), is_there)) return true;
+  const auto is_lost = [](const Majority& each) { return each.taken + each.left < each.needed(); };
+  if (std::any_of(majorities.begin(), majorities.end(), is_lost)) return false;
   const NodeId after(next.value() + 1);
+  bool counts = false;
+  for (Majority& each : majorities) {
+    if (!each.has(next)) continue;
+    counts = true;
+    --each.left;
+  }
   const bool reaches_all =
-      is_well(world, next) && std::all_of(taken.begin(), taken.end(), [&](NodeId other) {
+      counts && is_well(world, next) && std::all_of(taken.begin(), taken.end(), [&](NodeId other) {
         return world.is_connected(next, other);
       });
   if (reaches_all) {
     taken.push_back(next);
-    if (can_take_majority(world, after, taken)) return true;
+    std::vector<Majority> with = majorities;
+    for (Majority& each : with) each.taken += each.has(next) ? 1U : 0U;
+    if (can_take(world, after, taken, std::move(with))) return true;
     taken.pop_back();
   }
-  return can_take_majority(world, after, taken);
+  return can_take(world, after, taken, std::move(majorities));
 }
 
 }  // namespace
 
 bool has_connected_majority(const World& world) {
   std::vector<NodeId> taken;
-  return can_take_majority(world, NodeId(0), taken);
+  return can_take(world, NodeId(0), taken, majorities_of(world));
 }
 
 Checks::Checks(const Scenario& scenario)
     : scenario_(scenario),
-      safety_(scenario.cluster.nodes.value()),
-      progress_(scenario.cluster.nodes.value(), bounds_of(scenario)) {
+      safety_(scenario.cluster.nodes.value(), scenario.cluster.spares.value()),
+      progress_(scenario.cluster.nodes.value() + scenario.cluster.spares.value(),
+                bounds_of(scenario)) {
   const bool is_steady = std::none_of(scenario.steps.begin(), scenario.steps.end(),
                                       [](const Step& step) { return step.rate.has_value(); });
   for (const ClientsSpec& clients : scenario.clients) {
@@ -75,9 +113,10 @@ Checks::Checks(const Scenario& scenario)
 }
 
 void Checks::observe(const World& world, bool disturbed) {
-  if (!is_majority_known_) {
+  if (!is_majority_known_ || members_version_ != world.members_version()) {
     has_majority_ = has_connected_majority(world);
     is_majority_known_ = true;
+    members_version_ = world.members_version();
   }
   if (disturbed || !scenario_.at_end.progress) undisturbed_since_ = world.now();
   progress_.observe(world.now(),

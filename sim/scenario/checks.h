@@ -16,7 +16,7 @@
 
 namespace vesper::sim {
 
-// Some node runs, reaches a majority of running nodes both ways, and these reach each other.
+// Nodes run and all reach each other that are a majority of every configuration in force.
 bool has_connected_majority(const World& world);
 
 class Checks : public WorldObserver {
@@ -47,6 +47,7 @@ class Checks : public WorldObserver {
   ProgressChecker progress_;
   bool is_majority_known_ = false;
   bool has_majority_ = false;
+  std::uint64_t members_version_ = 0;
   bool is_asked_to_put_ = false;
   bool is_asked_to_get_ = false;
   Instant undisturbed_since_;

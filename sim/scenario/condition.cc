@@ -16,25 +16,32 @@ namespace {
 constexpr std::size_t kOpsMax = 32;
 constexpr int kDepthMax = 16;
 
-constexpr std::array<std::pair<const char*, Field>, 18> kFields = {{{"term", Field::kTerm},
-                                                                    {"commit", Field::kCommit},
-                                                                    {"applied", Field::kApplied},
-                                                                    {"last", Field::kLast},
-                                                                    {"durable", Field::kDurable},
-                                                                    {"keys", Field::kKeys},
-                                                                    {"role", Field::kRole},
-                                                                    {"hash", Field::kHash},
-                                                                    {"leader", Field::kLeader},
-                                                                    {"vote", Field::kVote},
-                                                                    {"up", Field::kUp},
-                                                                    {"torn", Field::kTorn},
-                                                                    {"sessions", Field::kSessions},
-                                                                    {"base", Field::kBase},
-                                                                    {"snapshot", Field::kSnapshot},
-                                                                    {"restored", Field::kRestored},
-                                                                    {"leased", Field::kLeased},
-                                                                    {"relayed", Field::kRelayed}}};
-constexpr std::array<std::pair<const char*, Counter>, 13> kCounters = {
+constexpr std::array<std::pair<const char*, Field>, 24> kFields = {
+    {{"term", Field::kTerm},
+     {"commit", Field::kCommit},
+     {"applied", Field::kApplied},
+     {"last", Field::kLast},
+     {"durable", Field::kDurable},
+     {"keys", Field::kKeys},
+     {"role", Field::kRole},
+     {"hash", Field::kHash},
+     {"leader", Field::kLeader},
+     {"vote", Field::kVote},
+     {"up", Field::kUp},
+     {"torn", Field::kTorn},
+     {"sessions", Field::kSessions},
+     {"base", Field::kBase},
+     {"snapshot", Field::kSnapshot},
+     {"restored", Field::kRestored},
+     {"leased", Field::kLeased},
+     {"relayed", Field::kRelayed},
+     {"full", Field::kFull},
+     {"room", Field::kRoom},
+     {"configuration", Field::kConfiguration},
+     {"members", Field::kMembers},
+     {"voting", Field::kVoter},
+     {"joint", Field::kJoint}}};
+constexpr std::array<std::pair<const char*, Counter>, 14> kCounters = {
     {{"leaders", Counter::kLeaders},
      {"running", Counter::kRunning},
      {"operations", Counter::kOperations},
@@ -47,7 +54,8 @@ constexpr std::array<std::pair<const char*, Counter>, 13> kCounters = {
      {"retries", Counter::kRetries},
      {"repeated", Counter::kRepeated},
      {"refused", Counter::kRefused},
-     {"follower_reads", Counter::kFollowerReads}}};
+     {"follower_reads", Counter::kFollowerReads},
+     {"changes", Counter::kChanges}}};
 constexpr std::array<std::pair<const char*, node::Role>, 4> kRoles = {
     {{"follower", node::Role::kFollower},
      {"pre-candidate", node::Role::kPreCandidate},

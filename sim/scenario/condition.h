@@ -15,6 +15,11 @@
 //              | "restored" (snapshots that it took in from leaders since it started)
 //              | "leased" (reads that it granted by its lease in this life)
 //              | "relayed" (reads for which it asked its leader, likewise)
+//              | "configuration" (the entry of the configuration in force there)
+//              | "members" (how many that has) | "joint" (1 or 0)
+//              | "voting" (1 or 0: whether the node counts in a majority of it)
+//              | "full" (1 while its disk refuses it room, or 0)
+//              | "room" (bytes of the log that it can write without more room)
 //   role       = "follower" | "pre-candidate" | "candidate" | "leader" (on the right of a role)
 //   counter    = "leaders" (nodes up that lead, in whatever term) | "running" (nodes up)
 //              | "operations" (answered) | "successes" | "faults"
@@ -25,6 +30,7 @@
 //              | "repeated" (committed tries of a put that had taken effect before)
 //              | "refused" (committed tries that their session refused)
 //              | "follower_reads" (successes of gets that any node may answer)
+//              | "changes" (of the members, that an operator brought about)
 //              | "overdue" (operations that a running node had still not answered at all when the
 //                client stopped waiting)
 //   node       = "n3" | "leader" | "follower[0]" | a name given by a step's `as`
@@ -66,6 +72,12 @@ enum class Field : std::uint8_t {
   kRestored,
   kLeased,
   kRelayed,
+  kConfiguration,
+  kMembers,
+  kVoter,
+  kJoint,
+  kFull,
+  kRoom,
 };
 
 enum class Counter : std::uint8_t {
@@ -82,6 +94,7 @@ enum class Counter : std::uint8_t {
   kRepeated,
   kRefused,
   kFollowerReads,
+  kChanges,
 };
 
 // One side of a comparison.

@@ -9,6 +9,7 @@ namespace vesper::sim {
 template <class Visitor>
 void visit_fields(Visitor& visitor, ClusterSpec& cluster) {
   visitor.field("nodes", cluster.nodes);
+  visitor.field("spares", cluster.spares);
   visitor.field("election_timeout_min", cluster.election_timeout_min);
   visitor.field("election_timeout_max", cluster.election_timeout_max);
   visitor.field("heartbeat_interval", cluster.heartbeat_interval);
@@ -88,6 +89,8 @@ void visit_fields(Visitor& visitor, Step& step) {
   visitor.field("key", step.key);
   visitor.field("value", step.value);
   visitor.field("at_follower", step.at_follower);
+  visitor.field("room", step.room);
+  visitor.field("in_place", step.in_place);
 }
 
 }  // namespace vesper::sim

@@ -8,6 +8,7 @@
 
 #include "core/base/random.h"
 #include "sim/scenario/hunt_faults.h"
+#include "sim/scenario/hunt_full_disks.h"
 
 namespace vesper::sim {
 
@@ -36,6 +37,8 @@ enum Concern : std::uint64_t {
   kSessions = 8,
   kSnapshots = 9,
   kReads = 10,
+  kFull = 12,
+  kMembers = 14,
 };
 
 template <std::size_t N>
@@ -186,6 +189,8 @@ Scenario hunt_scenario(std::uint64_t seed) {
   const FaultWindow window{.from = Duration::seconds(1), .to = calm_at};
   draw_hunt_faults(faults, window, scenario);
   draw_hunt_transfers(stream(seed, kTransfers), window, scenario);
+  draw_hunt_members(stream(seed, kMembers), window, scenario);
+  draw_hunt_full_disks(stream(seed, kFull), window, scenario);
 
   Step calm;
   calm.time = calm_at;

@@ -19,5 +19,7 @@ void draw_hunt_faults(RandomStream& draws, FaultWindow window, Scenario& scenari
 // Appends transfers of leadership, and faults in the middle of them, in some of the seeds. From
 // draws of their own: what else happens in a seed is the same without them.
 void draw_hunt_transfers(RandomStream draws, FaultWindow window, Scenario& scenario);
+// The same of changes of the members (hunt_members.cc).
+void draw_hunt_members(RandomStream draws, FaultWindow window, Scenario& scenario);
 
 }  // namespace vesper::sim

@@ -136,8 +136,9 @@ class Parser {
   }
 
   void check_node(TableReader& reader, std::string_view key, std::uint32_t node) {
-    if (node < scenario_.cluster.nodes.low) return;
-    reader.problem_at(key, fmt::format("expected a node below n{}", scenario_.cluster.nodes.low));
+    const std::uint64_t nodes = scenario_.cluster.nodes.low + scenario_.cluster.spares.low;
+    if (node < nodes) return;
+    reader.problem_at(key, fmt::format("expected a node below n{}", nodes));
   }
 
   void node_id(TableReader& reader, std::string_view key, std::uint32_t& out) {
@@ -194,7 +195,7 @@ class Parser {
 
   void check_selector(TableReader& reader, std::string_view key, const Selector& selector) {
     if (selector.kind == Selector::Kind::kNode) check_node(reader, key, selector.number);
-    const std::uint64_t nodes = scenario_.cluster.nodes.low;
+    const std::uint64_t nodes = scenario_.cluster.nodes.low + scenario_.cluster.spares.low;
     if (selector.kind == Selector::Kind::kFollower && selector.number >= nodes) {
       reader.problem_at(key, fmt::format("expected a follower below follower[{}]", nodes));
     }

@@ -9,20 +9,21 @@ namespace vesper::sim {
 namespace {
 
 bool is_well(const World& world, NodeId node) {
-  return world.is_up(node) && !world.is_paused(node) && !world.has_stopped(node);
+  return world.is_up(node) && !world.is_paused(node) && !world.has_stopped(node) &&
+         !world.is_wiped(node);
 }
 
 // Who differs from the leader though it is well and reachable; nothing: they agree.
 std::optional<std::string> disagreement(const World& world, NodeId leader) {
   const node::NodeView& first = world.view(leader);
   if (first.applied != first.last) return fmt::format("n{} has not applied all", leader.value());
-  for (std::uint32_t i = 0; i < world.config().nodes; ++i) {
-    const NodeId node(i);
+  for (const raft::Member& member : world.members().members()) {
+    const NodeId node = member.id;
     if (node == leader || !is_well(world, node) || !world.is_connected(leader, node)) continue;
     const node::NodeView& view = world.view(node);
     if (view.applied != first.applied || view.state_hash != first.state_hash) {
-      return fmt::format("n{} has applied {} and the leader n{} {}", i, view.applied.value(),
-                         leader.value(), first.applied.value());
+      return fmt::format("n{} has applied {} and the leader n{} {}", node.value(),
+                         view.applied.value(), leader.value(), first.applied.value());
     }
   }
   return std::nullopt;
@@ -34,7 +35,7 @@ std::optional<std::string> probe_progress(World& world, const ProgressProbe& pro
   world.set_client_rate(0);
   if (!has_connected_majority(world)) return std::nullopt;
   const Instant end = world.now() + probe.bound;
-  const std::uint64_t puts = world.counts().put_successes;
+  std::uint64_t puts = 0;              // that had succeeded before ours
   std::optional<std::uint64_t> found;  // gets that had found a value before ours
   std::uint64_t asked = 0;
   std::string missing;
@@ -46,6 +47,7 @@ std::optional<std::string> probe_progress(World& world, const ProgressProbe& pro
       missing = "an operation is open";
     } else if (asked == 0 || world.counts().put_successes == puts) {
       missing = "no put succeeds";
+      puts = world.counts().put_successes;
       world.put(*leader, kProbeKey, fmt::format("\"{}\"", ++asked), probe.bound);
     } else if (!found || world.counts().found == *found) {
       missing = "no get finds what was put";

@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "sim/check/marker.h"
 #include "sim/scenario/checks.h"
 #include "sim/scenario/expectations.h"
 #include "sim/scenario/progress_probe.h"
@@ -21,6 +22,7 @@ class Run {
   Run(Scenario scenario, const RunOptions& options)
       : scenario_(std::move(scenario)),
         checks_(scenario_),
+        marker_(scenario_.cluster.nodes.value() + scenario_.cluster.spares.value()),
         world_(world_config_of(scenario_), all_observers(options)),
         script_(scenario_, world_),
         expectations_(scenario_, script_) {
@@ -42,6 +44,7 @@ class Run {
       result_.event = world_.counts().events;
     }
     result_.counts = world_.counts();
+    result_.marks = marker_.marks(world_);
     result_.hash = world_.hash();
     return result_;
   }
@@ -49,6 +52,7 @@ class Run {
  private:
   std::vector<WorldObserver*> all_observers(const RunOptions& options) {
     std::vector<WorldObserver*> observers = checks_.observers();
+    observers.push_back(&marker_);
     observers.insert(observers.end(), options.observers.begin(), options.observers.end());
     return observers;
   }
@@ -121,12 +125,12 @@ class Run {
       return fail("final", scenario_.at_end.that->text());
     }
     for (const auto& [key, value] : scenario_.at_end.values) {
-      for (std::uint32_t i = 0; i < world_.config().nodes; ++i) {
-        const NodeId node(i);
+      for (const raft::Member& member : world_.members().members()) {
+        const NodeId node = member.id;
         if (!world_.is_up(node) || world_.has_stopped(node)) continue;
         const SharedBytes* held = world_.node(node).peek(key);
         if (held != nullptr && held->text() == value) continue;
-        return fail("final", fmt::format("n{} holds {} for \"{}\", not {}", i,
+        return fail("final", fmt::format("n{} holds {} for \"{}\", not {}", node.value(),
                                          held == nullptr ? "nothing" : std::string(held->text()),
                                          key, value));
       }
@@ -140,6 +144,7 @@ class Run {
 
   const Scenario scenario_;
   Checks checks_;
+  Marker marker_;
   World world_;
   Script script_;
   Expectations expectations_;

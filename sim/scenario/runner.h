@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "sim/marks.h"
 #include "sim/scenario/scenario.h"
 #include "sim/world.h"
 
@@ -27,6 +28,7 @@ struct RunResult {
   Instant at;               // of the violation, or the end
   std::uint64_t event = 0;  // likewise
   WorldCounts counts;
+  Marks marks;  // of what happened in it
   std::uint64_t hash = 0;
 };
 

@@ -100,7 +100,7 @@ Scenario drawn(Scenario scenario, std::uint64_t seed) {
   draw_links(seed, scenario);
   draw_disks(seed, scenario);
   // Each node's clock is its own, also where all are said to be alike.
-  for (std::uint32_t node = 0; node < cluster.nodes.value(); ++node) {
+  for (std::uint32_t node = 0; node < cluster.nodes.value() + cluster.spares.value(); ++node) {
     const auto own = scenario.clocks.find(node);
     ClockSpec clock = own == scenario.clocks.end() ? scenario.clock : own->second;
     draw(seed, "clock", node, clock);

@@ -17,6 +17,8 @@ namespace vesper::sim {
 
 struct ClusterSpec {
   Range<std::uint64_t> nodes = 5;
+  // Machines that may join; their ids follow those of the nodes.
+  Range<std::uint64_t> spares = 0;
   Range<Duration> election_timeout_min = Duration::milliseconds(500);
   Range<Duration> election_timeout_max = Duration::milliseconds(1000);
   Range<Duration> heartbeat_interval = Duration::milliseconds(50);
@@ -131,6 +133,10 @@ enum class Action : std::uint8_t {
               // says; optional steps that are armed are given up
   kNote,      // nothing: a point in time with a name, for expectations
   kTransfer,  // to: the leader is asked to hand over to it; without it, to whom the leader chooses
+  kDiskFull,  // node; room, in_place: from now on its disk has no more room than that
+  kDiskRoom,  // node: it has room again
+  kMembers,   // node: an operator brings the cluster's voters to these, machines that join included
+  kWipe,      // node: it dies, and its disk is empty
 };
 
 enum class Trigger : std::uint8_t { kAt, kAfter, kWhen, kOnMessage };
@@ -169,6 +175,8 @@ struct Step {
   std::string key;
   std::string value;
   bool at_follower = false;
+  Range<std::uint64_t> room;  // in bytes
+  bool in_place = false;      // whether writes inside files take of it too
   // May find nobody, or never come due, without failing the run.
   bool optional = false;
   bool operator==(const Step&) const = default;

@@ -125,7 +125,7 @@ bool Script::is_disturbing() const {
     return decides_on_messages(step.action) && rule.seen >= step.message.nth;
   });
   return network_disturbed_ || !disturbed_links_.empty() || holds_messages_ ||
-         !disks_disturbed_.empty() || rules_disturb;
+         !disks_disturbed_.empty() || !full_disks_.empty() || rules_disturb;
 }
 
 std::optional<Instant> Script::ran_at(const std::string& step_name) const {
@@ -235,6 +235,10 @@ bool Script::run(const Step& step) {
   // Before the step: "leader" means who led when the step began.
   if (!step.as.empty() && !nodes->empty()) names_[step.as] = nodes->front();
   remember(step);
+  if (step.action == Action::kMembers) {
+    world_.want_members(*nodes);
+    return true;
+  }
   return run_on_nodes(step, *nodes);
 }
 
@@ -264,8 +268,10 @@ void Script::run_calm() {
   disturbed_links_.clear();
   holds_messages_ = false;
   disks_disturbed_.clear();
+  full_disks_.clear();
   for (const NodeId node : all()) {
     world_.set_disk(node, world_disk_of(scenario_, node));
+    world_.set_disk_room(node, std::nullopt);
     // A node that stopped itself comes back as one that crashed does.
     if (world_.is_up(node) && world_.has_stopped(node)) world_.crash(node);
     if (!world_.is_up(node)) world_.restart(node);
@@ -289,6 +295,9 @@ bool Script::run_on_nodes(const Step& step, const std::vector<NodeId>& nodes) {
       case Action::kResume:
         if (world_.is_up(node)) world_.resume(node);
         break;
+      case Action::kWipe:
+        world_.wipe(node);
+        break;
       case Action::kFailSync:
         if (world_.is_up(node)) world_.fail_next_sync(node);
         break;
@@ -300,6 +309,15 @@ bool Script::run_on_nodes(const Step& step, const std::vector<NodeId>& nodes) {
         }
         world_.set_disk(node, {.sync = delay_of(*step.delay),
                                .on_crash = world_disk_of(scenario_, node).on_crash});
+        break;
+      case Action::kDiskFull:
+        full_disks_.insert(node);
+        world_.set_disk_room(
+            node, SimDisk::Room{.bytes = step.room.value(), .is_in_place = step.in_place});
+        break;
+      case Action::kDiskRoom:
+        full_disks_.erase(node);
+        world_.set_disk_room(node, std::nullopt);
         break;
       case Action::kPut:
         world_.put(node, step.key, step.value, timeout);
@@ -318,7 +336,9 @@ bool Script::run_on_nodes(const Step& step, const std::vector<NodeId>& nodes) {
 
 std::vector<NodeId> Script::all() const {
   std::vector<NodeId> nodes;
-  for (std::uint32_t i = 0; i < world_.config().nodes; ++i) nodes.emplace_back(i);
+  for (std::uint32_t i = 0; i < world_.config().all_nodes(); ++i) {
+    if (world_.has_begun(NodeId(i))) nodes.emplace_back(i);
+  }
   return nodes;
 }
 
@@ -353,7 +373,7 @@ std::optional<NodeId> Script::find(const Selector& selector) const {
     case Selector::Kind::kFollower: {
       const std::optional<NodeId> leader = world_.leader();
       std::uint32_t before = selector.number;
-      for (std::uint32_t i = 0; i < world_.config().nodes; ++i) {
+      for (std::uint32_t i = 0; i < world_.config().all_nodes(); ++i) {
         if (!world_.is_up(NodeId(i)) || NodeId(i) == leader) continue;
         if (before == 0) return NodeId(i);
         --before;
@@ -412,6 +432,18 @@ std::optional<std::uint64_t> Script::field(NodeId node, Field field) const {
       return view.lease_reads;
     case Field::kRelayed:
       return view.follower_reads;
+    case Field::kConfiguration:
+      return view.configuration.value();
+    case Field::kMembers:
+      return view.members;
+    case Field::kVoter:
+      return view.is_voter ? 1 : 0;
+    case Field::kJoint:
+      return view.is_joint ? 1 : 0;
+    case Field::kFull:
+      return view.disk_full ? 1 : 0;
+    case Field::kRoom:
+      return view.log_room;
     case Field::kUp:
       break;
   }
@@ -443,12 +475,14 @@ std::uint64_t Script::counter(Counter counter) const {
       return counts.refused;
     case Counter::kFollowerReads:
       return counts.follower_reads;
+    case Counter::kChanges:
+      return counts.changes;
     case Counter::kLeaders:
     case Counter::kRunning:
       break;
   }
   std::uint64_t count = 0;
-  for (std::uint32_t i = 0; i < world_.config().nodes; ++i) {
+  for (std::uint32_t i = 0; i < world_.config().all_nodes(); ++i) {
     if (!world_.is_up(NodeId(i)) || world_.has_stopped(NodeId(i))) continue;
     const bool leads = world_.view(NodeId(i)).role == node::Role::kLeader;
     if (counter == Counter::kRunning || leads) ++count;

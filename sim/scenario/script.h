@@ -93,6 +93,7 @@ class Script : public ConditionContext, public Interceptor {
   std::set<std::pair<NodeId, NodeId>> disturbed_links_;  // from, to
   bool holds_messages_ = false;
   std::set<NodeId> disks_disturbed_;
+  std::set<NodeId> full_disks_;
   bool gives_up_optional_ = false;  // a calm has just run
   std::map<std::string, NodeId> names_;
   // What conditions ask of the past, each as it was at its step.

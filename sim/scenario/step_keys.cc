@@ -29,6 +29,10 @@ const StepKeys& keys_of(Action action) {
       {Action::kCalm, {{}, {}, false}},
       {Action::kNote, {{}, {"node", "as"}, false}},
       {Action::kTransfer, {{}, {"to"}, false}},
+      {Action::kMembers, {{"node"}, {}, false}},
+      {Action::kWipe, {{"node"}, {"as"}, false}},
+      {Action::kDiskFull, {{"node"}, {"as", "room", "in_place"}, false}},
+      {Action::kDiskRoom, {{"node"}, {"as"}, false}},
   };
   return kKeys.at(action);
 }

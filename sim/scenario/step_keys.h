@@ -12,9 +12,9 @@
 
 namespace vesper::sim {
 
-inline constexpr std::array<std::string_view, 14> kStepKeys = {
-    "node",      "as",   "groups",   "from", "to",  "delay", "drop",
-    "duplicate", "sync", "on_crash", "rate", "key", "value", "at_follower"};
+inline constexpr std::array<std::string_view, 16> kStepKeys = {
+    "node", "as",       "groups", "from", "to",    "delay",       "drop", "duplicate",
+    "sync", "on_crash", "rate",   "key",  "value", "at_follower", "room", "in_place"};
 
 inline constexpr std::array<std::pair<std::string_view, Trigger>, 4> kTriggers = {
     {{"at", Trigger::kAt},

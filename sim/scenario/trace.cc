@@ -83,6 +83,8 @@ const char* outcome_name(node::Outcome outcome) {
       return "refused";
     case node::Outcome::kImpossible:
       return "impossible";
+    case node::Outcome::kDiskFull:
+      return "disk full";
   }
   VESPER_UNREACHABLE();
 }
@@ -127,6 +129,8 @@ const char* event_name(node::NodeEvent::Kind kind) {
       return "ignores";
     case node::NodeEvent::Kind::kStopped:
       return "stopped";
+    case node::NodeEvent::Kind::kDisk:
+      return "says that its disk";
   }
   VESPER_UNREACHABLE();
 }

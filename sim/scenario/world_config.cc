@@ -66,6 +66,7 @@ WorldConfig world_config_of(const Scenario& scenario) {
   WorldConfig config;
   config.seed = scenario.seed;
   config.nodes = static_cast<std::uint32_t>(scenario.cluster.nodes.value());
+  config.spares = static_cast<std::uint32_t>(scenario.cluster.spares.value());
   config.node = node_config_of(scenario.cluster);
   config.turn_delay_max = scenario.cluster.turn_delay_max.value();
   config.preformed = scenario.cluster.preformed;
@@ -75,9 +76,9 @@ WorldConfig world_config_of(const Scenario& scenario) {
   }
   config.disk = disk_config_of(scenario.disk);
   for (const auto& [node, disk] : scenario.disks) {
-    if (node < config.nodes) config.disks[NodeId(node)] = disk_config_of(disk);
+    if (node < config.all_nodes()) config.disks[NodeId(node)] = disk_config_of(disk);
   }
-  for (std::uint32_t node = 0; node < config.nodes; ++node) {
+  for (std::uint32_t node = 0; node < config.all_nodes(); ++node) {
     const auto own = scenario.clocks.find(node);
     const ClockSpec& clock = own == scenario.clocks.end() ? scenario.clock : own->second;
     config.clocks[NodeId(node)] = clock_config_of(clock);

@@ -133,6 +133,21 @@ TEST_CASE("the first error ends a batch and names operation and file") {
   }
 }
 
+TEST_CASE("a file larger than the room on the disk is refused before any of it is taken") {
+  TemporaryDirectory directory;
+  TestDisk test(directory.path());
+
+  const DiskDone done = test.run({CreateFile{"large", std::uint64_t{1} << 50}, SyncDirectory{}});
+
+  REQUIRE(!done.status.ok());
+  CHECK(done.status.error().code == ErrorCode::kNoSpace);
+  CHECK(done.status.error().message.starts_with("allocate large: "));
+  const auto files = test.disk->list();
+  REQUIRE(files.ok());
+  REQUIRE(files.value().size() == 1);
+  CHECK(files.value()[0].size == 0);
+}
+
 TEST_CASE("reading what is missing is an error") {
   TemporaryDirectory directory;
   TestDisk test(directory.path());

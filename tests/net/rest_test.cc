@@ -279,6 +279,10 @@ TEST_CASE("each outcome has the documented reply") {
       {&put, Outcome::kUnknown, 200, fail, "unknown"},
       {&put, Outcome::kOverloaded, 503, R"({"code":"fail","error":"overloaded"})", "rejected"},
       {&get, Outcome::kOverloaded, 503, R"({"code":"fail","error":"overloaded"})", "rejected"},
+      {&put, Outcome::kDiskFull, 507,
+       R"({"code":"fail","error":"this node's disk is full: it takes no writes before there is )"
+       R"(room again"})",
+       "rejected"},
   };
   for (const Row& row : rows) {
     node::Answer answer;

@@ -292,5 +292,44 @@ TEST_CASE("an operation on a file that is not there fails and names it") {
   CHECK(bench.disk.read("x").error().message == "read x: no such file");
 }
 
+// --- Room ---
+
+TEST_CASE("a full disk gives a new file what there is, and says so") {
+  Bench bench;
+  bench.lay_down("old", 'a');
+  bench.disk.set_room(SimDisk::Room{.bytes = 1024});
+
+  const Status done = bench.carry_out({storage::CreateFile{"new", 1536}, storage::SyncDirectory{}});
+
+  REQUIRE(!done.ok());
+  CHECK(done.error().code == ErrorCode::kNoSpace);
+  CHECK(bench.sectors("new").size() == 2);
+  // What there is of it takes the room from others, until it is replaced or removed.
+  CHECK(!bench.carry_out({storage::CreateFile{"other", 512}}).ok());
+  CHECK(bench.carry_out({storage::CreateFile{"new", 1024}}).ok());
+  CHECK(bench
+            .carry_out({storage::RemoveFile{"new"}, storage::RemoveFile{"other"},
+                        storage::CreateFile{"other", 1024}})
+            .ok());
+  bench.disk.set_room(std::nullopt);
+  CHECK(bench.carry_out({storage::CreateFile{"new", 1536}}).ok());
+}
+
+TEST_CASE("a write inside a file needs room only where nothing is overwritten in place") {
+  Bench bench;
+  bench.lay_down("f", 'a');
+  bench.disk.set_room(SimDisk::Room{.bytes = 512});
+  CHECK(bench.carry_out({Bench::write("f", 0, 4, 'b')}).ok());
+
+  bench.disk.set_room(SimDisk::Room{.bytes = 512, .is_in_place = true});
+  const Status done = bench.carry_out({Bench::write("f", 1, 2, 'c'), storage::SyncFile{"f"}});
+
+  REQUIRE(!done.ok());
+  CHECK(done.error().code == ErrorCode::kNoSpace);
+  CHECK(bench.sectors("f") == "bcbb");
+  bench.disk.set_room(std::nullopt);
+  CHECK(bench.carry_out({Bench::write("f", 1, 2, 'c')}).ok());
+}
+
 }  // namespace
 }  // namespace vesper::sim

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "apps/vesper_sim_jobs.h"
+#include "sim/coverage.h"
 #include "sim/scenario/hunt.h"
 #include "sim/scenario/parser.h"
 #include "sim/scenario/serializer.h"
@@ -61,6 +62,7 @@ TEST_CASE("seeds pass, and reach on average a minute, ten faults and 500 operati
   std::uint64_t seeds_with_retries = 0;
   std::uint64_t seeds_with_repeats = 0;
   std::uint64_t seeds_with_refusals = 0;
+  Coverage coverage;
   for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
     CAPTURE(seed);
 
@@ -72,12 +74,14 @@ TEST_CASE("seeds pass, and reach on average a minute, ten faults and 500 operati
     operations += result.counts.operations;
     events += result.counts.events;
     hashes.insert(result.hash);
+    coverage.add(result.marks);
     seeds_with_retries += result.counts.retries > 0 ? 1 : 0;
     seeds_with_repeats += result.counts.repeated > 0 ? 1 : 0;
     seeds_with_refusals += result.counts.refused > 0 ? 1 : 0;
   }
   MESSAGE("of " << kSeeds << " seeds " << seeds_with_retries << " retry, " << seeds_with_repeats
                 << " get a first answer again, " << seeds_with_refusals << " meet a refusal");
+  MESSAGE(coverage.report());
   CHECK(seeds_with_retries >= kSeeds / 4);
   CHECK(seeds_with_repeats >= kSeeds / 5);
   CHECK(seeds_with_refusals >= kSeeds / 10);
@@ -117,6 +121,7 @@ TEST_CASE("the number of processes changes no result") {
     CHECK(one.at(item).hash == three.at(item).hash);
     CHECK(one.at(item).counts.events == three.at(item).counts.events);
     CHECK(one.at(item).passed == three.at(item).passed);
+    CHECK(one.at(item).marks.times() == three.at(item).marks.times());
   }
 }
 

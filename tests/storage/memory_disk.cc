@@ -17,6 +17,10 @@ Error io_error(const std::string& what, const std::string& name) {
   return {ErrorCode::kIo, what + " " + name};
 }
 
+Error no_space(const std::string& what, const std::string& name) {
+  return {ErrorCode::kNoSpace, what + " " + name};
+}
+
 }  // namespace
 
 // --- Start-up ---
@@ -62,8 +66,10 @@ Status MemoryDisk::run(DiskOp& op) {
 }
 
 Status MemoryDisk::run(const storage::CreateFile& op) {
-  files_.push_back({{}, std::vector<std::byte>(op.size), {}, false});
+  const std::uint64_t size = are_files_limited_ ? op.size / 2 : op.size;
+  files_.push_back({{}, std::vector<std::byte>(size), {}, false});
   change({.set = std::pair(op.name, files_.size() - 1), .erase = std::nullopt});
+  if (are_files_limited_) return no_space("create", op.name);
   return {};
 }
 
@@ -71,12 +77,15 @@ Status MemoryDisk::run(const storage::WriteFile& op) {
   File* const file = find(op.name);
   if (file == nullptr) return io_error("write", op.name);
   VESPER_CHECK(op.offset + op.bytes.size() <= file->now.size());
-  std::copy(op.bytes.begin(), op.bytes.end(),
-            file->now.begin() + static_cast<std::ptrdiff_t>(op.offset));
-  const std::uint64_t end = op.offset + op.bytes.size();
+  const std::uint64_t size =
+      std::min<std::uint64_t>(op.bytes.size(), for_writes_.value_or(op.bytes.size()));
+  if (for_writes_) *for_writes_ -= size;
+  std::copy_n(op.bytes.begin(), size, file->now.begin() + static_cast<std::ptrdiff_t>(op.offset));
+  const std::uint64_t end = op.offset + size;
   for (std::uint64_t at = op.offset / kSectorBytes; at * kSectorBytes < end; ++at) {
     file->dirty_sectors.insert(at);
   }
+  if (size < op.bytes.size()) return no_space("write", op.name);
   return {};
 }
 

@@ -34,6 +34,10 @@ class MemoryDisk final : public storage::Disk {
   std::uint64_t steps() const { return steps_; }
   // The operation that is the count-th from now (0: the very next) fails and changes nothing.
   void fail_after(std::uint64_t count) { fails_at_ = steps_ + count; }
+  // Writes take so many bytes more, and the one that needs more is cut short; nothing: any number.
+  void limit_writes(std::optional<std::uint64_t> bytes) { for_writes_ = bytes; }
+  // A file that is made while there is none gets half of its size.
+  void limit_files(bool are_limited) { are_files_limited_ = are_limited; }
 
   // How many things a crash may lose, each by itself.
   std::size_t unsynced() const;
@@ -90,6 +94,8 @@ class MemoryDisk final : public storage::Disk {
   std::size_t next_op_[2] = {0, 0};
   std::uint64_t steps_ = 0;
   std::optional<std::uint64_t> fails_at_;
+  std::optional<std::uint64_t> for_writes_;
+  bool are_files_limited_ = false;
 };
 
 // What a disk holds, for reading only, with bits that can be flipped in place: cheap enough for a
