@@ -160,6 +160,7 @@ HttpReply change_members_reply(const node::Answer& answer, std::string_view lead
       return impossible_reply(answer);
     case node::Outcome::kAbsent:
     case node::Outcome::kRefused:
+    case node::Outcome::kDiskFull:
       break;
   }
   VESPER_UNREACHABLE();
