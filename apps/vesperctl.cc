@@ -7,16 +7,19 @@
 #include <csignal>
 #include <deque>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "apps/ctl/api.h"
+#include "apps/ctl/backup.h"
 #include "apps/ctl/bench.h"
 #include "apps/ctl/cluster.h"
 #include "apps/ctl/member.h"
 #include "apps/ctl/move_leader.h"
 #include "apps/ctl/request.h"
 #include "apps/ctl/status.h"
+#include "apps/ctl/wal.h"
 #include "apps/ctl/words.h"
 #include "core/base/limits.h"
 
@@ -158,6 +161,65 @@ int run_member(std::deque<MemberCommand>& commands) {
   return kBadUsage;
 }
 
+// The commands that are about files: logs, backups, restored directories.
+class DataCommands {
+ public:
+  explicit DataCommands(CLI::App& app) {
+    auto* wal = app.add_subcommand("wal", "Look at a node's data directory while no node uses it");
+    wal->require_subcommand(1);
+    verify_ = wal->add_subcommand("verify",
+                                  "What is whole, torn or damaged. Exit status: 0 all is whole, 1 "
+                                  "but for what a crash left, 2 damage, or nothing to look at");
+    verify_->add_option("DIR", wal_.directory, "The data directory")->required();
+    dump_ = wal->add_subcommand("dump",
+                                "Every record, up to the first damage; exit status as "
+                                "verify's");
+    dump_->add_option("DIR", wal_.directory, "The data directory")->required();
+    dump_->add_flag("--json", wal_.as_json, "A JSON object a line");
+    backup_ = app.add_subcommand("backup", "All that a live cluster holds, as one verified file");
+    backup_->add_option("ADDRESS", backup_options_.address, "Any node")
+        ->required()
+        ->check(check_address);
+    backup_->add_option("FILE", backup_options_.file, "Gets its name when it is whole")->required();
+    backup_->add_option("--timeout", timeout_ms_, "How long to wait without any progress, in ms")
+        ->check(CLI::Range(0, 86'400'000))
+        ->capture_default_str();
+    restore_ = app.add_subcommand("restore", "Make the data directories of a new cluster");
+    restore_->add_option("FILE", restore_options_.file, "A backup")->required();
+    restore_
+        ->add_option("DIR", restore_options_.directory,
+                     "Gets n0, n1 and so on, one for each node's --data-dir; must not be there")
+        ->required();
+    restore_->add_option("--nodes", restore_options_.nodes, "How many: the lines of the ip list")
+        ->check(CLI::Range(1, 64))
+        ->capture_default_str();
+    restore_
+        ->add_option("--segment-size", restore_options_.segment_mib,
+                     "The first log file of each, in MiB")
+        ->check(CLI::Range(1, 1024))
+        ->capture_default_str();
+  }
+  // Nothing: it was none of these.
+  std::optional<int> run() {
+    backup_options_.timeout = std::chrono::milliseconds(timeout_ms_);
+    if (verify_->parsed()) return run_wal_verify(wal_);
+    if (dump_->parsed()) return run_wal_dump(wal_);
+    if (backup_->parsed()) return run_backup(backup_options_);
+    if (restore_->parsed()) return run_restore(restore_options_);
+    return std::nullopt;
+  }
+
+ private:
+  CLI::App* verify_;
+  CLI::App* dump_;
+  CLI::App* backup_;
+  CLI::App* restore_;
+  WalCommand wal_;
+  BackupOptions backup_options_;
+  std::int64_t timeout_ms_ = backup_options_.timeout.count();
+  RestoreOptions restore_options_;
+};
+
 std::string sibling(const char* name) {
   std::error_code error;
   const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
@@ -214,8 +276,10 @@ int run_subcommand(int argc, char** argv) {
   add_bench(*bench, bench_options);
   auto* cluster = app.add_subcommand("cluster", "Run a local cluster until Ctrl-C");
   add_cluster(*cluster, cluster_options);
+  DataCommands others(app);
   if (const int parsed = parse(app, argc, argv); parsed != kSuccess) return std::max(parsed, 0);
 
+  if (const auto done = others.run()) return *done;
   if (status->parsed()) return run_status(status_options);
   if (member->parsed()) return run_member(member_commands);
   move_options.timeout = std::chrono::milliseconds(move_timeout_ms);

@@ -14,6 +14,7 @@ struct RawOptions {
   std::string ip_list;
   std::vector<std::string> join;
   std::int64_t join_timeout_ms = 60'000;
+  std::int64_t check_interval_ms = 10'000;
   std::string data_directory;
   std::string bind_host;
   bool form = false;
@@ -94,6 +95,11 @@ void add_timing_options(CLI::App& app, RawOptions& raw) {
   app.add_option("--request-timeout", raw.request_timeout_ms,
                  "A request is answered within this time, in ms")
       ->check(is_time)
+      ->capture_default_str();
+  app.add_option("--check-interval", raw.check_interval_ms,
+                 "Time between two comparisons of all nodes' states, in ms; 0: never. A node whose "
+                 "state is not that of the majority stops")
+      ->check(CLI::Range(0, 86'400'000))
       ->capture_default_str();
   app.add_flag("--lease-reads", raw.lease_reads,
                "A leader answers reads by its lease, without asking the others. Trusts the clocks: "
@@ -182,6 +188,7 @@ Result<VesperdOptions> checked(const RawOptions& raw) {
   options.node.request_timeout = Duration::milliseconds(raw.request_timeout_ms);
   options.node.wal.segment_bytes = raw.segment_mib * 1024 * 1024;
   options.node.snapshots.bytes = raw.snapshot_mib * 1024 * 1024;
+  options.node.check_interval = Duration::milliseconds(raw.check_interval_ms);
   options.node.snapshots.entries = raw.snapshot_entries;
   options.node.snapshots.trailing_entries = raw.trailing_entries;
   options.data_directory =

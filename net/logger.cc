@@ -40,6 +40,7 @@ LogLevel level_of(node::NodeEvent::Kind kind) {
     case node::NodeEvent::Kind::kIgnored:
     case node::NodeEvent::Kind::kDisk:
       return LogLevel::kWarning;
+    case node::NodeEvent::Kind::kDiffers:
     case node::NodeEvent::Kind::kStopped:
       return LogLevel::kError;
   }
@@ -68,6 +69,8 @@ std::string event_text(const node::NodeEvent& event) {
       return fmt::format("members of entry {}: {}", event.view.configuration.value(), event.detail);
     case node::NodeEvent::Kind::kSnapshot:
       return "has a snapshot " + event.detail;
+    case node::NodeEvent::Kind::kDiffers:
+      return "STATE DIFFERS from that of " + event.detail;
     case node::NodeEvent::Kind::kIgnored:
       return "ignored: " + event.detail;
     case node::NodeEvent::Kind::kStopped:

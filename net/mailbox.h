@@ -30,6 +30,8 @@ struct MailRequest {
   bool at_follower = false;                // kGet
   std::string address;                     // kAddMember
   raft::Configuration::Change change;      // kChangeMembers
+  Index snapshot;                          // kSnapshotPart
+  std::uint64_t offset = 0;                // kSnapshotPart
 };
 
 // What one drain takes out. The drainer keeps it and gives it back, so that its room is used again.

@@ -89,7 +89,7 @@ HttpReply disk_full_reply() {
 HttpReply redirect_reply(const ApiRequest& request, std::string_view leader) {
   HttpReply reply = rejected_reply();
   reply.body = R"({"code":"fail","payload":{)";
-  if (request.kind != node::RequestKind::kRegister) {
+  if (!request.key.empty()) {
     reply.body += R"("key":)";
     append_json_string(request.key, reply.body);
     reply.body += ',';
@@ -116,6 +116,8 @@ HttpReply success_reply(const ApiRequest& request, const node::Answer& answer) {
     reply.body += '}';
   } else if (request.kind == node::RequestKind::kRegister) {
     reply.body += fmt::format(R"(,"payload":{{"client":{}}})", answer.session.value());
+  } else if (request.kind == node::RequestKind::kSnapshot) {
+    reply.body += fmt::format(R"(,"index":{})", answer.index.value());
   }
   reply.body += '}';
   return reply;
@@ -342,6 +344,34 @@ HttpReply move_leader_reply(const node::Answer& answer, std::string_view leader)
   VESPER_UNREACHABLE();
 }
 
+Result<SnapshotPart> parse_snapshot_part(std::string_view target) {
+  const Error bad = invalid("the query is not index=<a snapshot's>&offset=<a block's>");
+  const std::size_t at = target.find('?');
+  if (at == std::string_view::npos) return bad;
+  std::string_view query = target.substr(at + 1);
+  constexpr std::string_view kIndex = "index=";
+  constexpr std::string_view kOffset = "&offset=";
+  if (!query.starts_with(kIndex)) return bad;
+  query.remove_prefix(kIndex.size());
+  const auto index = take_number(query);
+  if (!index || !query.starts_with(kOffset)) return bad;
+  query.remove_prefix(kOffset.size());
+  if (query == "0") return SnapshotPart{Index(*index), 0};
+  const auto offset = take_number(query);
+  if (!offset || !query.empty()) return bad;
+  return SnapshotPart{Index(*index), *offset};
+}
+
+HttpReply snapshot_part_reply(const SnapshotPart& part, const node::Answer& answer) {
+  if (answer.outcome == node::Outcome::kRejected) return rejected_reply();
+  if (answer.outcome == node::Outcome::kOverloaded) return overloaded_reply("overloaded");
+  if (answer.outcome != node::Outcome::kSuccess) {
+    return error_reply(404, fmt::format("this node has no piece at {} of a snapshot to {}",
+                                        part.offset, part.snapshot.value()));
+  }
+  return {.body = std::string(answer.value.text()), .content_type = "application/octet-stream"};
+}
+
 HttpReply status_reply(const StatusFacts& facts) {
   const node::NodeView& view = facts.view;
   HttpReply reply;
@@ -361,7 +391,9 @@ HttpReply status_reply(const StatusFacts& facts) {
                  view.is_joint, view.is_voter);
   fmt::format_to(out, R"(,"lease_reads":{},"follower_reads":{})", view.lease_reads,
                  view.follower_reads);
-  fmt::format_to(out, R"(,"disk_full":{},"log_room":{})", view.disk_full, view.log_room);
+  fmt::format_to(out, R"(,"disk_full":{},"log_room":{},"snapshot_bytes":{})", view.disk_full,
+                 view.log_room, view.snapshot_bytes);
+  fmt::format_to(out, R"(,"checks":{},"differences":{})", view.checks, view.differences);
   fmt::format_to(out, R"(,"state_hash":"{:016x}","cluster":"{:016x}","incarnation":"{:016x}")",
                  view.state_hash, view.cluster.value(), view.incarnation.value());
   fmt::format_to(out, R"(,"version":"{}","pid":{},"uptime":{:.3f},"connections":{},"nodes":[)",

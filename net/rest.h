@@ -41,6 +41,15 @@ Result<std::optional<NodeId>> parse_move_leader(std::string_view body);
 
 HttpReply move_leader_reply(const node::Answer& answer, std::string_view leader);
 
+// The query of GET /snapshot: index=I&offset=O. Errors: kInvalid (400).
+struct SnapshotPart {
+  Index snapshot;
+  std::uint64_t offset = 0;
+};
+Result<SnapshotPart> parse_snapshot_part(std::string_view target);
+// The piece's own bytes, or 404.
+HttpReply snapshot_part_reply(const SnapshotPart& part, const node::Answer& answer);
+
 struct StatusFacts {
   node::NodeView view;
   std::string address;             // this node's

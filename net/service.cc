@@ -32,6 +32,7 @@ HttpReply Service::handle(const HttpRequest& request) {
   if (path == "/session") return on_session(request);
   if (path == "/peer") return on_peer(request);
   if (path == "/status") return on_status(request);
+  if (path == "/snapshot") return on_snapshot(request);
   if (path == "/move-leader") return on_move_leader(request);
   if (path == "/members") return on_members(request);
   return error_reply(404, "no such path: " + std::string(path));
@@ -117,6 +118,19 @@ HttpReply Service::change_members(const HttpRequest& request) {
        .change = std::move(parsed.value().change)});
   if (!answer) return overloaded_reply("overloaded");
   return change_members_reply(*answer, runtime_.addresses().line_of(answer->leader));
+}
+
+// POST has a snapshot made; GET reads a piece of one.
+HttpReply Service::on_snapshot(const HttpRequest& request) {
+  if (request.method == "POST") return ask_node({.kind = node::RequestKind::kSnapshot});
+  if (request.method != "GET") return method_not_allowed(request.method, "GET, POST");
+  const auto part = parse_snapshot_part(request.target);
+  if (!part.ok()) return error_reply(400, part.error().message);
+  const auto answer = runtime_.request({.kind = node::RequestKind::kSnapshotPart,
+                                        .snapshot = part.value().snapshot,
+                                        .offset = part.value().offset});
+  if (!answer) return overloaded_reply("overloaded");
+  return snapshot_part_reply(part.value(), *answer);
 }
 
 // The frames share one copy of the body. Their sums are checked by the node that decodes them.

@@ -1,5 +1,6 @@
 // The routes of one node: /request and /session for clients, /peer for other nodes, /status,
-// /move-leader and /members for operators. Called by the HTTP server on its connections' threads.
+// /move-leader, /members and /snapshot for operators. Called by the HTTP server on its connections'
+// threads.
 #pragma once
 
 #include <chrono>
@@ -39,6 +40,7 @@ class Service : public HttpHandler {
   HttpReply on_move_leader(const HttpRequest& request);
   HttpReply on_members(const HttpRequest& request);
   HttpReply change_members(const HttpRequest& request);
+  HttpReply on_snapshot(const HttpRequest& request);
   HttpReply on_peer(const HttpRequest& request);
 
   Options options_;

@@ -66,6 +66,10 @@ enum class Mark : std::uint8_t {
   kDiskFull,
   kDiskRoom,
   kRefusedForRoom,
+  kStatesAgreed,
+  kAltered,
+  kDifferenceReported,
+  kDivergedStopped,
   kCount,
 };
 
@@ -127,6 +131,10 @@ inline constexpr std::array kMarkNames = {
     "disk full",
     "disk has room again",
     "answer: no room",
+    "states compared and equal",
+    "state altered on purpose",
+    "difference reported",
+    "node with a wrong state stopped",
 };
 static_assert(kMarkNames.size() == kMarks, "every mark has its name");
 

@@ -45,6 +45,8 @@ class WorldObserver {
   virtual void on_stopped(Instant /*at*/, NodeId /*node*/, const Error& /*reason*/) {}
   // Its disk is empty now; the node is down.
   virtual void on_wipe(Instant /*at*/, NodeId /*node*/) {}
+  // Its state was damaged, on purpose.
+  virtual void on_altered(Instant /*at*/, NodeId /*node*/) {}
   // The process is held, as by SIGSTOP.
   virtual void on_pause(Instant /*at*/, NodeId /*node*/) {}
 

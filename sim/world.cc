@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/kv/command.h"
 #include "sim/world_impl.h"
 
 namespace vesper::sim {
@@ -231,6 +232,26 @@ void World::release_held() {
     impl_->transmit(frame.from, frame.to, std::move(frame.bytes), Duration());
   }
   impl_->fault("release");
+}
+
+bool World::alter(NodeId node, std::string_view key, std::optional<std::string_view> value) {
+  Member& member = impl_->member(node);
+  if (member.node == nullptr || member.has_stopped) return false;
+  kv::StateMachine& machine = member.node->machine();
+  const SharedBytes* held = machine.store().get(key);
+  if (value) {
+    std::vector<std::byte> payload;
+    kv::encode_put(as_bytes(key), as_bytes(*value), payload);
+    const Index last(machine.store().size());  // says nothing: no session has a part in it
+    VESPER_CHECK(machine.apply(last, SharedBytes::copy_of(payload)).ok());
+  } else {
+    if (held == nullptr || held->empty()) return false;
+    // No writer of the core could: that is what damage is.
+    const_cast<std::byte*>(held->view().data())[held->size() / 2] ^= std::byte{1};
+  }
+  impl_->fault(fmt::format("alter n{}", node.value()));
+  impl_->tell([&](WorldObserver& to) { to.on_altered(impl_->now, node); });
+  return true;
 }
 
 OperationId World::put(NodeId node, std::string_view key, std::string_view value,

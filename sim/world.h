@@ -124,6 +124,11 @@ class World {
   // Flips one bit of a file at rest. Requires: the node is down, the file is there and that long.
   void flip_bit(NodeId node, const std::string& file, std::uint64_t offset, unsigned bit);
 
+  // Damage in the memory of a running node: one bit of a key's value; or, with `value`, its state
+  // becomes as if it had applied a put that nobody else did. False: the node is not up, or has no
+  // such key.
+  bool alter(NodeId node, std::string_view key, std::optional<std::string_view> value);
+
   // An operator asks this node to hand leadership over; it is for a leader that runs.
   void transfer(NodeId node, std::optional<NodeId> target);
 

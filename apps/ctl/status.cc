@@ -67,6 +67,9 @@ NodeStatus ask_status(const std::string& address, std::chrono::milliseconds time
   status.last = number(json, "last");
   status.durable = number(json, "durable");
   status.keys = number(json, "keys");
+  status.cluster = text(json, "cluster");
+  status.snapshot = number(json, "snapshot");
+  status.snapshot_bytes = number(json, "snapshot_bytes");
   const auto* disk_full = find(json, "disk_full");
   status.is_disk_full = disk_full != nullptr && disk_full->IsTrue();
   const auto* voter = find(json, "voter");

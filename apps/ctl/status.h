@@ -24,6 +24,9 @@ struct NodeStatus {
   std::uint64_t last = 0;
   std::uint64_t durable = 0;
   bool is_disk_full = false;
+  std::string cluster;         // its id, in hexadecimal digits
+  std::uint64_t snapshot = 0;  // where its newest ends; 0: it has none
+  std::uint64_t snapshot_bytes = 0;
   std::uint64_t keys = 0;
   bool is_learner = false;
   std::vector<std::string> nodes;  // where the members are reached, as it knows them

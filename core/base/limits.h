@@ -59,6 +59,9 @@ inline constexpr std::size_t kSnapshotBytesATurn = 256 * 1024;
 // The last of the room that the log holds on its disk, at most a quarter of a segment. A full disk
 // leaves it to term and vote and to what a new leader appends; client writes are refused (507).
 inline constexpr std::uint64_t kReserveBytes = 1024 * 1024;
+// What one slice of the walk over the state's memory sees. More: in the next slices.
+inline constexpr std::size_t kScrubPairs = 256;
+inline constexpr std::size_t kScrubBytes = 64 * 1024;
 // Committed entries handed out in one Ready. Full: the rest comes with the next.
 inline constexpr std::size_t kCommittedEntries = 4096;
 

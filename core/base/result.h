@@ -18,6 +18,7 @@ enum class ErrorCode {
   kMismatch,     // a data directory or peer of another node, cluster or version
   kRemoved,      // this node is a member of its cluster no more
   kLimit,        // over a bound of limits.h or of the configuration
+  kDiverged,     // a node's state is not that of the others, or not what it applied
   kUnavailable,  // not now: no leader, no quorum, or stopped
   kNoSpace,      // the disk has no room for it, now
 };

@@ -10,6 +10,7 @@ namespace {
 constexpr std::uint8_t kPut = 1;
 constexpr std::uint8_t kPutOnce = 2;
 constexpr std::uint8_t kRegister = 3;
+constexpr std::uint8_t kCheckPoint = 4;
 constexpr std::size_t kHeaderBytes = 5;
 constexpr std::size_t kOnceBytes = 16;
 static_assert(kHeaderBytes + kOnceBytes + limits::kKeyBytes + limits::kValueBytes <=
@@ -55,8 +56,16 @@ void encode_register(std::vector<std::byte>& out) {
   ByteWriter(out).u8(kRegister);
 }
 
+void encode_check_point(std::vector<std::byte>& out) {
+  ByteWriter(out).u8(kCheckPoint);
+}
+
 bool is_register(ByteView payload) {
   return payload.size() == 1 && payload[0] == std::byte{kRegister};
+}
+
+bool is_check_point(ByteView payload) {
+  return payload.size() == 1 && payload[0] == std::byte{kCheckPoint};
 }
 
 Result<PutCommand> decode_put(ByteView payload) {

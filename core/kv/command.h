@@ -2,6 +2,7 @@
 //   u8 1  a put:                u32 key length, key, then the value to the end
 //   u8 2  a put of a session:   u64 session, u64 number (core/kv/sessions.h), then as a put
 //   u8 3  registers a session:  nothing more
+//   u8 4  a check point:        nothing more; changes nothing (core/node/consistency.h)
 // A value is the JSON text that the client sent, byte for byte; the core looks at no byte of it.
 #pragma once
 
@@ -34,8 +35,10 @@ void encode_put(ByteView key, ByteView value, std::vector<std::byte>& out);
 void encode_put_once(IdempotencyKey once, ByteView key, ByteView value,
                      std::vector<std::byte>& out);
 void encode_register(std::vector<std::byte>& out);
+void encode_check_point(std::vector<std::byte>& out);
 
 bool is_register(ByteView payload);
+bool is_check_point(ByteView payload);
 // Errors: kInvalid, for any bytes that neither encode_put nor encode_put_once makes.
 Result<PutCommand> decode_put(ByteView payload);
 

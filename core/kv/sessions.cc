@@ -133,6 +133,15 @@ std::uint64_t Sessions::expired_hash(SessionId highest) {
   return highest == SessionId() ? 0 : mix64(kExpiredUpTo, highest.value());
 }
 
+bool Sessions::is_sound() const {
+  std::uint64_t sum = expired_hash(highest_expired_);
+  for (const auto& [id, session] : sessions_) {
+    sum += use_hash(id, session.last_use);
+    for (const Kept& kept : session.kept) sum += kept_hash(id, kept);
+  }
+  return sum == sum_;
+}
+
 // --- Snapshots ---
 
 void Sessions::encode(std::vector<std::byte>& out) const {

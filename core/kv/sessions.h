@@ -72,6 +72,9 @@ class Sessions {
   std::size_t size() const { return sessions_.size(); }
   // Names the contents, kept up to date in constant time; 0 if no session was ever opened.
   std::uint64_t state_hash() const { return sum_; }
+  // Whether the contents, as they stand in memory, are what the hash says. Linear; at the default
+  // bounds about a millisecond.
+  bool is_sound() const;
 
   // For a snapshot. Appends, little-endian:
   //   u64 highest id expired (0: none), u32 sessions, and each by rising id:

@@ -9,6 +9,7 @@ Result<Verdict> StateMachine::apply(Index index, const SharedBytes& payload) {
     sessions_.open(index);
     return Verdict::kApplied;
   }
+  if (is_check_point(payload.view())) return Verdict::kNone;
   const auto put = decode_put(payload.view());
   if (!put.ok()) return put.error();
   if (put.value().once) {
@@ -20,6 +21,12 @@ Result<Verdict> StateMachine::apply(Index index, const SharedBytes& payload) {
   }
   VESPER_TRY(store_.apply(payload));
   return Verdict::kApplied;
+}
+
+std::optional<bool> StateMachine::scrub(std::size_t pairs, std::size_t bytes) {
+  const std::optional<bool> store = store_.scrub(pairs, bytes);
+  if (!store) return std::nullopt;
+  return *store && sessions_.is_sound();
 }
 
 void StateMachine::begin_capture(std::vector<std::byte>& sessions) {

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "core/base/bytes.h"
@@ -40,6 +41,10 @@ class StateMachine {
   Status load_sessions(ByteView bytes, SessionBounds bounds, Index applied);
   Result<std::size_t> load_pairs(ByteView bytes) { return store_.load(bytes); }
   bool discard(std::size_t pairs) { return store_.discard(pairs); }
+
+  // Walks on over the state as it stands in memory (store.h). Nothing: the walk is not over.
+  // Otherwise whether it is what state_hash() says.
+  std::optional<bool> scrub(std::size_t pairs, std::size_t bytes);
 
   const Store& store() const { return store_; }
   const Sessions& sessions() const { return sessions_; }

@@ -40,16 +40,41 @@ Status Store::apply(const SharedBytes& payload) {
     insert(at, key, std::move(value));
     return {};
   }
-  sum_ += pair_hash(as_bytes(key), value.view()) - pair_hash(as_bytes(key), at->second.view());
+  add_to_sum(key,
+             pair_hash(as_bytes(key), value.view()) - pair_hash(as_bytes(key), at->second.view()));
   pair_bytes_ += value.size() - at->second.size();
   at->second = std::move(value);
   return {};
 }
 
 void Store::insert(Values::iterator at, std::string_view key, SharedBytes value) {
-  sum_ += pair_hash(as_bytes(key), value.view());
+  add_to_sum(key, pair_hash(as_bytes(key), value.view()));
   pair_bytes_ += pair_bytes(key, value);
   values_.emplace_hint(at, key, std::move(value));
+}
+
+void Store::add_to_sum(std::string_view key, std::uint64_t change) {
+  sum_ += change;
+  if (scrub_ && key <= scrub_->passed) scrub_->sum += change;
+}
+
+std::optional<bool> Store::scrub(std::size_t pairs, std::size_t bytes) {
+  VESPER_CHECK(pairs > 0 && bytes > 0);
+  if (!scrub_) scrub_.emplace();
+  auto at = values_.upper_bound(scrub_->passed);
+  auto last = values_.end();
+  for (std::size_t seen = 0; at != values_.end() && pairs > 0 && seen < bytes; ++at, --pairs) {
+    scrub_->sum += pair_hash(as_bytes(at->first), at->second.view());
+    seen += pair_bytes(at->first, at->second);
+    last = at;
+  }
+  if (at != values_.end()) {
+    scrub_->passed = last->first;
+    return std::nullopt;
+  }
+  const bool is_sound = scrub_->sum == sum_;
+  scrub_.reset();
+  return is_sound;
 }
 
 const SharedBytes* Store::get(std::string_view key) const {
@@ -122,6 +147,7 @@ Result<std::size_t> Store::load(ByteView bytes) {
 
 bool Store::discard(std::size_t pairs) {
   capture_.reset();
+  scrub_.reset();
   for (; pairs > 0 && !values_.empty(); --pairs) values_.erase(values_.begin());
   return !values_.empty();
 }

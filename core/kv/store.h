@@ -46,6 +46,11 @@ class Store {
   // goes bit by bit, or its owner would stand still.)
   bool discard(std::size_t pairs);
 
+  // Walks on over all pairs as they stand in memory, beside the commands: up to so many, of up to
+  // so many bytes and one. Nothing: the walk is not over. Otherwise whether their sum is
+  // state_hash(); the next call begins anew. Requires: pairs > 0, bytes > 0.
+  std::optional<bool> scrub(std::size_t pairs, std::size_t bytes);
+
   std::size_t size() const { return values_.size(); }
   // Names the contents, not the way to them: a sum over all pairs, kept up to date in constant
   // time.
@@ -59,12 +64,18 @@ class Store {
     // Keys beyond it that were absent.
     std::set<std::string, std::less<>> absent;
   };
+  struct Scrub {
+    std::string passed;     // every key up to it is in the sum
+    std::uint64_t sum = 0;  // as commands leave it
+  };
+  void add_to_sum(std::string_view key, std::uint64_t change);
   void keep_for_capture(std::string_view key, const SharedBytes* before);
   void insert(Values::iterator at, std::string_view key, SharedBytes value);
 
   Values values_;
   std::uint64_t pair_bytes_ = 0;
   std::optional<Capture> capture_;
+  std::optional<Scrub> scrub_;
   std::uint64_t sum_ = 0;
 };
 

@@ -48,6 +48,8 @@ enum class RequestKind : std::uint8_t {
   kAddMember,      // an operator's: a learner at `address`
   kChangeMembers,  // an operator's: `change`
   kListMembers,    // what this node knows of the members; any node answers
+  kSnapshot,       // an operator's: a snapshot that stands for all that was acknowledged before
+  kSnapshotPart,   // an operator's: a piece of one that this node has
 };
 
 struct Request {
@@ -60,10 +62,14 @@ struct Request {
   raft::Configuration::Change change;      // kChangeMembers
   // kGet: to be answered by this node though it follows another, as linearizably as by that one.
   bool at_follower = false;
+  Index snapshot;            // kSnapshotPart: where the snapshot ends
+  std::uint64_t offset = 0;  // kSnapshotPart: a block's
 };
 
 // "Never takes effect" is said of this try: of a session's put, another try may have.
 enum class Outcome : std::uint8_t {
+  // What a request for a snapshot comes to: kSuccess, it will be made, for `index` at least; of a
+  // piece: `value` is it. kAbsent: this node has no such snapshot, or no more.
   kSuccess,   // put: durable on a majority and applied, by this try or, of a session, by one
               // before; get: `value` is the key's value; register: `session` is the new one's id;
               // transfer: `leader` leads now; a change of the members: it is over, by this
@@ -99,6 +105,7 @@ struct Answer {
   std::optional<NodeId> member;                // kSuccess of an addition
   bool is_for_now = false;                     // kImpossible: what is in the way may pass
   std::shared_ptr<const MembersView> members;  // kSuccess of a list
+  Index index;                                 // kSuccess of a snapshot
 };
 
 class Clients {
@@ -149,7 +156,12 @@ struct NodeView {
   // Whether its disk refused room and has not given it since, and how many bytes of the log it can
   // still write without more.
   bool disk_full = false;
+  std::uint64_t snapshot_bytes = 0;
   std::uint64_t log_room = 0;
+  // Of this life: check points at which a majority agreed with it, and states of others that
+  // differed from its own.
+  std::uint64_t checks = 0;
+  std::uint64_t differences = 0;
 };
 
 // One line of a node's log: state changes, not traffic.
@@ -162,6 +174,7 @@ struct NodeEvent {
     kTransfer,   // detail: to whom, or that it did not come about
     kMembers,    // detail: the members of the configuration that came into force
     kSnapshot,   // detail: a snapshot was made, or came in; where it ends
+    kDiffers,    // detail: whose state differs from this node's, and at which entry
     kIgnored,    // detail: a frame that does not belong here, and why (rate-limited by the node)
     kStopped,    // detail: the error
     kDisk,       // detail: the disk is full, or has room again

@@ -70,6 +70,9 @@ const Error& Node::stop_reason() const {
 const SharedBytes* Node::peek(std::string_view key) const {
   return impl_->peek(key);
 }
+kv::StateMachine& Node::machine() {
+  return impl_->machine();
+}
 const raft::Log* Node::log() const {
   return impl_->log();
 }
@@ -84,7 +87,8 @@ NodeImpl::NodeImpl(NodeConfig config, Environment environment)
       environment_(environment),
       machine_(config_.sessions),
       snapshots_(environment_.disk, config_.snapshots, config_.sessions),
-      intake_(environment_.disk, config_.sessions) {
+      intake_(environment_.disk, config_.sessions),
+      consistency_(config_.id) {
   VESPER_CHECK(config_.cluster_size <= limits::kNodes);
   VESPER_CHECK(is_joining() || config_.id.value() < config_.cluster_size);
 }
@@ -139,6 +143,9 @@ void NodeImpl::on_raft_message(Frame& frame) {
   if (frame.cluster != identity_.cluster) return on_other_cluster(frame);
   if (is_foreign(frame)) return;
   other_clusters_.erase(frame.from);
+  if (const auto* fingerprint = std::get_if<Fingerprint>(&frame.body)) {
+    return consistency_.on_fingerprint(frame.from, *fingerprint);
+  }
   auto& message = std::get<raft::Message>(frame.body);
   if (takes(message)) raft_->step(environment_.clock.now(), message);
 }
@@ -150,7 +157,9 @@ void NodeImpl::on_request(RequestId id, const Request& request) {
   VESPER_CHECK(request.value.size() <= limits::kValueBytes);
   if (!raft_ || stopped()) return waiters_.answer(id, {.outcome = Outcome::kRejected});
   if (request.kind == RequestKind::kListMembers) return list_members(id);
-  const bool asks_leader = request.at_follower && request.kind == RequestKind::kGet;
+  if (request.kind == RequestKind::kSnapshotPart) return read_snapshot_part(id, request);
+  const bool asks_leader = request.kind == RequestKind::kSnapshot ||
+                           (request.at_follower && request.kind == RequestKind::kGet);
   if (!raft_->is_leader() && !(asks_leader && raft_->leader())) {
     const std::optional<NodeId> leader = raft_->leader();
     return waiters_.answer(
@@ -164,6 +173,7 @@ void NodeImpl::on_request(RequestId id, const Request& request) {
     case RequestKind::kRegister:
       return propose(id, request);
     case RequestKind::kGet:
+    case RequestKind::kSnapshot:
       return get(id, request);
     case RequestKind::kTransfer:
       return transfer(id, request);
@@ -171,6 +181,7 @@ void NodeImpl::on_request(RequestId id, const Request& request) {
     case RequestKind::kChangeMembers:
       return change_members(id, request);
     case RequestKind::kListMembers:
+    case RequestKind::kSnapshotPart:
       break;  // answered above
   }
   VESPER_UNREACHABLE();
@@ -246,6 +257,7 @@ void NodeImpl::run_turn() {
       break;
     case Phase::kRunning:
       run_raft_turn(now);
+      check_state(now);
       break;
     case Phase::kStopped:
       waiters_.fail_all();
@@ -268,6 +280,7 @@ void NodeImpl::run_raft_turn(Instant now) {
   follow_change();
   flush_log();
   waiters_.serve_reads(applied_, machine_.store());
+  serve_snapshots();
   waiters_.expire(now);
   for (const NodeId peer : std::exchange(tell_formed_, {})) tell_formed(peer);
   send_refusals();
@@ -351,6 +364,10 @@ void NodeImpl::apply(const raft::Entry& entry) {
       break;
   }
   applied_ = entry.index();
+  if (kv::is_check_point(entry.payload())) {
+    consistency_.on_applied({applied_, machine_.state_hash()},
+                            raft_->configurations().at(applied_));
+  }
   snapshots_.on_applied(entry, *raft_, machine_);
   environment_.observer.on_applied(view(), entry, {verdict, machine_.state_hash()});
   waiters_.on_applied(entry.position(), verdict);
@@ -360,7 +377,7 @@ void NodeImpl::apply(const raft::Entry& entry) {
 
 void NodeImpl::keep_snapshots() {
   const Index before = snapshots_.newest().last.index;
-  snapshots_.turn(*raft_, machine_);
+  snapshots_.turn(environment_.clock.now(), *raft_, machine_);
   wal_->compact(raft_->log().base().index);
   intake_.give_up(applied_);
   intake_.turn();
@@ -435,6 +452,7 @@ NodeView NodeImpl::view() const {
   view.base = raft_->log().base().index;
   view.last = raft_->log().last_index();
   view.snapshot = snapshots_.newest().last.index;
+  view.snapshot_bytes = snapshots_.newest().bytes;
   view.durable = raft_->durable();
   view.configuration = raft_->configurations().latest_index();
   view.is_joint = members_.is_joint;
@@ -449,6 +467,8 @@ NodeView NodeImpl::view() const {
   view.follower_reads = follower_reads_;
   view.disk_full = is_disk_full();
   view.log_room = wal_->room();
+  view.checks = consistency_.agreed();
+  view.differences = differences_;
   return view;
 }
 

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "core/base/result.h"
-#include "core/kv/sessions.h"
+#include "core/kv/state_machine.h"
 #include "core/node/environment.h"
 #include "core/node/snapshot_options.h"
 #include "core/raft/config.h"
@@ -40,6 +40,10 @@ struct NodeConfig {
   std::size_t unwritten_bytes_max = limits::kUnwrittenBytes;
   // The same on all nodes, always.
   kv::SessionBounds sessions;
+  // How often the states are compared (consistency.h); 0: never, and memory is not walked over.
+  Duration check_interval;
+  // Of the walk over memory, in one slice; not 0.
+  std::size_t scrub_pairs = limits::kScrubPairs;
   // How often an empty node says Hello.
   Duration hello_interval = Duration::milliseconds(100);
   // Form the cluster alone, without waiting for all to be up and empty (vesperd --form; its help
@@ -79,6 +83,8 @@ class Node {
   const Error& stop_reason() const;
   // The store, for tests and checkers between turns.
   const SharedBytes* peek(std::string_view key) const;
+  // The state itself, for tests and the simulator to damage between turns.
+  kv::StateMachine& machine();
   // The log in memory, for tests and checkers between turns; nullptr while the cluster is not
   // formed.
   const raft::Log* log() const;

@@ -21,6 +21,7 @@ std::string name(NodeId node) {
 }  // namespace
 
 Status NodeImpl::open() {
+  VESPER_TRY(refuse_note());
   auto stored = storage::read_identity(environment_.disk);
   if (!stored.ok()) return stored.error();
   next_hello_ = environment_.clock.now();

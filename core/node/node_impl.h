@@ -1,7 +1,7 @@
 // Node's inside, for the .cc files of core/node only: node.cc has the turn of a running node,
 // node_forming.cc what comes before Raft starts, node_transfer.cc how a leader hands over,
-// node_members.cc who takes part.
-// node_disk_space.cc what is different while the disk is full.
+// node_members.cc who takes part, node_disk_space.cc what is different while the disk is full,
+// node_backup.cc what it does for a backup, node_checks.cc how a wrong state is found.
 #pragma once
 
 #include <deque>
@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/kv/state_machine.h"
+#include "core/node/consistency.h"
 #include "core/node/formation.h"
 #include "core/node/node.h"
 #include "core/node/snapshot_intake.h"
@@ -35,6 +36,7 @@ class NodeImpl {
   bool stopped() const { return phase_ == Phase::kStopped; }
   const Error& stop_reason() const { return stop_reason_; }
   const SharedBytes* peek(std::string_view key) const { return machine_.store().get(key); }
+  kv::StateMachine& machine() { return machine_; }
   const raft::Log* log() const { return raft_ ? &raft_->log() : nullptr; }
   const raft::Configurations* configurations() const {
     return raft_ ? &raft_->configurations() : nullptr;
@@ -61,6 +63,16 @@ class NodeImpl {
   void report_changes();
   void stop(Error error);
   void emit(NodeEvent::Kind kind, std::string detail);
+
+  // node_backup.cc: snapshots for operators
+  void read_snapshot_part(RequestId id, const Request& request);
+  void serve_snapshots();
+  // node_checks.cc: whether the state is what it should be
+  Status refuse_note();
+  void check_state(Instant now);
+  void tell_all(const Fingerprint& mine);
+  void propose_check_point(Instant now);
+  void stop_diverged(const std::string& why, bool leaves_note);
 
   // node_transfer.cc: leadership transfer
   void transfer(RequestId id, const Request& request);
@@ -155,6 +167,10 @@ class NodeImpl {
   std::uint64_t restored_ = 0;    // snapshots taken in since then
   std::uint64_t lease_reads_ = 0;
   std::uint64_t follower_reads_ = 0;
+  Consistency consistency_;
+  Instant next_check_point_;
+  Instant next_scrub_;
+  std::uint64_t differences_ = 0;
   std::uint64_t observed_ticket_ = 0;
   bool has_observed_ticket_ = false;
   Waiters waiters_;

@@ -89,14 +89,15 @@ Status SnapshotIntake::on_disk_done(const storage::DiskDone& done, Instant now, 
   return {};
 }
 
-// As if the piece had been lost, with all before it: what is here of the file only takes room.
+// As if the piece had been lost, with all before it: what is here of the file only takes room,
+// unless it has been begun anew for another snapshot.
 void SnapshotIntake::on_refused(std::uint64_t ticket, raft::Raft& raft) {
   was_refused_ = true;
-  has_leftover_ = true;
   if (incoming_ && incoming_->ticket == ticket) {
     raft.chunk_refused(incoming_->id);
     drop();
   }
+  has_leftover_ = !incoming_;
   const auto is_it = [&](const Complete& each) { return each.incoming.ticket == ticket; };
   const auto whole = std::find_if(complete_.begin(), complete_.end(), is_it);
   if (whole == complete_.end()) return;

@@ -58,8 +58,9 @@ Status Snapshots::recover(ClusterId cluster, kv::StateMachine& machine,
   }
   machine = loader.take_machine();
   configuration = loader.take_configuration();
-  files_.push_back({id, loader.header().log_bytes});
+  files_.push_back({id, loader.header().log_bytes, {}});
   log_bytes_ = loader.header().log_bytes;
+  applied_ = id.last;
   return {};
 }
 
@@ -145,8 +146,8 @@ void Snapshots::go_on(const raft::Raft& raft, kv::StateMachine& machine) {
 
 void Snapshots::finish() {
   const Making& making = *making_;
-  const File file{{making.header.last, making.written, making.encoder.checksum()},
-                  making.header.log_bytes};
+  const File file{
+      {making.header.last, making.written, making.encoder.checksum()}, making.header.log_bytes, {}};
   making_.reset();
   add(file);
 }
@@ -179,7 +180,7 @@ void Snapshots::on_installed(const raft::SnapshotId& id, std::uint64_t log_bytes
     making_.reset();
     leftovers_.emplace_back(storage::kSnapshotTemporary);
   }
-  add({id, log_bytes});
+  add({id, log_bytes, {}});
   log_bytes_ = log_bytes;
   applied_ = id.last;
   was_refused_ = false;
@@ -211,9 +212,9 @@ void Snapshots::read(const raft::ChunkWanted& wanted) {
 
 Status Snapshots::on_disk_done(storage::DiskDone done, Instant now, raft::Raft& raft) {
   if (!done.status.ok()) {
-    const bool is_ours = making_ticket_ == done.batch.ticket;
-    if (!is_ours || done.status.error().code != ErrorCode::kNoSpace) return done.status.error();
-    give_up_making();
+    if (done.status.error().code != ErrorCode::kNoSpace) return done.status.error();
+    // It may be of one that gave way to a snapshot of a leader's.
+    if (making_ticket_ == done.batch.ticket) give_up_making();
     return {};
   }
   if (making_ticket_ == done.batch.ticket) {
@@ -231,12 +232,40 @@ Status Snapshots::on_disk_done(storage::DiskDone done, Instant now, raft::Raft& 
     raft.chunk_read(now, read->second, SharedBytes::copy_of(bytes));
     reads_.erase(read);
   }
+  return take_part(done);
+}
+
+bool Snapshots::read_part(RequestId request, Index last, std::uint64_t offset, Instant now) {
+  const auto is_it = [&](const File& file) { return file.id.last.index == last; };
+  const auto file = std::find_if(files_.begin(), files_.end(), is_it);
+  if (file == files_.end() || offset % storage::kSnapshotBlockBytes != 0) return false;
+  if (offset >= file->id.bytes) return false;
+  file->kept_until = now + kPartKept;
+  const auto size = static_cast<std::size_t>(
+      std::min<std::uint64_t>(limits::kSnapshotChunkBytes, file->id.bytes - offset));
+  const std::uint64_t ticket = submit({storage::ReadFile{.name = storage::snapshot_name(last),
+                                                         .offset = offset,
+                                                         .bytes = std::vector<std::byte>(size)}});
+  parts_wanted_.emplace(ticket, PartWanted{request, file->id});
+  return true;
+}
+
+Status Snapshots::take_part(const storage::DiskDone& done) {
+  const auto wanted = parts_wanted_.find(done.batch.ticket);
+  if (wanted == parts_wanted_.end()) return {};
+  const auto& [name, offset, bytes] = std::get<storage::ReadFile>(done.batch.ops.front());
+  const raft::SnapshotId& id = wanted->second.snapshot;
+  const Status verified = storage::verify_blocks(
+      {.cluster = cluster_, .last = id.last, .file_bytes = id.bytes}, offset, bytes);
+  if (!verified.ok()) return Error{verified.error().code, name + " " + verified.error().message};
+  parts_read_.push_back({wanted->second.request, SharedBytes::copy_of(bytes)});
+  parts_wanted_.erase(wanted);
   return {};
 }
 
 // --- Turns ---
 
-void Snapshots::turn(raft::Raft& raft, kv::StateMachine& machine) {
+void Snapshots::turn(Instant now, raft::Raft& raft, kv::StateMachine& machine) {
   if (!leftovers_.empty() && !making_) {
     std::vector<storage::DiskOp> ops;
     for (std::string& name : std::exchange(leftovers_, {})) {
@@ -248,13 +277,16 @@ void Snapshots::turn(raft::Raft& raft, kv::StateMachine& machine) {
   if (std::exchange(tries_again_, false) && was_refused_ && !making_ && !making_ticket_) {
     begin(applied_, raft.configurations().at(applied_.index), machine);
   }
+  if (wanted_ > newest().last.index && !making_ && !making_ticket_ && !was_refused_) {
+    begin(applied_, raft.configurations().at(applied_.index), machine);
+  }
   go_on(raft, machine);
   if (files_.empty()) return;
   // What is newest here is made of entries that are durable, but Raft may not have been told yet.
   if (!trail_) trail_ = trail_of(newest(), raft);
   const Index step = raft.log().base().index.plus(limits::kCompactedEntriesATurn);
   raft.compact(newest(), std::min(cut(raft), step));
-  remove_unused(raft);
+  remove_unused(now, raft);
 }
 
 bool Snapshots::has_more(const raft::Raft& raft) const {
@@ -289,13 +321,13 @@ Index Snapshots::cut(const raft::Raft& raft) const {
   return to;
 }
 
-void Snapshots::remove_unused(const raft::Raft& raft) {
+void Snapshots::remove_unused(Instant now, const raft::Raft& raft) {
   std::vector<storage::DiskOp> ops;
   for (std::size_t i = 0; i + 1 < files_.size();) {
     const raft::SnapshotId& id = files_[i].id;
     const bool is_read = std::any_of(reads_.begin(), reads_.end(),
                                      [&](const auto& read) { return read.second.snapshot == id; });
-    if (is_read || raft.sends_snapshot(id)) {
+    if (is_read || now < files_[i].kept_until || raft.sends_snapshot(id)) {
       ++i;
       continue;
     }

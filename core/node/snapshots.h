@@ -11,11 +11,13 @@
 // a full disk needs it most, for only then the log can be cut.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/base/limits.h"
@@ -34,6 +36,9 @@ inline constexpr std::uint64_t kIntakeTickets = std::uint64_t{1} << 63;
 
 // What is written of a snapshot before it is synced: less at once is easier on the log's own syncs.
 inline constexpr std::uint64_t kSnapshotSyncBytes = 4 * 1024 * 1024;
+
+// How long a snapshot stays after a piece of it was read for an operator, who reads the next.
+inline constexpr Duration kPartKept = Duration::seconds(10);
 
 class Snapshots {
  public:
@@ -62,6 +67,19 @@ class Snapshots {
   // The completion of a batch from kSnapshotTickets on.
   Status on_disk_done(storage::DiskDone done, Instant now, raft::Raft& raft);
 
+  // --- For operators ---
+  // One is to be made that stands for this entry at least, which was applied.
+  void want(Index last) { wanted_ = std::max(wanted_, last); }
+  // Begins to read a piece of the snapshot that ends there; it is kept for a while. False: it is
+  // not here, or has no such piece.
+  bool read_part(RequestId request, Index last, std::uint64_t offset, Instant now);
+  struct Part {
+    RequestId request;
+    SharedBytes bytes;
+  };
+  // What was read and verified since.
+  std::vector<Part> take_parts() { return std::exchange(parts_read_, {}); }
+
   // Whether the disk had no room for the one that should have been made.
   bool was_refused() const { return was_refused_; }
   // There may be room again: the next turn begins one of the state as it is then.
@@ -69,7 +87,7 @@ class Snapshots {
 
   // A turn's share of the work: the next piece of a snapshot, entries that the newest one stands
   // for, files that are no longer needed.
-  void turn(raft::Raft& raft, kv::StateMachine& machine);
+  void turn(Instant now, raft::Raft& raft, kv::StateMachine& machine);
   // Whether a turn is due at once.
   bool has_more(const raft::Raft& raft) const;
   // The log may be cut up to here.
@@ -79,6 +97,7 @@ class Snapshots {
   struct File {
     raft::SnapshotId id;
     std::uint64_t log_bytes = 0;
+    Instant kept_until;  // a part of it was read lately
   };
   // One that is being made.
   struct Making {
@@ -96,7 +115,8 @@ class Snapshots {
   void finish();
   void add(File file);
   void give_up_making();
-  void remove_unused(const raft::Raft& raft);
+  Status take_part(const storage::DiskDone& done);
+  void remove_unused(Instant now, const raft::Raft& raft);
   Index trail_of(const raft::SnapshotId& id, const raft::Raft& raft) const;
   std::uint64_t submit(std::vector<storage::DiskOp> ops);
 
@@ -109,6 +129,13 @@ class Snapshots {
   std::optional<Making> making_;
   std::optional<std::uint64_t> making_ticket_;  // its batch under way
   std::map<std::uint64_t, raft::ChunkWanted> reads_;
+  struct PartWanted {
+    RequestId request;
+    raft::SnapshotId snapshot;
+  };
+  std::map<std::uint64_t, PartWanted> parts_wanted_;
+  std::vector<Part> parts_read_;
+  Index wanted_;
   std::uint64_t last_ticket_ = kSnapshotTickets;
   std::uint64_t log_bytes_ = 0;  // of all entries applied since the log began
   std::optional<Index> trail_;   // where the entries begin that stay before the newest

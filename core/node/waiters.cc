@@ -78,7 +78,11 @@ void Waiters::on_read_lost(RequestId read) {
 
 void Waiters::serve_reads(Index applied, const kv::Store& store) {
   while (!granted_.empty() && granted_.front().index <= applied) {
-    if (Get* get = find(granted_.front().request)) {
+    Get* get = find(granted_.front().request);
+    if (get != nullptr && get->key.empty()) {
+      is_snapshot_wanted_ = true;
+      answer_get(*get, Answer{.outcome = Outcome::kSuccess, .index = applied});
+    } else if (get != nullptr) {
       const SharedBytes* value = store.get(get->key);
       answer_get(*get, value == nullptr
                            ? Answer{.outcome = Outcome::kAbsent, .leader = {}, .value = {}}
@@ -96,6 +100,9 @@ void Waiters::expire(Instant now) {
   while (!gets_.empty() && gets_.front().deadline <= now) {
     answer_get(gets_.front(), {.outcome = Outcome::kRejected, .leader = {}, .value = {}});
   }
+  while (!parts_.empty() && parts_.front().second <= now) {
+    end_part(parts_.front().first, {.outcome = Outcome::kRejected});
+  }
   if (transfer_ && transfer_->deadline <= now) end_transfer({.outcome = Outcome::kUnknown});
   if (change_ && change_->deadline <= now) end_change({.outcome = Outcome::kUnknown});
 }
@@ -104,9 +111,19 @@ Instant Waiters::next_deadline() const {
   Instant deadline = Instant::never();
   if (!proposals_.empty()) deadline = proposals_.front().deadline;
   if (!gets_.empty()) deadline = std::min(deadline, gets_.front().deadline);
+  if (!parts_.empty()) deadline = std::min(deadline, parts_.front().second);
   if (transfer_) deadline = std::min(deadline, transfer_->deadline);
   if (change_) deadline = std::min(deadline, change_->deadline);
   return deadline;
+}
+
+// It may have waited too long already.
+void Waiters::end_part(RequestId request, Answer reply) {
+  const auto is_it = [&](const auto& part) { return part.first == request; };
+  const auto part = std::find_if(parts_.begin(), parts_.end(), is_it);
+  if (part == parts_.end()) return;
+  parts_.erase(part);
+  answer(request, std::move(reply));
 }
 
 void Waiters::fail_all() {

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/base/time.h"
@@ -29,7 +30,8 @@ class Waiters {
   std::vector<Answered>& answers() { return answers_; }
 
   std::size_t size() const {
-    return proposals_.size() + gets_.size() + (transfer_ ? 1 : 0) + (change_ ? 1 : 0);
+    return proposals_.size() + gets_.size() + parts_.size() + (transfer_ ? 1 : 0) +
+           (change_ ? 1 : 0);
   }
 
   void answer(RequestId request, Answer answer) {
@@ -40,7 +42,7 @@ class Waiters {
   void add_proposal(RequestId request, LogPosition position, Instant deadline);
   // The name under which Raft is asked for the read.
   RequestId next_read() const { return RequestId(first_get_ + gets_.size()); }
-  // Requires: Raft was asked for next_read().
+  // Requires: Raft was asked for next_read(). Without a key it asks for a snapshot.
   void add_get(RequestId request, std::string_view key, Instant deadline);
 
   // Requires: Raft has begun the transfer, so none waits.
@@ -62,6 +64,12 @@ class Waiters {
   void on_read_lost(RequestId read);
   // Answers the reads whose index the store has reached.
   void serve_reads(Index applied, const kv::Store& store);
+  // Whether one of them asked for a snapshot, since this was asked last.
+  bool take_snapshot_wanted() { return std::exchange(is_snapshot_wanted_, false); }
+
+  // A piece of a snapshot, until the disk has read it.
+  void add_part(RequestId request, Instant deadline) { parts_.emplace_back(request, deadline); }
+  void end_part(RequestId request, Answer answer);
 
   void expire(Instant now);
   Instant next_deadline() const;
@@ -94,6 +102,8 @@ class Waiters {
   std::deque<raft::GrantedRead> granted_;  // by rising index
   std::optional<Operation> transfer_;
   std::optional<Operation> change_;
+  std::deque<std::pair<RequestId, Instant>> parts_;  // by rising deadline
+  bool is_snapshot_wanted_ = false;
   std::vector<Answered> answers_;
 };
 

@@ -16,7 +16,13 @@ constexpr std::uint32_t kMagic = 0x31505356;  // "VSP1"
 constexpr std::size_t kLengthOffset = 8;
 constexpr std::size_t kChecksumOffset = 12;
 
-enum class Kind : std::uint8_t { kRaft = 1, kHello = 2, kForm = 3, kRefusal = 4 };
+enum class Kind : std::uint8_t {
+  kRaft = 1,
+  kHello = 2,
+  kForm = 3,
+  kRefusal = 4,
+  kFingerprint = 16
+};
 
 struct Header {
   Kind kind;
@@ -91,6 +97,16 @@ Result<Refusal> decode_refusal(ByteView body) {
   return Refusal{static_cast<Refusal::Reason>(reason)};
 }
 
+Result<Fingerprint> decode_fingerprint(ByteView body) {
+  ByteReader in(body);
+  Fingerprint fingerprint;
+  fingerprint.index = Index(in.u64());
+  fingerprint.state_hash = in.u64();
+  if (!in.ok() || in.remaining() > 0) return invalid("a Fingerprint of another length");
+  if (fingerprint.index == Index(0)) return invalid("a Fingerprint of no entry");
+  return fingerprint;
+}
+
 Status decode_body(std::uint8_t kind, const SharedBytes& body, Frame& frame) {
   switch (static_cast<Kind>(kind)) {
     case Kind::kRaft: {
@@ -105,6 +121,12 @@ Status decode_body(std::uint8_t kind, const SharedBytes& body, Frame& frame) {
       auto hello = decode_hello(body.view());
       if (!hello.ok()) return hello.error();
       frame.body = hello.value();
+      return {};
+    }
+    case Kind::kFingerprint: {
+      auto fingerprint = decode_fingerprint(body.view());
+      if (!fingerprint.ok()) return fingerprint.error();
+      frame.body = fingerprint.value();
       return {};
     }
     case Kind::kForm: {
@@ -142,6 +164,12 @@ void encode_frame(const Frame& frame, std::vector<std::byte>& out) {
   if (const auto* refusal = std::get_if<Refusal>(&frame.body)) {
     const std::size_t start = begin_frame({Kind::kRefusal, head, frame.from, frame.to}, writer);
     writer.u8(static_cast<std::uint8_t>(refusal->reason));
+    return end_frame(start, out);
+  }
+  if (const auto* fingerprint = std::get_if<Fingerprint>(&frame.body)) {
+    const std::size_t start = begin_frame({Kind::kFingerprint, head, frame.from, frame.to}, writer);
+    writer.u64(fingerprint->index.value());
+    writer.u64(fingerprint->state_hash);
     return end_frame(start, out);
   }
   const auto& founders = std::get<Form>(frame.body).founders;

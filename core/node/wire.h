@@ -1,6 +1,6 @@
 // Frames between nodes: what travels in POST /peer bodies and through the simulator's network.
 //   0  u32 magic "VSP1" (the last digit is the format's version)
-//   4  u8  kind: 1 Raft message, 2 Hello, 3 Form, 4 Refusal; then 3 zero bytes
+//   4  u8  kind: 1 Raft message, 2 Hello, 3 Form, 4 Refusal, 16 Fingerprint; then 3 zero bytes
 //   8  u32 body length                    16  u64 cluster id (0: not formed)
 //  12  u32 CRC-32C of all other bytes     24  u64 sender's incarnation
 //  32  u32 from, 36 u32 to                40  body
@@ -39,12 +39,18 @@ struct Refusal {
   Reason reason = Reason::kRemoved;
 };
 
+// "My state, right after the check point at `index` was applied" (core/node/consistency.h).
+struct Fingerprint {
+  Index index;
+  std::uint64_t state_hash = 0;
+};
+
 struct Frame {
   ClusterId cluster;
   Incarnation incarnation;
   NodeId from;
   NodeId to;
-  std::variant<raft::Message, Hello, Form, Refusal> body;
+  std::variant<raft::Message, Hello, Form, Refusal, Fingerprint> body;
 };
 
 inline constexpr std::size_t kFrameHeaderBytes = 40;

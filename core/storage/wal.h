@@ -71,6 +71,7 @@
 #include "core/raft/ready.h"
 #include "core/storage/disk.h"
 #include "core/storage/identity.h"
+#include "core/storage/log_visitor.h"
 
 namespace vesper::storage {
 
@@ -101,10 +102,12 @@ class Wal {
   // Reads and verifies everything. Blocking; start-up only.
   // `snapshot` is the last position of the durable snapshot, {0, 0} if there is none: of the
   // entries at and below it, only what is still there comes back.
+  // `visitor` is shown each record; none need watch.
   // Errors: kCorruption (damage: names file and offset), kMismatch (another node's, cluster's or
   // version's segments), kIo.
   static Result<RecoveredLog> recover(Disk& disk, const Identity& identity,
-                                      const WalOptions& options, LogPosition snapshot = {});
+                                      const WalOptions& options, LogPosition snapshot = {},
+                                      LogVisitor* visitor = nullptr);
 
   Wal(Wal&&) = default;
   Wal& operator=(Wal&&) = delete;

@@ -31,11 +31,11 @@ std::uint64_t first_not_zero(ByteView bytes, std::uint64_t from) {
 }  // namespace
 
 Result<RecoveredLog> Wal::recover(Disk& disk, const Identity& identity, const WalOptions& options,
-                                  LogPosition snapshot) {
+                                  LogPosition snapshot, LogVisitor* visitor) {
   VESPER_CHECK(identity.formed());
   VESPER_CHECK(options.segment_bytes >= kSegmentBytesMin);
   VESPER_CHECK(options.segment_bytes % kSectorBytes == 0);
-  return WalRecovery(disk, identity, options, snapshot).run();
+  return WalRecovery(disk, identity, options, snapshot, visitor).run();
 }
 
 Result<RecoveredLog> WalRecovery::run() {
@@ -336,9 +336,32 @@ Status WalRecovery::apply_body(const Segment& segment, ByteView body, std::uint6
     if (!applied.ok()) {
       return damage(segment.number, offset + format::kHeadBytes + at, applied.error().message);
     }
+    if (visitor_ != nullptr) {
+      show({segment.number, offset + format::kHeadBytes + at, sequence_, {}}, kind, rest);
+    }
     at += 1 + size;
   }
   return {};
+}
+
+// A record that was applied.
+void WalRecovery::show(LogRecord record, format::RecordKind kind, ByteView bytes) const {
+  ByteReader in(bytes);
+  switch (kind) {
+    case format::RecordKind::kHardState:
+      record.content = recovered_.hard_state;
+      break;
+    case format::RecordKind::kTruncation:
+      record.content = LogRecord::Truncation{Index(in.u64())};
+      break;
+    case format::RecordKind::kRestart:
+      record.content = LogRecord::Restart{format::read_position(in)};
+      break;
+    case format::RecordKind::kEntry:
+      record.content = recovered_.entries.back();
+      break;
+  }
+  visitor_->on_record(record);
 }
 
 Status WalRecovery::apply_hard_state(const raft::HardState& hard_state) {

@@ -14,10 +14,12 @@ namespace vesper::storage {
 
 class WalRecovery {
  public:
-  WalRecovery(Disk& disk, const Identity& identity, const WalOptions& options, LogPosition snapshot)
+  WalRecovery(Disk& disk, const Identity& identity, const WalOptions& options, LogPosition snapshot,
+              LogVisitor* visitor)
       : disk_(disk),
         identity_(identity),
         snapshot_(snapshot),
+        visitor_(visitor),
         recovered_{{}, {}, {}, Wal(disk, identity, options), 0, {}} {}
 
   Result<RecoveredLog> run();
@@ -49,6 +51,7 @@ class WalRecovery {
   Error changed_sector(const Segment& segment, std::uint64_t offset) const;
   void plan_repair(const Segment& segment);
   Status apply_body(const Segment& segment, ByteView body, std::uint64_t offset);
+  void show(LogRecord record, format::RecordKind kind, ByteView bytes) const;
   Status apply_hard_state(const raft::HardState& hard_state);
   Status apply_truncation(Index from);
   Status apply_restart(LogPosition after);
@@ -59,6 +62,7 @@ class WalRecovery {
   Disk& disk_;
   const Identity& identity_;
   const LogPosition snapshot_;
+  LogVisitor* const visitor_;                     // nullptr: nobody watches
   std::map<std::uint64_t, std::uint64_t> sizes_;  // segment -> bytes
   bool ended_ = false;                            // nothing may follow
   std::uint64_t offset_ = format::kGroupsBegin;   // where the next group begins

@@ -27,6 +27,7 @@ void AppliedChecker::on_restored(const node::NodeView& view, LogPosition last,
                                 applied_by_[view.id.value()].value(), last.index.value()));
   }
   applied_by_[view.id.value()] = last.index;
+  altered_.on_restored(view.id);
   match_snapshot(view, last, state_hash);
 }
 
@@ -37,6 +38,7 @@ void AppliedChecker::match_snapshot(const node::NodeView& view, LogPosition last
       applied_[last.index.value() - 1].state_hash == state_hash) {
     return;
   }
+  if (is_known && altered_.any()) return altered_.on_inherited(view.id);
   violations_.report(
       "snapshot",
       fmt::format("n{} takes the store of a snapshot to entry {} of term {}, {}", view.id.value(),
@@ -55,14 +57,17 @@ void AppliedChecker::on_applied(const node::NodeView& view, const raft::Entry& e
   }
   last = entry.index();
   if (entry.index() > Index(applied_.size())) {
-    applied_.push_back({entry.term(), entry.checksum(), applied.state_hash, applied.verdict,
-                        entry.shared_payload()});
+    applied_.push_back(
+        {entry.term(), entry.checksum(), {}, applied.verdict, entry.shared_payload()});
+    if (!altered_.is_altered(view.id)) applied_.back().state_hash = applied.state_hash;
     if (entry.kind() == raft::EntryKind::kCommand) on_first_applied(view, entry, applied.verdict);
     return;
   }
-  const Applied& first = applied_[entry.index().value() - 1];
+  Applied& first = applied_[entry.index().value() - 1];
+  const bool is_altered = altered_.is_altered(view.id);
+  if (!first.state_hash && !is_altered) first.state_hash = applied.state_hash;
   if (first.term == entry.term() && first.checksum == entry.checksum() &&
-      first.state_hash == applied.state_hash && first.verdict == applied.verdict) {
+      (is_altered || first.state_hash == applied.state_hash) && first.verdict == applied.verdict) {
     return;
   }
   violations_.report(
@@ -75,6 +80,7 @@ void AppliedChecker::on_applied(const node::NodeView& view, const raft::Entry& e
 
 void AppliedChecker::on_first_applied(const node::NodeView& view, const raft::Entry& entry,
                                       kv::Verdict verdict) {
+  if (kv::is_check_point(entry.payload())) return;
   if (!kv::is_register(entry.payload())) return on_first_put(view, entry, verdict);
   sessions_.on_opened(entry.index());
   if (++registrations_applied_ <= registrations_asked_) return;

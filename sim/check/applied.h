@@ -12,6 +12,7 @@
 #pragma once
 
 #include <deque>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,6 +20,7 @@
 #include "core/kv/command.h"
 #include "core/node/environment.h"
 #include "core/raft/log.h"
+#include "sim/check/altered.h"
 #include "sim/check/put_table.h"
 #include "sim/check/sessions.h"
 #include "sim/check/violation.h"
@@ -29,7 +31,14 @@ namespace vesper::sim {
 class AppliedChecker {
  public:
   AppliedChecker(std::size_t nodes, Violations& violations)
-      : applied_by_(nodes), sessions_(violations), violations_(violations) {}
+      : applied_by_(nodes),
+        altered_(nodes, violations),
+        sessions_(violations),
+        violations_(violations) {}
+
+  // Whose state was altered: what these say of it is not taken for the truth.
+  Altered& altered() { return altered_; }
+  const Altered& altered() const { return altered_; }
 
   // A life begins: applied in it is what a snapshot held. `log`, in a node's first life, was there
   // from the start.
@@ -52,7 +61,7 @@ class AppliedChecker {
   struct Applied {
     Term term;
     std::uint32_t checksum = 0;
-    std::uint64_t state_hash = 0;
+    std::optional<std::uint64_t> state_hash;  // none: only altered nodes have applied it
     kv::Verdict verdict = kv::Verdict::kNone;
     SharedBytes payload;
   };
@@ -66,6 +75,7 @@ class AppliedChecker {
   void reject(OperationId id, PutTable::Put& put);
 
   std::vector<Index> applied_by_;
+  Altered altered_;
   std::deque<Applied> applied_;  // by index
   PutTable puts_;
   std::deque<std::uint64_t> put_of_;  // by operation; 0: a get

@@ -64,10 +64,15 @@ void Marker::on_crash(Instant, NodeId node) {
   if (!is_any_up) marks_.hit(Mark::kAllDown);
 }
 
+void Marker::on_altered(Instant, NodeId) {
+  marks_.hit(Mark::kAltered);
+}
+
 void Marker::on_stopped(Instant, NodeId, const Error& reason) {
   const auto says = [&](std::string_view text) {
     return reason.message.find(text) != std::string::npos;
   };
+  if (reason.code == ErrorCode::kDiverged) marks_.hit(Mark::kDivergedStopped);
   if (reason.message.starts_with("sync ")) marks_.hit(Mark::kSyncFailed);
   if (says("was removed from the cluster")) marks_.hit(Mark::kRemovedNodeStopped);
   if (says("this data directory is empty")) marks_.hit(Mark::kWipedNodeRefused);
@@ -89,6 +94,7 @@ void Marker::see(const node::NodeView& view) {
   Seen& before = seen(view.id);
   hit_more(Mark::kLeaseRead, view.lease_reads, before.lease_reads, marks_);
   hit_more(Mark::kFollowerRead, view.follower_reads, before.follower_reads, marks_);
+  hit_more(Mark::kStatesAgreed, view.checks, before.checks, marks_);
   if (view.base > before.base) marks_.hit(Mark::kLogCut);
   before.base = view.base;
   const bool is_all_cut = view.base > Index(0) && view.base == view.last;
@@ -181,6 +187,8 @@ void Marker::on_node_event(Instant, const node::NodeEvent& event) {
                                                         : Mark::kTransferGivenUp);
     case node::NodeEvent::Kind::kDisk:
       return marks_.hit(event.detail.starts_with("is full") ? Mark::kDiskFull : Mark::kDiskRoom);
+    case node::NodeEvent::Kind::kDiffers:
+      return marks_.hit(Mark::kDifferenceReported);
     case node::NodeEvent::Kind::kMembers:
     case node::NodeEvent::Kind::kWaiting:
     case node::NodeEvent::Kind::kRecovered:

@@ -23,6 +23,7 @@ class Marker : public WorldObserver {
   void on_start(Instant at, NodeId node, std::uint64_t life) override;
   void on_opened(Instant at, const node::Node& node) override;
   void on_crash(Instant at, NodeId node) override;
+  void on_altered(Instant at, NodeId node) override;
   void on_stopped(Instant at, NodeId node, const Error& reason) override;
   void on_pause(Instant at, NodeId node) override;
   void on_ready(Instant at, const node::NodeView& view, const raft::Ready& ready) override;
@@ -55,6 +56,7 @@ class Marker : public WorldObserver {
     bool is_all_cut = false;
     std::uint64_t lease_reads = 0;
     std::uint64_t follower_reads = 0;
+    std::uint64_t checks = 0;
     std::map<NodeId, Sent> sent;
   };
   Seen& seen(NodeId node) { return seen_[node.value()]; }

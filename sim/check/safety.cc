@@ -14,6 +14,11 @@ void SafetyChecker::on_start(Instant at, NodeId node, std::uint64_t /*life*/) {
   violations_.set_now(at);
   ++lives_[node.value()];
   terms_.on_start(node);
+  applied_.altered().on_start(node);
+}
+
+void SafetyChecker::on_altered(Instant at, NodeId node) {
+  applied_.altered().on_altered(at, node);
 }
 
 void SafetyChecker::on_wipe(Instant at, NodeId node) {
@@ -34,7 +39,10 @@ void SafetyChecker::on_opened(Instant at, const node::Node& node) {
 // What a crash may leave is never damage, so its maker was a node.
 void SafetyChecker::on_stopped(Instant at, NodeId node, const Error& reason) {
   violations_.set_now(at);
+  if (reason.code == ErrorCode::kDiverged) return applied_.altered().on_diverged(node, reason);
   if (reason.code != ErrorCode::kCorruption) return;
+  // A snapshot that was made from memory that did not hold what its header says.
+  if (applied_.altered().is_altered(node)) return;
   violations_.report("sound-disk", fmt::format("n{} stops: {}", node.value(), reason.message));
 }
 
@@ -77,6 +85,7 @@ void SafetyChecker::on_restored(Instant at, const node::NodeView& view, LogPosit
 void SafetyChecker::on_node_event(Instant at, const node::NodeEvent& event) {
   violations_.set_now(at);
   terms_.on_view(event.view);
+  if (event.kind == node::NodeEvent::Kind::kDiffers) applied_.altered().on_differs(event.view.id);
 }
 
 void SafetyChecker::on_invoke(Instant at, const Operation& operation) {

@@ -28,6 +28,7 @@ class SafetyChecker final : public WorldObserver {
   void on_start(Instant at, NodeId node, std::uint64_t life) override;
   void on_opened(Instant at, const node::Node& node) override;
   void on_wipe(Instant at, NodeId node) override;
+  void on_altered(Instant at, NodeId node) override;
   void on_stopped(Instant at, NodeId node, const Error& reason) override;
   void on_ready(Instant at, const node::NodeView& view, const raft::Ready& ready) override;
   void on_send(Instant at, const node::NodeView& view, const raft::Message& message) override;

@@ -35,7 +35,7 @@ struct Bound {
 inline constexpr std::uint64_t kBillion = 1'000'000'000;
 
 // A number that does not stand here may be any that TOML can say.
-inline constexpr std::array<Bound<std::uint64_t>, 20> kNumbers = {{
+inline constexpr std::array<Bound<std::uint64_t>, 21> kNumbers = {{
     // As many as a node of the real world keeps.
     {"[cluster]", "sessions_max", 1, limits::kSessions},
     {"[cluster]", "session_numbers_max", 1, limits::kSessionNumbers},
@@ -53,6 +53,7 @@ inline constexpr std::array<Bound<std::uint64_t>, 20> kNumbers = {{
     {"[cluster]", "snapshot_entries", 1, kBillion},
     {"[cluster]", "snapshot_bytes", 1, 1'000 * kBillion},
     {"[cluster]", "snapshot_chunk_bytes", 512, limits::kSnapshotChunkBytes},
+    {"[cluster]", "scrub_pairs", 1, kBillion},
     // A clock that stands still would make a lease of any length right.
     {"[cluster]", "lease_drift_ppm", 0, 999'999},
     {"[[clients]]", "count", 1, kClients},

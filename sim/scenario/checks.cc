@@ -1,5 +1,7 @@
 #include "sim/scenario/checks.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "core/raft/quorum.h"
@@ -134,6 +136,7 @@ const Violation* Checks::violation() const {
 }
 
 std::optional<Violation> Checks::at_end(const World& world) const {
+  if (auto unnoticed = unnoticed_alteration(world)) return unnoticed;
   if (!scenario_.at_end.linearizable) return std::nullopt;
   std::vector<WitnessPut> order;
   for (const AppliedChecker::AppliedPut& put : safety_.applied().order()) {
@@ -145,6 +148,26 @@ std::optional<Violation> Checks::at_end(const World& world) const {
                    .detail = judged.detail,
                    .at = world.now(),
                    .event = world.counts().events};
+}
+
+// Once nothing is in its way, a check point comes within an interval of an election, and is
+// compared with the next at the latest.
+std::optional<Violation> Checks::unnoticed_alteration(const World& world) const {
+  const Duration interval = scenario_.cluster.check_interval.value();
+  if (interval == Duration()) return std::nullopt;
+  const Duration bound = bounds_of(scenario_).elect + interval * 3;
+  for (std::uint32_t i = 0; i < world.config().nodes; ++i) {
+    const auto altered = safety_.applied().altered().unnoticed(NodeId(i));
+    if (!altered || !is_well(world, NodeId(i))) continue;
+    if (world.now() - std::max({*altered, world.last_fault_at(), undisturbed_since_}) < bound)
+      continue;
+    return Violation{.invariant = "consistency",
+                     .detail = fmt::format("n{} was altered at {} ms and runs on", i,
+                                           (*altered - Instant()).nanoseconds() / 1'000'000),
+                     .at = world.now(),
+                     .event = world.counts().events};
+  }
+  return std::nullopt;
 }
 
 Duration Checks::progress_bound() const {

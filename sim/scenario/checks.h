@@ -41,6 +41,8 @@ class Checks : public WorldObserver {
   void on_fault(Instant, std::string_view) override { is_majority_known_ = false; }
 
  private:
+  std::optional<Violation> unnoticed_alteration(const World& world) const;
+
   const Scenario& scenario_;
   SafetyChecker safety_;
   HistorySink history_;

@@ -16,7 +16,7 @@ namespace {
 constexpr std::size_t kOpsMax = 32;
 constexpr int kDepthMax = 16;
 
-constexpr std::array<std::pair<const char*, Field>, 24> kFields = {
+constexpr std::array<std::pair<const char*, Field>, 26> kFields = {
     {{"term", Field::kTerm},
      {"commit", Field::kCommit},
      {"applied", Field::kApplied},
@@ -40,7 +40,9 @@ constexpr std::array<std::pair<const char*, Field>, 24> kFields = {
      {"configuration", Field::kConfiguration},
      {"members", Field::kMembers},
      {"voting", Field::kVoter},
-     {"joint", Field::kJoint}}};
+     {"joint", Field::kJoint},
+     {"checks", Field::kChecks},
+     {"differences", Field::kDifferences}}};
 constexpr std::array<std::pair<const char*, Counter>, 14> kCounters = {
     {{"leaders", Counter::kLeaders},
      {"running", Counter::kRunning},

@@ -14,6 +14,8 @@
 //              | "snapshot" (where its newest durable snapshot ends)
 //              | "restored" (snapshots that it took in from leaders since it started)
 //              | "leased" (reads that it granted by its lease in this life)
+//              | "checks" (comparisons of states that a majority agreed on with it, likewise)
+//              | "differences" (states of others that differed from its own, likewise)
 //              | "relayed" (reads for which it asked its leader, likewise)
 //              | "configuration" (the entry of the configuration in force there)
 //              | "members" (how many that has) | "joint" (1 or 0)
@@ -78,6 +80,8 @@ enum class Field : std::uint8_t {
   kJoint,
   kFull,
   kRoom,
+  kChecks,
+  kDifferences,
 };
 
 enum class Counter : std::uint8_t {

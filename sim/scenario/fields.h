@@ -28,6 +28,8 @@ void visit_fields(Visitor& visitor, ClusterSpec& cluster) {
   visitor.field("turn_delay_max", cluster.turn_delay_max);
   visitor.field("lease_reads", cluster.lease_reads);
   visitor.field("lease_drift_ppm", cluster.lease_drift_ppm);
+  visitor.field("check_interval", cluster.check_interval);
+  visitor.field("scrub_pairs", cluster.scrub_pairs);
   visitor.field("preformed", cluster.preformed);
 }
 

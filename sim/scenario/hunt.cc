@@ -38,6 +38,7 @@ enum Concern : std::uint64_t {
   kSnapshots = 9,
   kReads = 10,
   kFull = 12,
+  kAlter = 13,
   kMembers = 14,
 };
 
@@ -167,6 +168,17 @@ void draw_reads(RandomStream draws, Scenario& scenario) {
   scenario.cluster.lease_drift_ppm = static_cast<std::uint64_t>(most) + draws.below(2'000);
 }
 
+// Nodes that compare their states, in half of the seeds; and in some of these one node whose memory
+// is damaged, under a key that no client reads.
+void draw_checks(RandomStream draws, FaultWindow window, Scenario& scenario) {
+  if (!draws.chance_ppm(500'000)) return;
+  scenario.cluster.check_interval = ms(draws.between(200, 2'000));
+  // A walk of a few keys that takes many turns, so that commands change what it has passed.
+  scenario.cluster.scrub_pairs = one_of(draws, std::array<std::uint64_t, 3>{1, 2, 256});
+  if (scenario.cluster.nodes.value() < 3 || !draws.chance_ppm(500'000)) return;
+  draw_hunt_alteration(draws, window, scenario);
+}
+
 }  // namespace
 
 Scenario hunt_scenario(std::uint64_t seed) {
@@ -188,6 +200,7 @@ Scenario hunt_scenario(std::uint64_t seed) {
   const Duration calm_at = scenario.duration - Duration::seconds(12);
   const FaultWindow window{.from = Duration::seconds(1), .to = calm_at};
   draw_hunt_faults(faults, window, scenario);
+  draw_checks(stream(seed, kAlter), window, scenario);
   draw_hunt_transfers(stream(seed, kTransfers), window, scenario);
   draw_hunt_members(stream(seed, kMembers), window, scenario);
   draw_hunt_full_disks(stream(seed, kFull), window, scenario);

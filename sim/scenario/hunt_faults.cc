@@ -63,6 +63,7 @@ class Chains {
   void hand_over_and_crash();
   void hand_over_late();
   void hand_over_cut_off();
+  void alter();
 
   void at(Duration time) { at_ = time; }
 
@@ -382,6 +383,24 @@ void Chains::hand_over_cut_off() {
   then(some_time(), Action::kHeal);
 }
 
+// A bit of a value that all nodes hold; or a put that one node alone has applied.
+void Chains::alter() {
+  const Selector node = some_node();
+  const bool is_bit = draws_.chance_ppm(500'000);
+  if (is_bit) {
+    Step& put = first(Action::kPut);
+    put.nodes = {kTheLeader};
+    put.key = "altered";
+    put.value = "\"sound\"";
+  } else {
+    first(Action::kNote);
+  }
+  Step& alter = then(ms(draws_.between(1, 2'000)), Action::kAlter);
+  alter.nodes = {node};
+  alter.key = "altered";
+  if (!is_bit) alter.value = "\"wrong\"";
+}
+
 using Chain = void (Chains::*)();
 constexpr std::array<Chain, 6> kTransferChains = {
     &Chains::hand_over,           &Chains::hand_over_often, &Chains::hand_over_to_a_laggard,
@@ -424,6 +443,12 @@ void draw_hunt_faults(RandomStream& draws, FaultWindow window, Scenario& scenari
     chains.at(at);
     (chains.*kept[draws.below(kept.size())])();
   }
+}
+
+void draw_hunt_alteration(RandomStream& draws, FaultWindow window, Scenario& scenario) {
+  Chains chains(draws, scenario);
+  chains.at(window.from + draws.between(Duration(), window.to - window.from));
+  chains.alter();
 }
 
 void draw_hunt_transfers(RandomStream draws, FaultWindow window, Scenario& scenario) {

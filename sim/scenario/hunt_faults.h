@@ -22,4 +22,7 @@ void draw_hunt_transfers(RandomStream draws, FaultWindow window, Scenario& scena
 // The same of changes of the members (hunt_members.cc).
 void draw_hunt_members(RandomStream draws, FaultWindow window, Scenario& scenario);
 
+// Appends damage in one node's memory, at some time.
+void draw_hunt_alteration(RandomStream& draws, FaultWindow window, Scenario& scenario);
+
 }  // namespace vesper::sim

@@ -94,6 +94,7 @@ std::optional<RuleProblem> Rules::check(const Step& step) {
     case Action::kPut:
       return check_put(step);
     case Action::kGet:
+    case Action::kAlter:
       return check_key(step);
     case Action::kPartition:
       return check_groups(step);

@@ -42,6 +42,10 @@ struct ClusterSpec {
   // Whether leaders read by lease, and the bound on clock drift that this trusts.
   bool lease_reads = false;
   Range<std::uint64_t> lease_drift_ppm = 10'000;
+  // How often the nodes compare their states; 0: never.
+  Range<Duration> check_interval;
+  // Of the walk over a node's memory, in one slice.
+  Range<std::uint64_t> scrub_pairs = limits::kScrubPairs;
   // Formed before it starts; otherwise the nodes form the cluster themselves.
   bool preformed = false;
   bool operator==(const ClusterSpec&) const = default;
@@ -132,6 +136,7 @@ enum class Action : std::uint8_t {
   kCalm,      // ends every fault: heals, resumes, restarts, releases; network and disks as the file
               // says; optional steps that are armed are given up
   kNote,      // nothing: a point in time with a name, for expectations
+  kAlter,     // node, key; value: damages the node's memory, the value of this key (World::alter)
   kTransfer,  // to: the leader is asked to hand over to it; without it, to whom the leader chooses
   kDiskFull,  // node; room, in_place: from now on its disk has no more room than that
   kDiskRoom,  // node: it has room again

@@ -322,6 +322,13 @@ bool Script::run_on_nodes(const Step& step, const std::vector<NodeId>& nodes) {
       case Action::kPut:
         world_.put(node, step.key, step.value, timeout);
         break;
+      case Action::kAlter:
+        if (step.value.empty()) {
+          if (!world_.alter(node, step.key, std::nullopt)) return false;
+        } else if (!world_.alter(node, step.key, step.value)) {
+          return false;
+        }
+        break;
       case Action::kGet:
         world_.get(node, step.key, timeout, step.at_follower);
         break;
@@ -430,6 +437,10 @@ std::optional<std::uint64_t> Script::field(NodeId node, Field field) const {
       return view.restored;
     case Field::kLeased:
       return view.lease_reads;
+    case Field::kChecks:
+      return view.checks;
+    case Field::kDifferences:
+      return view.differences;
     case Field::kRelayed:
       return view.follower_reads;
     case Field::kConfiguration:

@@ -28,6 +28,7 @@ const StepKeys& keys_of(Action action) {
       {Action::kRelease, {{}, {}, false}},
       {Action::kCalm, {{}, {}, false}},
       {Action::kNote, {{}, {"node", "as"}, false}},
+      {Action::kAlter, {{"node", "key"}, {"as", "value"}, false}},
       {Action::kTransfer, {{}, {"to"}, false}},
       {Action::kMembers, {{"node"}, {}, false}},
       {Action::kWipe, {{"node"}, {"as"}, false}},

@@ -63,7 +63,7 @@ constexpr Names<CrashLoss, 4> kCrashLosses = {{{"keep", CrashLoss::kKeep},
                                                {"lose-all", CrashLoss::kLoseAll},
                                                {"lose-random-unsynced", CrashLoss::kLoseRandom},
                                                {"tear", CrashLoss::kTear}}};
-constexpr Names<Action, 27> kActions = {{{"partition", Action::kPartition},
+constexpr Names<Action, 28> kActions = {{{"partition", Action::kPartition},
                                          {"cut", Action::kCut},
                                          {"mend", Action::kMend},
                                          {"heal", Action::kHeal},
@@ -89,7 +89,8 @@ constexpr Names<Action, 27> kActions = {{{"partition", Action::kPartition},
                                          {"members", Action::kMembers},
                                          {"wipe", Action::kWipe},
                                          {"disk-full", Action::kDiskFull},
-                                         {"disk-room", Action::kDiskRoom}}};
+                                         {"disk-room", Action::kDiskRoom},
+                                         {"alter", Action::kAlter}}};
 constexpr Names<Expectation::Kind, 4> kExpectations = {
     {{"within", Expectation::Kind::kWithin},
      {"eventually", Expectation::Kind::kEventually},
@@ -106,14 +107,14 @@ constexpr std::array<const char*, 13> kMessageTypes = {
     "AppendReply",    "HeartbeatRequest", "HeartbeatReply", "TimeoutNow", "SnapshotRequest",
     "SnapshotReply",  "ReadIndexRequest", "ReadIndexReply"};
 // Words of the condition language that a step may not give as a name.
-constexpr std::array<const char*, 43> kReserved = {
+constexpr std::array<const char*, 45> kReserved = {
     "follower", "candidate", "pre-candidate",  "and",           "or",      "not",      "exists",
     "term",     "commit",    "applied",        "last",          "durable", "keys",     "role",
     "hash",     "vote",      "operations",     "successes",     "faults",  "leaders",  "running",
     "none",     "redirects", "unknown",        "overdue",       "torn",    "at",       "transfers",
     "sessions", "retries",   "repeated",       "refused",       "base",    "snapshot", "restored",
     "leased",   "relayed",   "follower_reads", "configuration", "members", "voting",   "joint",
-    "changes"};
+    "changes",  "checks",    "differences"};
 
 template <class Enum, std::size_t N>
 const char* name_of(const Names<Enum, N>& names, Enum value) {

@@ -125,6 +125,8 @@ const char* event_name(node::NodeEvent::Kind kind) {
       return "counts";
     case node::NodeEvent::Kind::kSnapshot:
       return "has a snapshot";
+    case node::NodeEvent::Kind::kDiffers:
+      return "differs from";
     case node::NodeEvent::Kind::kIgnored:
       return "ignores";
     case node::NodeEvent::Kind::kStopped:

@@ -34,6 +34,8 @@ node::NodeConfig node_config_of(const ClusterSpec& cluster) {
   config.snapshots.bytes = cluster.snapshot_bytes.value();
   config.snapshots.trailing_entries = cluster.trailing_entries.value();
   config.snapshots.chunk_bytes = cluster.snapshot_chunk_bytes.value();
+  config.scrub_pairs = cluster.scrub_pairs.value();
+  config.check_interval = cluster.check_interval.value();
   config.request_timeout = cluster.request_timeout.value();
   config.sessions = {.sessions = cluster.sessions_max.value(),
                      .numbers = cluster.session_numbers_max.value()};

@@ -252,6 +252,33 @@ TEST_CASE("a key over its bound is an error of its own kind") {
   CHECK(request.error().code == ErrorCode::kLimit);
 }
 
+TEST_CASE("a piece of a snapshot is named by two whole numbers") {
+  const auto part = net::parse_snapshot_part("/snapshot?index=1099511627976&offset=512");
+  REQUIRE(part.ok());
+  CHECK(part.value().snapshot == Index(1099511627976));
+  CHECK(part.value().offset == 512);
+  CHECK(net::parse_snapshot_part("/snapshot?index=1&offset=0").ok());
+  for (const char* bad :
+       {"/snapshot", "/snapshot?", "/snapshot?index=&offset=0", "/snapshot?index=0&offset=0",
+        "/snapshot?index=1", "/snapshot?index=1&offset=", "/snapshot?index=1&offset=-1",
+        "/snapshot?index=1&offset=01", "/snapshot?index=1&offset=1x", "/snapshot?offset=0&index=1",
+        "/snapshot?index=18446744073709551616&offset=0"}) {
+    CAPTURE(bad);
+    CHECK(!net::parse_snapshot_part(bad).ok());
+  }
+}
+
+TEST_CASE("a piece of a snapshot is its bytes, or not found") {
+  node::Answer answer;
+  answer.outcome = Outcome::kSuccess;
+  answer.value = SharedBytes::copy_of(as_bytes(std::string("a\0b", 3)));
+  const HttpReply reply = net::snapshot_part_reply({}, answer);
+  CHECK(reply.status == 200);
+  CHECK(reply.body == std::string("a\0b", 3));
+  answer.outcome = Outcome::kAbsent;
+  CHECK(net::snapshot_part_reply({}, answer).status == 404);
+}
+
 TEST_CASE("each outcome has the documented reply") {
   const ApiRequest get{RequestKind::kGet, "k\"", {}};
   const ApiRequest put{RequestKind::kPut, "k", "[1.0]"};
