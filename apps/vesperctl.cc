@@ -80,8 +80,10 @@ void add_move_leader(CLI::App& app, MoveLeaderOptions& move, std::int64_t& timeo
       ->capture_default_str();
 }
 
-void add_ids(CLI::App& app, const char* name, MemberOptions& member, const char* what) {
-  app.add_option(name, member.ids, what)
+// One id, or several.
+template <class Ids>
+void add_id(CLI::App& app, const char* name, Ids& ids, const char* what) {
+  app.add_option(name, ids, what)
       ->required()
       ->check(CLI::Range(std::uint32_t{0}, vesper::limits::kNodeIds - 1));
 }
@@ -129,19 +131,19 @@ void add_member(CLI::App& member, std::deque<MemberCommand>& commands) {
   CLI::App& promote = add_member_command(
       member, commands, run_member_promote, "promote",
       "Make voters of learners; waits until they have joined and caught up", kCatchUp);
-  add_ids(promote, "ID", options(), "The learners, by their numbers");
+  add_id(promote, "ID", options().ids, "The learners, by their numbers");
 
   CLI::App& remove = add_member_command(member, commands, run_member_remove, "remove",
                                         "Have members leave; their nodes then end", kShort);
-  add_ids(remove, "ID", options(), "The members, by their numbers");
+  add_id(remove, "ID", options().ids, "The members, by their numbers");
 
   CLI::App& replace = add_member_command(
       member, commands, run_member_replace, "replace",
       "Have a new node take a member's place: adds it, waits until it was started and has caught "
       "up, then makes it a voter and removes the old one in one step. May be run again",
       kReplace);
-  add_ids(replace, "OLD_ID", options(), "The member that is to leave");
-  replace.get_option("OLD_ID")->expected(1);
+  options().ids.resize(1);
+  add_id(replace, "OLD_ID", options().ids.front(), "The member that is to leave");
   replace
       .add_option("NEW_ADDRESS", options().new_address,
                   "Where the new node will be reached. The old one's own address will do: then "

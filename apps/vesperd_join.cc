@@ -122,6 +122,10 @@ Result<Join> ask_members(const JoinOptions& options, net::Logger& logger) {
     for (const std::string& address : options.ask) {
       const auto list = ask_for_leader(api, address, why);
       if (!list) continue;
+      if (kept && kept->cluster != list->cluster) {
+        why = address + " is of another cluster than this data directory";
+        continue;
+      }
       if (list->find(options.id) != nullptr) return join_by(*list, options.id);
       why = refusal(*list, options).message;
       // With what it keeps, a node that was removed starts, and is told so by the members.

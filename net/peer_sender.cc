@@ -16,6 +16,7 @@ using std::chrono::milliseconds;
 constexpr milliseconds kBackoffMin{10};
 constexpr milliseconds kBackoffMax{200};
 constexpr milliseconds kStopRepeat{5};
+constexpr milliseconds kLastWords{50};
 
 }  // namespace
 
@@ -29,6 +30,7 @@ PeerSender::~PeerSender() {
   {
     // A request that is just about to begin does not notice the stop of its link: it is told again.
     std::unique_lock lock(mutex_);
+    ended_.wait_until(lock, stopped_at_ + kLastWords, [this] { return has_ended_; });
     while (!ended_.wait_for(lock, kStopRepeat, [this] { return has_ended_; })) {
       lock.unlock();
       link_.stop();
@@ -41,6 +43,7 @@ PeerSender::~PeerSender() {
 void PeerSender::begin_stop() {
   {
     const std::lock_guard lock(mutex_);
+    if (!stop_) stopped_at_ = std::chrono::steady_clock::now();
     stop_ = true;
   }
   arrived_.notify_one();
@@ -65,16 +68,17 @@ void PeerSender::send(ByteView frame) {
 void PeerSender::run() {
   std::vector<std::byte> frames;
   milliseconds backoff = kBackoffMin;
+  bool takes = false;  // the peer took the last request
   std::unique_lock lock(mutex_);
   while (true) {
     arrived_.wait(lock, [this] { return stop_ || !waiting_.empty(); });
-    if (stop_) break;
+    if (stop_ && (!takes || waiting_.empty())) break;
     frames.clear();
     std::swap(frames, waiting_);
     lock.unlock();
-    const bool sent = link_.post(frames);
+    takes = link_.post(frames);
     lock.lock();
-    if (sent) {
+    if (takes) {
       backoff = kBackoffMin;
       continue;
     }

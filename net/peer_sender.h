@@ -4,6 +4,7 @@
 // newest frame is worth more than the old ones, and Raft asks again).
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <mutex>
@@ -23,15 +24,17 @@ class PeerSender {
  public:
   // `target` is the path that it posts to, with its query if there is one.
   explicit PeerSender(const NodeAddress& address, const std::string& target = "/peer");
-  // Stops too, and waits: for a connection that is being made, at most 300 ms and, if the address
-  // is a name, until it is resolved.
+  // Stops too, and waits: for what waits to be sent, at most 50 ms from begin_stop on; for a
+  // connection that is being made, at most 300 ms and, if the address is a name, until it is
+  // resolved.
   ~PeerSender();
   PeerSender(const PeerSender&) = delete;
   PeerSender& operator=(const PeerSender&) = delete;
 
   // Never blocks on the network.
   void send(ByteView frame);
-  // Begins no request any more. Never blocks: tell all senders before the first one's end.
+  // Sends what waits, if the peer took the last request, and nothing more: a leader that ends has
+  // told another to lead. Never blocks: tell all senders before the first one's end.
   void begin_stop();
   // After begin_stop: from now on the destructor does not wait.
   bool has_ended() const;
@@ -41,9 +44,10 @@ class PeerSender {
 
   mutable std::mutex mutex_;
   std::condition_variable arrived_;
-  std::vector<std::byte> waiting_;  // whole frames; guarded by mutex_
-  bool stop_ = false;               // guarded by mutex_
-  bool has_ended_ = false;          // the thread; guarded by mutex_
+  std::vector<std::byte> waiting_;                    // whole frames; guarded by mutex_
+  bool stop_ = false;                                 // guarded by mutex_
+  std::chrono::steady_clock::time_point stopped_at_;  // guarded by mutex_
+  bool has_ended_ = false;                            // the thread; guarded by mutex_
   std::condition_variable ended_;
   PeerLink link_;
   std::thread thread_;

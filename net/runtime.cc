@@ -76,11 +76,12 @@ void Runtime::hand_over(std::chrono::milliseconds at_most) {
   const auto end = std::chrono::steady_clock::now() + at_most;
   if (view().role != node::Role::kLeader) return;
   if (!mailbox_.put_request({.slot = &handed_over_, .kind = node::RequestKind::kTransfer})) return;
-  std::optional<node::Answer> answer;
-  while (!(answer = handed_over_.take_if_given()) && std::chrono::steady_clock::now() < end) {
+  auto answer = handed_over_.take_if_given();
+  while (!answer && std::chrono::steady_clock::now() < end) {
     std::this_thread::sleep_for(kWaitingPause);
+    answer = handed_over_.take_if_given();
   }
-  if (!answer || answer->outcome != node::Outcome::kSuccess) return;
+  if (!answer.has_value() || answer->outcome != node::Outcome::kSuccess) return;
   // What it had proposed is committed by the new leader, which says so with its next message.
   while (std::chrono::steady_clock::now() < end && waiting() > 0) {
     std::this_thread::sleep_for(kWaitingPause);

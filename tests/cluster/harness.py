@@ -128,12 +128,16 @@ def put(address, key, value, timeout=5.0):
 
 
 class Cluster:
-    """Five nodes, or another number; ids are the lines of ip_list."""
+    """Five nodes, or another number; ids are the lines of ip_list, and beyond them those of nodes that joined, of
+    which there may be as many as there are spare addresses."""
 
-    def __init__(self, programs, nodes=5):
+    def __init__(self, programs, nodes=5, spare=0):
         self.programs = programs
         self.dir = tempfile.mkdtemp(prefix="vesper-cluster-")
-        self.addresses = [f"http://127.0.0.1:{port}" for port in free_ports(nodes)]
+        addresses = [f"http://127.0.0.1:{port}" for port in free_ports(nodes + spare)]
+        self.addresses, self.spare = addresses[:nodes], addresses[nodes:]
+        self.founders = nodes
+        self.voters = set(range(nodes))
         self.ip_list = os.path.join(self.dir, "ip_list.txt")
         with open(self.ip_list, "w") as file:
             file.write("\n".join(self.addresses))  # as the document's: no last newline
@@ -170,8 +174,13 @@ class Cluster:
                 print(f"--- the log of node {node} ends:")
                 print("\n".join(self.log(node).splitlines()[-8:]))
 
-    def start(self, node, *options, ip_list=None, data_dir=None, environment=None):
-        command = [self.programs.vesperd, str(node), ip_list or self.ip_list,
+    def start(self, node, *options, ip_list=None, data_dir=None, environment=None, join=None):
+        """`join`: the addresses that a node that is no founder asks; those of all others that are up."""
+        if node < self.founders and not join:
+            place = [ip_list or self.ip_list]
+        else:
+            place = ["--join", ",".join(join or [self.addresses[other] for other in self.up()])]
+        command = [self.programs.vesperd, str(node), *place,
                    "--data-dir", data_dir or self.data_dir(node), *options]
         with open(self.log_file(node), "a") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.dir,
@@ -231,8 +240,9 @@ class Cluster:
         if not leaders:
             return None
         term, leader = max(leaders)
-        following = sum(view["term"] == term and view["leader"] == leader for view in views.values())
-        return (leader,) if 2 * following > len(self.addresses) else None
+        following = sum(views[node]["term"] == term and views[node]["leader"] == leader
+                        for node in views if node in self.voters)
+        return (leader,) if 2 * following > len(self.voters) else None
 
     def wait_leader(self, seconds=10.0):
         return wait_for(self.leader_now, seconds, "a leader that a majority follows")[0]

@@ -17,7 +17,8 @@ class Load:
     def __init__(self, cluster, seconds, op="mixed", clients=8):
         self.cluster = cluster
         self.file = os.path.join(cluster.dir, "history")
-        at = cluster.addresses[cluster.follower_of(cluster.wait_leader())]
+        leader = cluster.wait_leader()
+        at = cluster.addresses[next((node for node in cluster.up() if node != leader), leader)]
         self.process = cluster.spawn(
             [cluster.programs.vesperctl, "bench", at, "--clients", str(clients), "--seconds",
              str(seconds), "--op", op, "--value-size", "100", "--keys", str(KEYS), "--json",
@@ -25,7 +26,7 @@ class Load:
             stdout=subprocess.PIPE, text=True)
 
     def finish(self):
-        out, _ = self.process.communicate(timeout=40)
+        out, _ = self.process.communicate(timeout=90)
         check_equal(self.process.returncode, 0, f"bench's exit status: {out}")
         self.result = json.loads(out)
         with open(self.file) as file:
@@ -34,6 +35,11 @@ class Load:
         check_equal(done, self.result["ok"], "operations done, by the history and by the bench's count")
         check(done > 0, f"there was load: {self.result}")
         return self.result
+
+    def longest_gap(self):
+        """In seconds, from one operation that was done to the next, over all clients."""
+        ends = sorted(operation["end"] for operation in self.history if operation["outcome"] == "ok")
+        return max(later - earlier for earlier, later in zip(ends, ends[1:])) / 1e9
 
     def read_every_key(self):
         """Reads all keys now, as the next operations of one more client."""
