@@ -44,7 +44,9 @@ void SafetyChecker::on_opened(Instant at, const node::Node& node) {
   const node::NodeView view = node.view();
   const std::uint64_t life = lives_[view.id.value()];
   Disk& disk = disks_[view.id.value()];
-  if (view.doubt && !disk.is_damaged && !disk.is_in_doubt) {
+  // A snapshot that was made from memory that did not hold what its header says is damage too.
+  const bool is_altered = applied_.altered().is_altered(view.id);
+  if (view.doubt && !disk.is_damaged && !disk.is_in_doubt && !is_altered) {
     violations_.report("sound-disk",
                        fmt::format("n{} is in doubt: {}", view.id.value(), view.doubt->where));
   }

@@ -106,6 +106,9 @@ class Changes {
 
 void draw_hunt_members(RandomStream draws, FaultWindow window, Scenario& scenario) {
   if (!draws.chance_ppm(450'000)) return;
+  // An entry a round trip: a newcomer would catch up for longer than a run lasts.
+  const ClusterSpec& cluster = scenario.cluster;
+  if (cluster.append_entries_max.value() * cluster.inflight_appends_max.value() == 1) return;
   scenario.cluster.spares = draws.between(1, 4);
   Changes changes(draws, scenario);
   const Duration gap =
