@@ -17,6 +17,7 @@
 #include "apps/ctl/cluster.h"
 #include "apps/ctl/member.h"
 #include "apps/ctl/move_leader.h"
+#include "apps/ctl/recover.h"
 #include "apps/ctl/request.h"
 #include "apps/ctl/status.h"
 #include "apps/ctl/wal.h"
@@ -161,7 +162,7 @@ int run_member(std::deque<MemberCommand>& commands) {
   return kBadUsage;
 }
 
-// The commands that are about files: logs, backups, restored directories.
+// The commands that are about files: logs, backups, directories of new clusters.
 class DataCommands {
  public:
   explicit DataCommands(CLI::App& app) {
@@ -186,18 +187,9 @@ class DataCommands {
         ->capture_default_str();
     restore_ = app.add_subcommand("restore", "Make the data directories of a new cluster");
     restore_->add_option("FILE", restore_options_.file, "A backup")->required();
-    restore_
-        ->add_option("DIR", restore_options_.directory,
-                     "Gets n0, n1 and so on, one for each node's --data-dir; must not be there")
-        ->required();
-    restore_->add_option("--nodes", restore_options_.nodes, "How many: the lines of the ip list")
-        ->check(CLI::Range(1, 64))
-        ->capture_default_str();
-    restore_
-        ->add_option("--segment-size", restore_options_.segment_mib,
-                     "The first log file of each, in MiB")
-        ->check(CLI::Range(1, 1024))
-        ->capture_default_str();
+    add_new_cluster(*restore_, *restore_->add_option("DIR", restore_options_.cluster.directory),
+                    restore_options_.cluster);
+    add_recover(app);
   }
   // Nothing: it was none of these.
   std::optional<int> run() {
@@ -206,18 +198,49 @@ class DataCommands {
     if (dump_->parsed()) return run_wal_dump(wal_);
     if (backup_->parsed()) return run_backup(backup_options_);
     if (restore_->parsed()) return run_restore(restore_options_);
+    if (recover_->parsed()) return run_recover(recover_options_);
     return std::nullopt;
   }
 
  private:
+  static void add_new_cluster(CLI::App& command, CLI::Option& directory, NewCluster& cluster) {
+    directory.required()->description(
+        "Gets n0, n1 and so on, one for each node's --data-dir; must not be there");
+    command.add_option("--nodes", cluster.nodes, "How many: the lines of the ip list")
+        ->check(CLI::Range(1, 64))
+        ->capture_default_str();
+    command.add_option("--segment-size", cluster.segment_mib, "The first log file of each, in MiB")
+        ->check(CLI::Range(1, 1024))
+        ->capture_default_str();
+  }
+  void add_recover(CLI::App& app) {
+    recover_ = app.add_subcommand(
+        "recover-with-data-loss",
+        "Make a new cluster of what is left of one that lost its majority for good. Writes that "
+        "only the lost nodes held are gone, acknowledged or not. Stop every old node first, and "
+        "start none again, not even one that is found again: with a majority the old cluster "
+        "would serve beside the new one");
+    recover_
+        ->add_option("DIR", recover_options_.survivors,
+                     "The data directories of all nodes that are left; nothing in them is changed")
+        ->required();
+    add_new_cluster(*recover_, *recover_->add_option("--into", recover_options_.cluster.directory),
+                    recover_options_.cluster);
+    recover_->add_flag("--accept-damaged", recover_options_.accepts_damaged,
+                       "Take of a damaged directory what comes before the damage, instead of "
+                       "refusing; more may be lost");
+  }
+
   CLI::App* verify_;
   CLI::App* dump_;
   CLI::App* backup_;
   CLI::App* restore_;
+  CLI::App* recover_ = nullptr;
   WalCommand wal_;
   BackupOptions backup_options_;
   std::int64_t timeout_ms_ = backup_options_.timeout.count();
   RestoreOptions restore_options_;
+  RecoverOptions recover_options_;
 };
 
 std::string sibling(const char* name) {

@@ -3,8 +3,9 @@
 #pragma once
 
 #include <chrono>
-#include <cstdint>
 #include <string>
+
+#include "apps/ctl/new_cluster.h"
 
 namespace vesper::ctl {
 
@@ -21,12 +22,10 @@ int run_backup(const BackupOptions& options);
 
 struct RestoreOptions {
   std::string file;
-  std::string directory;  // of all nodes' data directories; it must not be there
-  std::uint32_t nodes = 5;
-  std::uint64_t segment_mib = 64;
+  NewCluster cluster;
 };
 
-// Makes the data directories of all nodes of a new cluster, directory/n0 and so on, or none.
+// Makes the data directories of all nodes of a new cluster, or none.
 int run_restore(const RestoreOptions& options);
 
 }  // namespace vesper::ctl

@@ -6,37 +6,18 @@
 // and started anew it would serve it again until the next check point. One whose memory differs
 // from what was applied leaves none: its disk was written from what was applied, each snapshot's
 // header holds the hash of that, and one that was made from bad memory does not load.
+#include "core/node/divergence_note.h"
 #include "core/node/node_impl.h"
 
 namespace vesper::node {
 
 namespace {
 
-constexpr const char* kNoteName = "diverged";
-// Far more than a note of ours.
-constexpr std::size_t kNoteBytes = 4096;
 // A slice of the walk costs some 20 microseconds, so this takes about 0.2 % of a core; a million
 // small pairs are seen in 40 seconds.
 constexpr Duration kScrubPause = Duration::milliseconds(10);
 
-std::string advice(const std::string& why) {
-  return why + "; this directory must not serve again: move it away and let the node join anew";
-}
-
 }  // namespace
-
-Status NodeImpl::refuse_note() {
-  auto files = environment_.disk.list();
-  if (!files.ok()) return files.error();
-  for (const storage::FileInfo& file : files.value()) {
-    if (file.name != kNoteName) continue;
-    auto note = environment_.disk.read(file.name);
-    if (!note.ok()) return note.error();
-    const std::string_view text = note.value().text().substr(0, kNoteBytes);
-    return Error{ErrorCode::kDiverged, std::string(kNoteName) + ": " + advice(std::string(text))};
-  }
-  return {};
-}
 
 void NodeImpl::check_state(Instant now) {
   if (config_.check_interval == Duration()) return;
@@ -89,15 +70,12 @@ void NodeImpl::propose_check_point(Instant now) {
 
 void NodeImpl::stop_diverged(const std::string& why, bool leaves_note) {
   if (leaves_note) {
-    const ByteView note = as_bytes(why);
     environment_.disk.submit(
         {storage::DiskLane::kBackground,
          kSnapshotTickets,  // before all of the snapshots' own; nobody waits for it
-         {storage::CreateFile{.name = kNoteName, .size = note.size(), .is_written = false},
-          storage::WriteFile{kNoteName, 0, {note.begin(), note.end()}},
-          storage::SyncFile{kNoteName}, storage::SyncDirectory{}}});
+         write_divergence_note(why)});
   }
-  stop({ErrorCode::kDiverged, leaves_note ? advice(why) : why + "; start it anew"});
+  stop({ErrorCode::kDiverged, leaves_note ? divergence_advice(why) : why + "; start it anew"});
   waiters_.fail_all();
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/node/divergence_note.h"
 #include "core/node/node_impl.h"
 
 namespace vesper::node {
@@ -21,7 +22,7 @@ std::string name(NodeId node) {
 }  // namespace
 
 Status NodeImpl::open() {
-  VESPER_TRY(refuse_note());
+  VESPER_TRY(refuse_divergence_note(environment_.disk));
   auto stored = storage::read_identity(environment_.disk);
   if (!stored.ok()) return stored.error();
   next_hello_ = environment_.clock.now();

@@ -72,7 +72,6 @@ class NodeImpl {
   void read_snapshot_part(RequestId id, const Request& request);
   void serve_snapshots();
   // node_checks.cc: whether the state is what it should be
-  Status refuse_note();
   void check_state(Instant now);
   void tell_all(const Fingerprint& mine);
   void propose_check_point(Instant now);

@@ -56,6 +56,8 @@ class Snapshots {
   Status recover(ClusterId cluster, kv::StateMachine& machine, raft::Configuration& configuration);
 
   const raft::SnapshotId& newest() const;
+  // Of all entries applied since the log began.
+  std::uint64_t log_bytes() const { return log_bytes_; }
   // The names of all that recover found.
   std::vector<std::string> files_found() const { return found_; }
 
@@ -140,9 +142,9 @@ class Snapshots {
   std::vector<Part> parts_read_;
   Index wanted_;
   std::uint64_t last_ticket_ = kSnapshotTickets;
-  std::uint64_t log_bytes_ = 0;  // of all entries applied since the log began
-  std::optional<Index> trail_;   // where the entries begin that stay before the newest
-  LogPosition applied_;          // in this life, or {0, 0}
+  std::uint64_t log_bytes_ = 0;
+  std::optional<Index> trail_;  // where the entries begin that stay before the newest
+  LogPosition applied_;         // in this life, or {0, 0}
   bool was_refused_ = false;
   bool tries_again_ = false;
   bool ends_capture_ = false;  // of one that was given up
