@@ -6,6 +6,10 @@
 // and started anew it would serve it again until the next check point. One whose memory differs
 // from what was applied leaves none: its disk was written from what was applied, each snapshot's
 // header holds the hash of that, and one that was made from bad memory does not load.
+#include <algorithm>
+#include <string>
+#include <string_view>
+
 #include "core/node/node_impl.h"
 
 namespace vesper::node {
@@ -13,6 +17,9 @@ namespace vesper::node {
 namespace {
 
 constexpr const char* kNoteName = "diverged";
+// A note is text: a line that names its format, then why it was left.
+constexpr std::string_view kNoteHead = "diverged, format version ";
+constexpr std::string_view kNoteVersion = "1";
 // Far more than a note of ours.
 constexpr std::size_t kNoteBytes = 4096;
 // A slice of the walk costs some 20 microseconds, so this takes about 0.2 % of a core; a million
@@ -21,6 +28,21 @@ constexpr Duration kScrubPause = Duration::milliseconds(10);
 
 std::string advice(const std::string& why) {
   return why + "; this directory must not serve again: move it away and let the node join anew";
+}
+
+// What begins otherwise was left too: its writer may have died over it.
+Error refusal_of(std::string_view note) {
+  const std::string name = std::string(kNoteName) + ": ";
+  if (note.starts_with(kNoteHead)) {
+    note.remove_prefix(kNoteHead.size());
+    const std::string_view version = note.substr(0, note.find('\n'));
+    if (version != kNoteVersion) {
+      return {ErrorCode::kMismatch, name + "format version " + std::string(version) +
+                                        ", this program reads " + std::string(kNoteVersion)};
+    }
+    note.remove_prefix(std::min(version.size() + 1, note.size()));
+  }
+  return {ErrorCode::kDiverged, name + advice(std::string(note))};
 }
 
 }  // namespace
@@ -32,8 +54,7 @@ Status NodeImpl::refuse_note() {
     if (file.name != kNoteName) continue;
     auto note = environment_.disk.read(file.name);
     if (!note.ok()) return note.error();
-    const std::string_view text = note.value().text().substr(0, kNoteBytes);
-    return Error{ErrorCode::kDiverged, std::string(kNoteName) + ": " + advice(std::string(text))};
+    return refusal_of(note.value().text().substr(0, kNoteBytes));
   }
   return {};
 }
@@ -89,7 +110,8 @@ void NodeImpl::propose_check_point(Instant now) {
 
 void NodeImpl::stop_diverged(const std::string& why, bool leaves_note) {
   if (leaves_note) {
-    const ByteView note = as_bytes(why);
+    const std::string text = std::string(kNoteHead) + std::string(kNoteVersion) + '\n' + why;
+    const ByteView note = as_bytes(text);
     environment_.disk.submit(
         {storage::DiskLane::kBackground,
          kSnapshotTickets,  // before all of the snapshots' own; nobody waits for it
