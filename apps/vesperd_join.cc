@@ -12,7 +12,6 @@
 #include <thread>
 
 #include "apps/ctl/api.h"
-#include "core/base/hash.h"
 #include "net/file_descriptor.h"
 #include "net/member_list.h"
 
@@ -31,24 +30,17 @@ std::string name(NodeId id) {
   return fmt::format("n{}", id.value());
 }
 
-std::string sum_of(std::string_view json) {
-  return fmt::format("{:08x}", crc32c(as_bytes(json)));
-}
-
-// --- The file: the answer, and its sum on a line of its own ---
+// --- The file: the answer, kept ---
 
 std::optional<net::MemberList> kept_members(const std::string& directory, net::Logger& logger) {
   const std::string file = directory + "/" + kFile;
   std::ifstream in(file, std::ios::binary);
   if (!in) return std::nullopt;
   const std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-  const std::size_t end = text.find('\n');
-  const std::string json = text.substr(0, end);
-  const bool is_whole = end != std::string::npos && text.substr(end) == "\n" + sum_of(json) + "\n";
-  auto list = net::parse_member_list(json);
-  if (is_whole && list.ok()) return std::move(list.value());
+  auto list = net::parse_member_file(text);
+  if (list.ok()) return std::move(list.value());
   logger.line(LogLevel::kWarning,
-              file + " is damaged: the members are asked as at the first start");
+              file + ": " + list.error().message + ": the members are asked as at the first start");
   return std::nullopt;
 }
 
@@ -149,7 +141,7 @@ Result<Join> ask_members(const JoinOptions& options, net::Logger& logger) {
 Status keep_members(const std::string& data_directory, const std::string& record) {
   const std::string file = data_directory + "/" + kFile;
   const std::string temporary = file + ".new";
-  const std::string text = record + "\n" + sum_of(record) + "\n";
+  const std::string text = net::to_file(record);
   {
     const net::FileDescriptor out(
         ::open(temporary.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0644));

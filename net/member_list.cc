@@ -6,11 +6,20 @@
 #include <charconv>
 #include <iterator>
 
+#include "core/base/hash.h"
 #include "net/json.h"
 
 namespace vesper::net {
 
 namespace {
+
+constexpr std::string_view kFileHead = "vesper members, format version ";
+constexpr std::string_view kFileVersion = "1";
+constexpr std::size_t kSumLineBytes = 9;
+
+std::string sum_line(std::string_view text) {
+  return fmt::format("{:08x}\n", crc32c(as_bytes(text)));
+}
 
 Error invalid(const std::string& why) {
   return {ErrorCode::kInvalid, "not the members of a cluster: " + why};
@@ -218,6 +227,28 @@ std::string to_json(const MemberList& list) {
 
 Result<MemberList> parse_member_list(std::string_view json) {
   return Reader(json).read();
+}
+
+// --- The file ---
+
+std::string to_file(const std::string& json) {
+  std::string file = std::string(kFileHead) + std::string(kFileVersion) + '\n' + json + '\n';
+  return file + sum_line(file);
+}
+
+Result<MemberList> parse_member_file(std::string_view file) {
+  const std::size_t size = file.size() - std::min(kSumLineBytes, file.size());
+  const std::string_view summed = file.substr(0, size);
+  if (file.substr(size) != sum_line(summed) || !summed.starts_with(kFileHead)) {
+    return Error{ErrorCode::kCorruption, "the file is damaged"};
+  }
+  const std::string_view rest = summed.substr(kFileHead.size());
+  const std::string_view version = rest.substr(0, rest.find('\n'));
+  if (version != kFileVersion) {
+    return Error{ErrorCode::kMismatch,
+                 fmt::format("format version {}, this program reads {}", version, kFileVersion)};
+  }
+  return parse_member_list(rest.substr(std::min(version.size() + 1, rest.size())));
 }
 
 }  // namespace vesper::net

@@ -48,4 +48,10 @@ std::string to_json(const MemberList& list);
 // Members of the JSON that are not known are passed over. Errors: kInvalid.
 Result<MemberList> parse_member_list(std::string_view json);
 
+// The list as vesperd keeps it in its data directory: a line that names the format's version, the
+// JSON, and a line with the sum of both.
+std::string to_file(const std::string& json);
+// Errors: kCorruption (it does not verify), kMismatch (another format version).
+Result<MemberList> parse_member_file(std::string_view file);
+
 }  // namespace vesper::net

@@ -10,6 +10,9 @@ namespace vesper::net {
 
 namespace {
 
+// Of a frame: enough to tell of which version it is.
+constexpr std::size_t kVersionBytes = 12;
+
 HttpReply method_not_allowed(const std::string& method, const char* allowed) {
   HttpReply reply = error_reply(405, "the method " + method + " is not for this path");
   reply.headers = {{"Allow", allowed}};
@@ -141,7 +144,13 @@ HttpReply Service::on_peer(const HttpRequest& request) {
   for (std::size_t at = 0; at < bytes.size();) {
     const std::string place = " at byte " + std::to_string(at);
     const auto size = node::frame_size(bytes.view().subspan(at));
-    if (!size.ok()) return error_reply(400, size.error().message + place);
+    if (!size.ok()) {
+      // The node says in its log that somebody speaks another version, at the pace of such lines.
+      if (size.error().code == ErrorCode::kMismatch) {
+        runtime_.deliver(SharedBytes::copy_of(bytes.view().subspan(at).first(kVersionBytes)));
+      }
+      return error_reply(400, size.error().message + place);
+    }
     if (!size.value() || *size.value() > bytes.size() - at) {
       return error_reply(400, "a frame is cut off" + place);
     }

@@ -1,5 +1,8 @@
 #include "core/node/divergence_note.h"
 
+#include <algorithm>
+#include <string_view>
+
 #include "core/base/bytes.h"
 
 namespace vesper::node {
@@ -7,8 +10,26 @@ namespace vesper::node {
 namespace {
 
 constexpr const char* kNoteName = "diverged";
+// A note is text: a line that names its format, then why it was left.
+constexpr std::string_view kNoteHead = "diverged, format version ";
+constexpr std::string_view kNoteVersion = "1";
 // Far more than a note of ours.
 constexpr std::size_t kNoteBytes = 4096;
+
+// What begins otherwise was left too: its writer may have died over it.
+Error refusal_of(std::string_view note) {
+  const std::string name = std::string(kNoteName) + ": ";
+  if (note.starts_with(kNoteHead)) {
+    note.remove_prefix(kNoteHead.size());
+    const std::string_view version = note.substr(0, note.find('\n'));
+    if (version != kNoteVersion) {
+      return {ErrorCode::kMismatch, name + "format version " + std::string(version) +
+                                        ", this program reads " + std::string(kNoteVersion)};
+    }
+    note.remove_prefix(std::min(version.size() + 1, note.size()));
+  }
+  return {ErrorCode::kDiverged, name + divergence_advice(std::string(note))};
+}
 
 }  // namespace
 
@@ -17,7 +38,8 @@ std::string divergence_advice(const std::string& why) {
 }
 
 std::vector<storage::DiskOp> write_divergence_note(const std::string& why) {
-  const ByteView note = as_bytes(why);
+  const std::string text = std::string(kNoteHead) + std::string(kNoteVersion) + '\n' + why;
+  const ByteView note = as_bytes(text);
   return {storage::CreateFile{.name = kNoteName, .size = note.size(), .is_written = false},
           storage::WriteFile{kNoteName, 0, {note.begin(), note.end()}},
           storage::SyncFile{kNoteName}, storage::SyncDirectory{}};
@@ -30,9 +52,7 @@ Status refuse_divergence_note(storage::Disk& disk) {
     if (file.name != kNoteName) continue;
     auto note = disk.read(file.name);
     if (!note.ok()) return note.error();
-    const std::string_view text = note.value().text().substr(0, kNoteBytes);
-    return Error{ErrorCode::kDiverged,
-                 std::string(kNoteName) + ": " + divergence_advice(std::string(text))};
+    return refusal_of(note.value().text().substr(0, kNoteBytes));
   }
   return {};
 }

@@ -13,6 +13,7 @@ namespace vesper::node {
 namespace {
 
 constexpr std::uint32_t kMagic = 0x31505356;  // "VSP1"
+constexpr std::uint32_t kMagicDigits = 0xff000000;
 constexpr std::size_t kLengthOffset = 8;
 constexpr std::size_t kChecksumOffset = 12;
 
@@ -62,6 +63,16 @@ void end_frame(std::size_t start, std::vector<std::byte>& out) {
 
 Error invalid(const char* what) {
   return Error{ErrorCode::kInvalid, fmt::format("frame: {}", what)};
+}
+
+// Where the version stands is all that is known of a frame of another one.
+Error other_magic(std::uint32_t magic) {
+  const auto digit = static_cast<char>(magic >> 24);
+  if (((magic ^ kMagic) & ~kMagicDigits) != 0 || digit < '0' || digit > '9') {
+    return invalid("it does not begin as one");
+  }
+  return Error{ErrorCode::kMismatch, fmt::format("frame: format version {}, this program reads {}",
+                                                 digit, static_cast<char>(kMagic >> 24))};
 }
 
 Result<Hello> decode_hello(ByteView body) {
@@ -194,7 +205,7 @@ Result<std::optional<std::size_t>> frame_size(ByteView bytes) {
   in.u32();
   const std::uint32_t length = in.u32();
   if (!in.ok()) return std::optional<std::size_t>();
-  if (magic != kMagic) return invalid("not a frame of this format's version");
+  if (magic != kMagic) return other_magic(magic);
   if (length > limits::kFrameBytes - kFrameHeaderBytes) {
     return Error{ErrorCode::kLimit,
                  fmt::format("frame: a body of {} bytes is over the limit", length)};

@@ -1,5 +1,5 @@
 // Frames between nodes: what travels in POST /peer bodies and through the simulator's network.
-//   0  u32 magic "VSP1" (the last digit is the format's version)
+//   0  u32 magic "VSP1": the last digit is the format's version, of all that the frame holds
 //   4  u8  kind: 1 Raft message, 2 Hello, 3 Form, 4 Refusal, 16 Fingerprint; then 3 zero bytes
 //   8  u32 body length                    16  u64 cluster id (0: not formed)
 //  12  u32 CRC-32C of all other bytes     24  u64 sender's incarnation
@@ -66,10 +66,11 @@ void encode_raft_frame(const FrameHead& head, const raft::Message& message,
                        std::vector<std::byte>& out);
 
 // The whole size of the frame that starts with these bytes; nothing if fewer than 12 are there.
-// Errors: kInvalid (magic), kLimit (longer than limits::kFrameBytes).
+// Errors: kMismatch (another format version), kInvalid (no frame), kLimit (longer than
+// limits::kFrameBytes).
 Result<std::optional<std::size_t>> frame_size(ByteView bytes);
 
-// Decodes exactly one frame. Entries share `bytes`. Errors: kInvalid, kLimit; never a crash.
+// Decodes exactly one frame. Entries share `bytes`. Errors: those of frame_size; never a crash.
 Result<Frame> decode_frame(const SharedBytes& bytes);
 
 }  // namespace vesper::node

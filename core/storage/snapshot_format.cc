@@ -170,8 +170,9 @@ Status SnapshotDecoder::read_header(ByteView payload, std::uint32_t sum) {
     if (block_sum(header.cluster, header.last, 0, payload) != sum) {
       return corrupt(0, "block 0 does not verify");
     }
-    return Error{ErrorCode::kMismatch,
-                 fmt::format("format version {}, this program reads {}", version, kVersion)};
+    return Error{
+        ErrorCode::kMismatch,
+        fmt::format("at offset 0: format version {}, this program reads {}", version, kVersion)};
   }
   constexpr std::uint64_t kPartMax = std::uint64_t{1} << 60;
   if (zero != 0 || header.configuration_bytes > kPartMax || header.session_bytes > kPartMax ||

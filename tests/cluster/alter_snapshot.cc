@@ -38,12 +38,15 @@ vesper::Result<std::vector<std::byte>> altered(ByteView file, ByteView key, Byte
   const auto applied = machine.apply(header.last.index, vesper::SharedBytes::copy_of(command));
   if (!applied.ok()) return applied.error();
 
+  std::vector<std::byte> members;
+  loader.take_configuration().encode(members);
   std::vector<std::byte> sessions;
   machine.begin_capture(sessions);
   header.state_hash = machine.state_hash();
   header.session_bytes = sessions.size();
   header.pair_bytes = machine.store().capture_bytes();
   vesper::storage::SnapshotEncoder encoder(header);
+  vesper::ByteWriter(encoder.content()).bytes(members);
   vesper::ByteWriter(encoder.content()).bytes(sessions);
   while (machine.capture_next(encoder.content().size() + 1024 * 1024, encoder.content())) {
   }

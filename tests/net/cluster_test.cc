@@ -237,6 +237,7 @@ TEST_CASE("bad requests change nothing and say why") {
       {"GET", "/peer", "", 405, "Allow: POST"},
       {"POST", "/peer", "nonsense, and much of it", 400, "byte 0"},
       {"POST", "/peer", "VSP1", 400, "cut off"},
+      {"POST", "/peer", "VSP2 and whatever follows", 400, "format version 2, this program reads 1"},
       {"POST", "/status", "", 405, "Allow: GET"},
   };
   for (const Row& row : rows) {

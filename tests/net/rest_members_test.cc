@@ -1,10 +1,12 @@
 // GET and POST /members as tables.
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "core/base/hash.h"
 #include "core/base/limits.h"
 #include "net/member_list.h"
 #include "net/rest_members.h"
@@ -173,6 +175,31 @@ TEST_CASE("each outcome of a change has its reply") {
   node::Answer added{.outcome = Outcome::kSuccess};
   added.member = NodeId(5);
   CHECK(net::change_members_reply(added, "").body == R"({"code":"success","id":5})");
+}
+
+TEST_CASE("the members that a node keeps are read again, or refused with what is wrong") {
+  const std::string json =
+      R"({"index":7,"members":[{"id":0,"address":"http://a:1","standing":"voter"}]})";
+  const std::string file = net::to_file(json);
+  CHECK(file.starts_with("vesper members, format version 1\n" + json + "\n"));
+  const auto kept = net::parse_member_file(file);
+  REQUIRE(kept.ok());
+  CHECK(kept.value().index == 7);
+  CHECK(kept.value().members.size() == 1);
+
+  std::string next = file.substr(0, file.size() - 9);
+  next.replace(next.find("version 1"), 9, "version 2");
+  CHECK(net::parse_member_file(next + file.substr(file.size() - 9)).error().code ==
+        ErrorCode::kCorruption);
+  next += fmt::format("{:08x}\n", crc32c(as_bytes(next)));
+  const auto other = net::parse_member_file(next);
+  REQUIRE_FALSE(other.ok());
+  CHECK(other.error().code == ErrorCode::kMismatch);
+  CHECK(other.error().message == "format version 2, this program reads 1");
+
+  for (std::size_t size = 0; size < file.size(); ++size) {
+    CHECK(net::parse_member_file(file.substr(0, size)).error().code == ErrorCode::kCorruption);
+  }
 }
 
 TEST_SUITE_END();

@@ -171,7 +171,8 @@ TEST_CASE("a doubt ends with a snapshot only if that goes beyond the term") {
     node.receive(1, 5, HeartbeatRequest{Index(0), Round(1)});
     node.settle();
 
-    REQUIRE(node.raft().restore(node.now(), {.last = at(last_term, 9), .bytes = 600}));
+    REQUIRE(node.raft().restore(node.now(), {.last = at(last_term, 9), .bytes = 600},
+                                node.raft().configuration()));
     node.settle();
 
     CHECK(is_in_doubt(node) == (last_term == 3));

@@ -41,7 +41,7 @@ raft::Log log_of(std::uint64_t entries) {
 // Nodes 0 and 1 have entries 1 to 3 of term 1 on disk, node 2 has none.
 struct Logs {
   Violations violations;
-  LogChecker checker{3, violations};
+  LogChecker checker{3, 0, violations};
   std::uint64_t writes = 0;
 
   Logs() {

@@ -152,7 +152,7 @@ TEST_CASE("a restart forgets neither a term that it spoke in nor a vote that it 
 // Three nodes' logs; every write is carried out by hand.
 struct Logs {
   Violations violations;
-  LogChecker checker{3, violations};
+  LogChecker checker{3, 0, violations};
   std::vector<std::uint64_t> writes = std::vector<std::uint64_t>(3);
   std::vector<std::uint64_t> tickets = std::vector<std::uint64_t>(3);
 

@@ -37,7 +37,7 @@ node::NodeView view_of(std::uint32_t id, std::uint64_t term, std::uint64_t commi
 // entry of term 1 at index 1 that is another one's leftover.
 struct Logs {
   Violations violations;
-  LogChecker checker{3, violations};
+  LogChecker checker{3, 0, violations};
   std::uint64_t writes = 0;
 
   Logs() {

@@ -6,14 +6,16 @@
 
 #include <cstdlib>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/kv/command.h"
 #include "core/kv/state_machine.h"
-#include "core/node/node.h"
+#include "core/raft/configuration.h"
 #include "core/storage/snapshot_format.h"
 #include "tests/core/properties.h"
 #include "tests/storage/log_history.h"
+#include "tests/storage/still_world.h"
 
 namespace vesper::storage {
 namespace {
@@ -24,23 +26,6 @@ using testing::MemoryDisk;
 constexpr std::uint64_t kEntries = 30;
 constexpr std::uint64_t kSnapshot = 12;
 constexpr raft::HardState kHardState{Term(3), NodeId(1)};
-
-// A world in which nothing happens.
-class Still final : public node::Clock,
-                    public node::Network,
-                    public node::Clients,
-                    public node::Observer {
- public:
-  Instant now() const override { return Instant::from_nanoseconds(1'000'000'000); }
-  void send(NodeId, ByteView) override {}
-  void answer(RequestId, const node::Answer&) override {}
-  void on_ready(const node::NodeView&, const raft::Ready&) override {}
-  void on_send(const node::NodeView&, const raft::Message&) override {}
-  void on_log_submitted(const node::NodeView&, std::uint64_t, WriteId) override {}
-  void on_applied(const node::NodeView&, const raft::Entry&, const node::Applied&) override {}
-  void on_restored(const node::NodeView&, LogPosition, std::uint64_t) override {}
-  void on_event(const node::NodeEvent&) override {}
-};
 
 raft::Entry put(std::uint64_t index) {
   std::vector<std::byte> payload;
@@ -57,14 +42,18 @@ void add_snapshot(MemoryDisk& disk) {
     log_bytes += entry.record().size();
     REQUIRE(machine.apply(entry.index(), entry.shared_payload()).ok());
   }
+  std::vector<std::byte> members;
+  raft::Configuration::of_founders(testing::formed_identity().founders).encode(members);
   std::vector<std::byte> sessions;
   machine.begin_capture(sessions);
   SnapshotEncoder encoder({.cluster = testing::formed_identity().cluster,
                            .last = {Term(2), Index(kSnapshot)},
                            .log_bytes = log_bytes,
                            .state_hash = machine.state_hash(),
+                           .configuration_bytes = members.size(),
                            .session_bytes = sessions.size(),
                            .pair_bytes = machine.store().capture_bytes()});
+  ByteWriter(encoder.content()).bytes(members);
   ByteWriter(encoder.content()).bytes(sessions);
   while (machine.capture_next(100'000, encoder.content())) continue;
   disk.put(snapshot_name(Index(kSnapshot)), encoder.take_blocks(true));
@@ -90,21 +79,12 @@ MemoryDisk directory(bool is_compacted) {
   return disk.after_crash([](std::size_t) { return true; });
 }
 
-struct Started {
-  Status status;
-  node::NodeView view;
-};
-
-Started start(Disk& disk) {
-  Still still;
+testing::Started start(Disk& disk) {
   node::NodeConfig config;
   config.id = NodeId(3);
   config.cluster_size = 5;
   config.wal = testing::small_segments();
-  node::Node node(config, {still, still, disk, still, still, Random(1)});
-  Started started{node.open(), {}};
-  started.view = node.view();
-  return started;
+  return testing::start_on(disk, std::move(config));
 }
 
 struct Counts {
@@ -115,7 +95,7 @@ struct Counts {
 
 // Empty: as it must be.
 std::string judge(Disk& disk, const std::string& file, Counts& counts) {
-  const Started started = start(disk);
+  const testing::Started started = start(disk);
   if (!started.status.ok()) {
     ++counts.refused;
     const std::string& message = started.status.error().message;
