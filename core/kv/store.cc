@@ -60,7 +60,7 @@ void Store::add_to_sum(std::string_view key, std::uint64_t change) {
 
 std::optional<bool> Store::scrub(std::size_t pairs, std::size_t bytes) {
   VESPER_CHECK(pairs > 0 && bytes > 0);
-  if (!scrub_) scrub_.emplace();
+  if (!scrub_) scrub_ = Scrub();
   auto at = values_.upper_bound(scrub_->passed);
   auto last = values_.end();
   for (std::size_t seen = 0; at != values_.end() && pairs > 0 && seen < bytes; ++at, --pairs) {
