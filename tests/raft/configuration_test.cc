@@ -29,7 +29,7 @@ Configuration any_configuration() {
     const Member& one = members[*rc::gen::inRange<std::size_t>(0, members.size())];
     switch (*rc::gen::inRange(0, 4)) {
       case 0:
-        configuration = configuration.with_learner("n").value();
+        configuration = configuration.with_learner("").value();
         configuration = configuration
                             .with_incarnation(NodeId(configuration.next_id().value() - 1),
                                               Incarnation(*rc::gen::inRange(1U, 9U)))

@@ -69,7 +69,7 @@ TEST_CASE("follower reads: which answers grant a read, lose it, or say nothing o
     const char* why;
   } const rows[] = {
       {1, 3, true, 0, kGranted, "the leader's answer"},
-      {1, 3, true, 1, kGranted, "to a later batch: its index is no older"},
+      {1, 3, true, 1, kWaits, "to a batch that this life never asked for"},
       {1, 3, true, -1, kWaits, "to an earlier batch, which left before this read came"},
       {1, 3, false, 0, kLost, "the leader has no room, or leads no more"},
       {1, 3, false, -1, kWaits, "a refusal of an earlier batch"},
@@ -89,6 +89,17 @@ TEST_CASE("follower reads: which answers grant a read, lose it, or say nothing o
     CHECK(node.reads().size() == (row.expected == kGranted ? 1 : 0));
     CHECK(node.lost_reads().size() == (row.expected == kLost ? 1 : 0));
   });
+}
+
+TEST_CASE("follower reads: an answer to a later batch grants the reads of earlier ones too") {
+  Bench node = follower();
+  REQUIRE(ask(node, 1).ok());
+  node.settle();
+  REQUIRE(ask(node, 2).ok());
+  const ReadBatch later = batch_of(node.settle());
+  node.receive(1, 3, ReadIndexReply{true, later, Index(2)});
+  node.settle();
+  CHECK(node.reads().size() == 2);
 }
 
 TEST_CASE("follower reads: a restarted node takes no answer to its earlier life for its own") {
