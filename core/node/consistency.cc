@@ -51,8 +51,9 @@ void Consistency::add(Point& point, NodeId node, std::uint64_t hash) {
   // A node that was started anew applies the entry again, maybe with another result.
   const auto [known, is_first] = point.hashes.try_emplace(node, hash);
   if (!is_first && std::exchange(known->second, hash) == hash) return;
-  if (hash == point.hashes.at(self_)) return;
-  differences_.push_back({node, {point.index, hash}});
+  const std::uint64_t own = point.hashes.at(self_);
+  if (hash == own) return;
+  differences_.push_back({node, {point.index, hash}, {point.index, own}});
 }
 
 void Consistency::judge(Point& point) {

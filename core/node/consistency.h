@@ -43,10 +43,12 @@ class Consistency {
 
   // The newest of its own, for all others; each once.
   std::optional<Fingerprint> take_to_send();
-  // Nodes whose state differed from this one's, each once a check point.
+  // Nodes whose state differed from this one's, each once a check point. Each is to be told `ours`:
+  // one that came to the check point late has missed what was said about it.
   struct Difference {
     NodeId node;
     Fingerprint theirs;
+    Fingerprint ours;
   };
   std::vector<Difference> take_differences();
   // The check point at which a majority had the same hash, another than this node.

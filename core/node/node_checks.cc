@@ -21,11 +21,16 @@ constexpr Duration kScrubPause = Duration::milliseconds(10);
 
 void NodeImpl::check_state(Instant now) {
   if (config_.check_interval == Duration()) return;
-  if (const auto mine = consistency_.take_to_send()) tell_all(*mine);
+  if (const auto mine = consistency_.take_to_send()) {
+    for (const raft::Member& member : raft_->configuration().members()) {
+      if (member.id != config_.id) tell(member.id, *mine);
+    }
+  }
   for (const Consistency::Difference& differs : consistency_.take_differences()) {
     ++differences_;
     emit(NodeEvent::Kind::kDiffers, "n" + std::to_string(differs.node.value()) + " at entry " +
                                         std::to_string(differs.theirs.index.value()));
+    tell(differs.node, differs.ours);
   }
   if (const auto index = consistency_.outvoted_at()) {
     return stop_diverged("its state after entry " + std::to_string(index->value()) +
@@ -41,18 +46,15 @@ void NodeImpl::check_state(Instant now) {
   propose_check_point(now);
 }
 
-void NodeImpl::tell_all(const Fingerprint& mine) {
-  for (const raft::Member& member : raft_->configuration().members()) {
-    if (member.id == config_.id) continue;
-    scratch_.clear();
-    encode_frame({.cluster = identity_.cluster,
-                  .incarnation = identity_.incarnation,
-                  .from = config_.id,
-                  .to = member.id,
-                  .body = mine},
-                 scratch_);
-    environment_.network.send(member.id, scratch_);
-  }
+void NodeImpl::tell(NodeId node, const Fingerprint& mine) {
+  scratch_.clear();
+  encode_frame({.cluster = identity_.cluster,
+                .incarnation = identity_.incarnation,
+                .from = config_.id,
+                .to = node,
+                .body = mine},
+               scratch_);
+  environment_.network.send(node, scratch_);
 }
 
 // A lost one is no loss: a difference lasts, and the next check point shows it as well. Where

@@ -73,7 +73,7 @@ class NodeImpl {
   void serve_snapshots();
   // node_checks.cc: whether the state is what it should be
   void check_state(Instant now);
-  void tell_all(const Fingerprint& mine);
+  void tell(NodeId node, const Fingerprint& mine);
   void propose_check_point(Instant now);
   void stop_diverged(const std::string& why, bool leaves_note);
 

@@ -36,7 +36,9 @@ class Changes {
 
   // Its entries and its vote are gone, so it never takes part again.
   void wipe_and_replace(Duration at) {
-    if (has_wiped_ || voters_.size() < 3 || next_ == end_) return change(at);
+    // A founder of one, started anew by its list, would found another cluster of one.
+    const bool is_alone = scenario_.cluster.nodes.value() == 1;
+    if (has_wiped_ || is_alone || voters_.size() < 3 || next_ == end_) return change(at);
     has_wiped_ = true;
     const std::size_t which = draws_.below(voters_.size());
     Step& wipe = add(Action::kWipe, at);
