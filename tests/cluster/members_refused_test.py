@@ -189,7 +189,7 @@ def a_join_that_leads_nowhere(programs):
         kept = os.path.join(cluster.data_dir(joined), "members")
         with open(kept) as file:
             text = file.read()
-        check_equal(json.loads(text.splitlines()[0])["members"][1]["address"], cluster.addresses[1], "what it keeps")
+        check_equal(json.loads(text.splitlines()[1])["members"][1]["address"], cluster.addresses[1], "what it keeps")
         with open(kept, "w") as file:
             file.write(text.replace("127.0.0.1", "127.0.0.2", 1))
         cluster.start(joined, join=cluster.addresses[:1])
