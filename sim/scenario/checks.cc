@@ -27,8 +27,13 @@ ProgressChecker::Bounds bounds_of(const Scenario& scenario) {
   }
   // A slow clock shows the limit later; a turn may come a little after it.
   const Duration request = cluster.request_timeout.value() / (kMillion + slowest) * kMillion;
+  // With an entry or so a round trip, who has to catch up before a majority is there takes long.
+  const std::uint64_t under_way =
+      cluster.append_entries_max.value() * cluster.inflight_appends_max.value();
+  const Duration catch_up = Duration::seconds(under_way <= 4 ? 25 : 0);
   return {.elect = election * 10 + Duration::seconds(2),
-          .answer = election * 10 + cluster.request_timeout.value() * 4 + Duration::seconds(2),
+          .answer =
+              election * 10 + cluster.request_timeout.value() * 4 + Duration::seconds(2) + catch_up,
           .request = request + cluster.turn_delay_max.value() * 2 + Duration::milliseconds(100)};
 }
 

@@ -22,7 +22,10 @@ std::optional<std::string> disagreement(const World& world, NodeId leader) {
     if (node == leader || !is_well(world, node) || !world.is_connected(leader, node)) continue;
     const node::NodeView& view = world.view(node);
     if (view.doubt) return fmt::format("n{} is in doubt about its log", node.value());
-    if (view.applied != first.applied || view.state_hash != first.state_hash) {
+    // States that differ are a matter of the comparison: where no majority can tell which of them
+    // is right, all that it can do is to report it.
+    const bool is_wrong = view.state_hash != first.state_hash && view.differences == 0;
+    if (view.applied != first.applied || is_wrong) {
       return fmt::format("n{} has applied {} and the leader n{} {}", node.value(),
                          view.applied.value(), leader.value(), first.applied.value());
     }

@@ -194,7 +194,7 @@ def a_join_that_leads_nowhere(programs):
             file.write(text.replace("127.0.0.1", "127.0.0.2", 1))
         cluster.start(joined, join=cluster.addresses[:1])
         cluster.wait_settled()
-        check("members is damaged" in cluster.log(joined), "it says so")
+        check("members: the file is damaged" in cluster.log(joined), "it says so")
 
 
 def bad_bodies_are_refused(programs):
