@@ -28,7 +28,7 @@ def judge(cluster, load, begin):
 def grow_to_seven_and_shrink_to_one_under_load(programs):
     with Cluster(programs, nodes=1, spare=6) as cluster:
         cluster.start_all()
-        load = Load(cluster, seconds=20, clients=4)
+        load = Load(cluster, seconds=30, clients=4)
         begin = time.monotonic()
         for size in (3, 5, 7):
             promote(cluster, add(cluster), add(cluster))
@@ -47,7 +47,7 @@ def grow_to_seven_and_shrink_to_one_under_load(programs):
 def all_five_nodes_are_replaced_one_by_one_under_load(programs):
     with Cluster(programs, spare=5) as cluster:
         cluster.start_all()
-        load = Load(cluster, seconds=20, clients=4)
+        load = Load(cluster, seconds=30, clients=4)
         begin = time.monotonic()
         for old in range(5):
             new = replace(cluster, old)
