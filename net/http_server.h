@@ -1,7 +1,7 @@
-// The HTTP server: one port, a thread a live connection, bounded. Nothing of it is a library's: one
-// that was measured executes parts of bodies as requests, holds up a stop, and took a tenth of a
-// node's time to write a reply's few lines. Listening is in net/listener.h, the framing of requests
-// in net/http_connection.h.
+// The HTTP server: one port, a thread a live connection, bounded. Nothing of it is cpp-httplib's,
+// by whose client peers are reached: its server executes parts of bodies as requests and holds up a
+// stop, and what was left of it here, the writing of replies, took more code to reach than to do.
+// Listening is in net/listener.h, the framing of requests in net/http_connection.h.
 #pragma once
 
 #include <cstdint>

@@ -1,12 +1,15 @@
 #include "net/member_list.h"
 
 #include <fmt/format.h>
+#include <rapidjson/document.h>
+#include <rapidjson/error/en.h>
 
 #include <algorithm>
-#include <charconv>
 #include <iterator>
+#include <utility>
 
 #include "core/base/hash.h"
+#include "core/base/limits.h"
 #include "net/json.h"
 
 namespace vesper::net {
@@ -45,143 +48,55 @@ void append_member(const MemberList& list, const MemberLine& member, std::string
   out += '}';
 }
 
-// Reads one value after the other; the first that is of another kind than it should be stays.
-class Reader {
- public:
-  explicit Reader(std::string_view json) : json_(json) {}
+using Json = rapidjson::Value;
 
-  Result<MemberList> read();
-
- private:
-  void fail(const char* what) {
-    if (why_.empty()) why_ = fmt::format("{} at byte {}", what, json_.offset());
-  }
-  bool ok() const { return why_.empty() && json_.ok(); }
-  bool is_null();
-  void read_text(std::string& text);
-  template <class Number>
-  void read_number(Number& number);
-  void read_bool(bool& yes);
-  void read_field(const std::string& name, MemberList& list);
-  void read_members(std::vector<MemberLine>& members);
-  void read_field(const std::string& name, MemberLine& member);
-  static MemberLine read_line(std::string_view json, std::string& why);
-
-  JsonReader json_;
-  std::string why_;
-};
-
-bool Reader::is_null() {
-  if (json_.peek() != JsonReader::Kind::kNull) return false;
-  std::string_view skipped;
-  json_.value(skipped);
+// Each takes what stands there; false: it is there and of another kind. What is absent stays as it
+// was.
+bool take(const Json& from, const char* name, std::string& text) {
+  const auto at = from.FindMember(name);
+  if (at == from.MemberEnd() || at->value.IsNull()) return true;
+  if (!at->value.IsString()) return false;
+  text.assign(at->value.GetString(), at->value.GetStringLength());
+  return true;
+}
+bool take(const Json& from, const char* name, bool& yes) {
+  const auto at = from.FindMember(name);
+  if (at == from.MemberEnd()) return true;
+  if (!at->value.IsBool()) return false;
+  yes = at->value.GetBool();
+  return true;
+}
+bool take(const Json& from, const char* name, std::optional<std::uint64_t>& number) {
+  const auto at = from.FindMember(name);
+  if (at == from.MemberEnd() || at->value.IsNull()) return true;
+  if (!at->value.IsUint64()) return false;
+  number = at->value.GetUint64();
+  return true;
+}
+bool take(const Json& from, const char* name, std::uint64_t& number) {
+  std::optional<std::uint64_t> found = number;
+  if (!take(from, name, found)) return false;
+  number = *found;
+  return true;
+}
+bool take(const Json& from, const char* name, std::optional<NodeId>& id) {
+  std::optional<std::uint64_t> found;
+  if (!take(from, name, found) || found.value_or(0) >= limits::kNodeIds) return false;
+  if (found) id = NodeId(static_cast<std::uint32_t>(*found));
   return true;
 }
 
-// Null is an empty text.
-void Reader::read_text(std::string& text) {
-  text.clear();
-  if (is_null()) return;
-  if (json_.peek() != JsonReader::Kind::kString) return fail("no string");
-  json_.string(text);
-}
-
-template <class Number>
-void Reader::read_number(Number& number) {
-  std::string_view text;
-  json_.value(text);
-  const auto read = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (read.ec != std::errc() || read.ptr != text.data() + text.size()) fail("no whole number");
-}
-
-void Reader::read_bool(bool& yes) {
-  std::string_view text;
-  json_.value(text);
-  if (text != "true" && text != "false") fail("neither true nor false");
-  yes = text == "true";
-}
-
-void Reader::read_field(const std::string& name, MemberLine& member) {
-  std::uint32_t id = 0;
-  if (name == "id") {
-    read_number(id);
-    member.id = NodeId(id);
-  } else if (name == "address") {
-    read_text(member.address);
-  } else if (name == "standing") {
-    read_text(member.standing);
-  } else if (name == "incarnation") {
-    read_text(member.incarnation);
-  } else if (name == "match") {
-    read_number(member.match.emplace());
-  } else {
-    std::string_view skipped;
-    json_.value(skipped);
-  }
-}
-
-MemberLine Reader::read_line(std::string_view json, std::string& why) {
-  Reader reader(json);
+// Nothing: it is none.
+std::optional<MemberLine> member_of(const Json& json) {
   MemberLine member;
-  std::string name;
-  if (reader.json_.peek() != JsonReader::Kind::kObject) reader.fail("a member is no object");
-  reader.json_.begin_object();
-  while (reader.ok() && reader.json_.next_member(name)) reader.read_field(name, member);
-  if (member.standing.empty()) reader.fail("a member without a standing");
-  why = reader.json_.ok() ? reader.why_ : reader.json_.error();
+  std::optional<NodeId> id;
+  if (!json.IsObject() || !take(json, "id", id) || !take(json, "address", member.address) ||
+      !take(json, "standing", member.standing) || !take(json, "incarnation", member.incarnation) ||
+      !take(json, "match", member.match) || !id || member.standing.empty()) {
+    return std::nullopt;
+  }
+  member.id = *id;
   return member;
-}
-
-void Reader::read_members(std::vector<MemberLine>& members) {
-  if (json_.peek() != JsonReader::Kind::kArray) return fail("no array");
-  json_.begin_array();
-  while (ok() && json_.next_element()) {
-    std::string_view text;
-    json_.value(text);
-    if (!json_.ok()) return;
-    members.push_back(read_line(text, why_));
-  }
-}
-
-void Reader::read_field(const std::string& name, MemberList& list) {
-  std::uint32_t leader = 0;
-  if (name == "cluster") {
-    read_text(list.cluster);
-  } else if (name == "index") {
-    read_number(list.index);
-  } else if (name == "committed") {
-    read_bool(list.is_committed);
-  } else if (name == "joint") {
-    read_bool(list.is_joint);
-  } else if (name == "next") {
-    read_number(list.next_id);
-  } else if (name == "leader") {
-    if (is_null()) return;
-    read_number(leader);
-    list.leader = NodeId(leader);
-  } else if (name == "leader_address") {
-    read_text(list.leader_address);
-  } else if (name == "last") {
-    read_number(list.last);
-  } else if (name == "members") {
-    read_members(list.members);
-  } else {
-    std::string_view skipped;
-    json_.value(skipped);
-  }
-}
-
-Result<MemberList> Reader::read() {
-  MemberList list;
-  std::string name;
-  if (json_.peek() != JsonReader::Kind::kObject) return invalid("no JSON object");
-  json_.begin_object();
-  while (ok() && json_.next_member(name)) read_field(name, list);
-  if (ok()) json_.end();
-  if (!json_.ok()) return invalid(json_.error());
-  if (!why_.empty()) return invalid(why_);
-  if (list.members.empty()) return invalid("there are none");
-  return list;
 }
 
 }  // namespace
@@ -226,7 +141,30 @@ std::string to_json(const MemberList& list) {
 }
 
 Result<MemberList> parse_member_list(std::string_view json) {
-  return Reader(json).read();
+  rapidjson::Document read;
+  read.Parse(json.data(), json.size());
+  if (read.HasParseError()) {
+    return invalid(fmt::format("{} at byte {}", rapidjson::GetParseError_En(read.GetParseError()),
+                               read.GetErrorOffset()));
+  }
+  const Json& from = read;
+  MemberList list;
+  if (!from.IsObject() || !take(from, "cluster", list.cluster) ||
+      !take(from, "index", list.index) || !take(from, "committed", list.is_committed) ||
+      !take(from, "joint", list.is_joint) || !take(from, "next", list.next_id) ||
+      !take(from, "leader", list.leader) || !take(from, "leader_address", list.leader_address) ||
+      !take(from, "last", list.last)) {
+    return invalid("a value of another kind than it should be");
+  }
+  const auto members = from.FindMember("members");
+  if (members == from.MemberEnd() || !members->value.IsArray()) return invalid("there are none");
+  for (const Json& each : members->value.GetArray()) {
+    auto member = member_of(each);
+    if (!member) return invalid(fmt::format("number {} is none", list.members.size()));
+    list.members.push_back(std::move(*member));
+  }
+  if (list.members.empty()) return invalid("there are none");
+  return list;
 }
 
 // --- The file ---

@@ -30,7 +30,7 @@ struct MemberList {
   std::uint64_t index = 0;  // the entry that they stand in
   bool is_committed = false;
   bool is_joint = false;
-  std::uint32_t next_id = 0;  // nobody has had it yet, nor one above
+  std::uint64_t next_id = 0;  // nobody has had it yet, nor one above
   std::optional<NodeId> leader;
   std::string leader_address;  // empty: not known
   std::uint64_t last = 0;      // the last entry of the node that answers

@@ -1,5 +1,7 @@
 #include "net/peer_sender.h"
 
+#include <httplib.h>
+
 #include <algorithm>
 #include <chrono>
 #include <utility>
@@ -12,6 +14,9 @@ namespace {
 
 using std::chrono::milliseconds;
 
+constexpr milliseconds kConnectTime{300};
+// A peer that takes longer for one request is as good as dead; its connection is made anew.
+constexpr milliseconds kReplyTime{1000};
 // Between failed tries.
 constexpr milliseconds kBackoffMin{10};
 constexpr milliseconds kBackoffMax{200};
@@ -22,8 +27,32 @@ constexpr milliseconds kLastWords{50};
 
 static_assert(limits::kFrameBytes <= kPeerBodyBytes);
 
+// The library's client: one connection, one request at a time.
+class PeerSender::Link {
+ public:
+  Link(const NodeAddress& address, std::string target)
+      : target_(std::move(target)), client_(address.host, address.port) {
+    client_.set_keep_alive(true);
+    client_.set_tcp_nodelay(true);
+    client_.set_connection_timeout(kConnectTime);
+    client_.set_read_timeout(kReplyTime);
+    client_.set_write_timeout(kReplyTime);
+  }
+
+  bool post(ByteView frames) {
+    const auto result = client_.Post(target_, reinterpret_cast<const char*>(frames.data()),
+                                     frames.size(), "application/octet-stream");
+    return result && result->status == 204;
+  }
+  void stop() { client_.stop(); }
+
+ private:
+  const std::string target_;
+  httplib::Client client_;
+};
+
 PeerSender::PeerSender(const NodeAddress& address, const std::string& target)
-    : link_(address, target), thread_([this] { run(); }) {}
+    : link_(std::make_unique<Link>(address, target)), thread_([this] { run(); }) {}
 
 PeerSender::~PeerSender() {
   begin_stop();
@@ -33,7 +62,7 @@ PeerSender::~PeerSender() {
     ended_.wait_until(lock, stopped_at_ + kLastWords, [this] { return has_ended_; });
     while (!ended_.wait_for(lock, kStopRepeat, [this] { return has_ended_; })) {
       lock.unlock();
-      link_.stop();
+      link_->stop();
       lock.lock();
     }
   }
@@ -76,7 +105,7 @@ void PeerSender::run() {
     frames.clear();
     std::swap(frames, waiting_);
     lock.unlock();
-    takes = link_.post(frames);
+    takes = link_->post(frames);
     lock.lock();
     if (takes) {
       backoff = kBackoffMin;

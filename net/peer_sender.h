@@ -7,13 +7,13 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
 
 #include "core/base/bytes.h"
 #include "net/ip_list.h"
-#include "net/peer_link.h"
 
 namespace vesper::net {
 
@@ -40,6 +40,7 @@ class PeerSender {
   bool has_ended() const;
 
  private:
+  class Link;
   void run();
 
   mutable std::mutex mutex_;
@@ -49,7 +50,7 @@ class PeerSender {
   std::chrono::steady_clock::time_point stopped_at_;  // guarded by mutex_
   bool has_ended_ = false;                            // the thread; guarded by mutex_
   std::condition_variable ended_;
-  PeerLink link_;
+  std::unique_ptr<Link> link_;
   std::thread thread_;
 };
 

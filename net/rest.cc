@@ -316,19 +316,10 @@ Result<std::optional<NodeId>> parse_move_leader(std::string_view body) {
   return target;
 }
 
-HttpReply move_leader_reply(const node::Answer& answer, std::string_view leader) {
+HttpReply not_done_reply(const node::Answer& answer, std::string_view leader) {
   switch (answer.outcome) {
-    case node::Outcome::kSuccess: {
-      VESPER_CHECK(answer.leader.has_value());
-      HttpReply reply{.body = fmt::format(R"({{"code":"success","leader":{},"leader_address":)",
-                                          answer.leader->value())};
-      append_address(leader, reply.body);
-      reply.body += '}';
-      return reply;
-    }
     case node::Outcome::kRedirect:
       return elsewhere_reply(leader);
-    case node::Outcome::kAbsent:
     case node::Outcome::kRejected:
       return rejected_reply();
     case node::Outcome::kUnknown:
@@ -337,11 +328,23 @@ HttpReply move_leader_reply(const node::Answer& answer, std::string_view leader)
       return overloaded_reply("overloaded");
     case node::Outcome::kImpossible:
       return impossible_reply(answer);
+    case node::Outcome::kSuccess:
+    case node::Outcome::kAbsent:
     case node::Outcome::kRefused:
     case node::Outcome::kDiskFull:
       break;
   }
   VESPER_UNREACHABLE();
+}
+
+HttpReply move_leader_reply(const node::Answer& answer, std::string_view leader) {
+  if (answer.outcome != node::Outcome::kSuccess) return not_done_reply(answer, leader);
+  VESPER_CHECK(answer.leader.has_value());
+  HttpReply reply{.body = fmt::format(R"({{"code":"success","leader":{},"leader_address":)",
+                                      answer.leader->value())};
+  append_address(leader, reply.body);
+  reply.body += '}';
+  return reply;
 }
 
 namespace {

@@ -69,5 +69,7 @@ HttpReply unknown_reply();
 HttpReply impossible_reply(const node::Answer& answer);
 // To the leader; without one that is known, rejected.
 HttpReply elsewhere_reply(std::string_view leader);
+// Of an operator's request that did not succeed.
+HttpReply not_done_reply(const node::Answer& answer, std::string_view leader);
 
 }  // namespace vesper::net

@@ -144,26 +144,9 @@ HttpReply list_members_reply(const node::Answer& answer, ClusterId cluster,
 }
 
 HttpReply change_members_reply(const node::Answer& answer, std::string_view leader) {
-  switch (answer.outcome) {
-    case node::Outcome::kSuccess:
-      if (!answer.member) return {.body = R"({"code":"success"})"};
-      return {.body = fmt::format(R"({{"code":"success","id":{}}})", answer.member->value())};
-    case node::Outcome::kRedirect:
-      return elsewhere_reply(leader);
-    case node::Outcome::kRejected:
-      return rejected_reply();
-    case node::Outcome::kUnknown:
-      return unknown_reply();
-    case node::Outcome::kOverloaded:
-      return overloaded_reply("overloaded");
-    case node::Outcome::kImpossible:
-      return impossible_reply(answer);
-    case node::Outcome::kAbsent:
-    case node::Outcome::kRefused:
-    case node::Outcome::kDiskFull:
-      break;
-  }
-  VESPER_UNREACHABLE();
+  if (answer.outcome != node::Outcome::kSuccess) return not_done_reply(answer, leader);
+  if (!answer.member) return {.body = R"({"code":"success"})"};
+  return {.body = fmt::format(R"({{"code":"success","id":{}}})", answer.member->value())};
 }
 
 }  // namespace vesper::net
