@@ -17,6 +17,11 @@ bool is_well(const World& world, NodeId node) {
          !world.is_wiped(node) && !world.view(node).doubt;
 }
 
+// To one follower at a time.
+std::uint64_t entries_under_way(const ClusterSpec& cluster) {
+  return cluster.append_entries_max.value() * cluster.inflight_appends_max.value();
+}
+
 ProgressChecker::Bounds bounds_of(const Scenario& scenario) {
   constexpr std::int64_t kMillion = 1'000'000;
   const ClusterSpec& cluster = scenario.cluster;
@@ -27,13 +32,8 @@ ProgressChecker::Bounds bounds_of(const Scenario& scenario) {
   }
   // A slow clock shows the limit later; a turn may come a little after it.
   const Duration request = cluster.request_timeout.value() / (kMillion + slowest) * kMillion;
-  // With an entry or so a round trip, who has to catch up before a majority is there takes long.
-  const std::uint64_t under_way =
-      cluster.append_entries_max.value() * cluster.inflight_appends_max.value();
-  const Duration catch_up = Duration::seconds(under_way <= 4 ? 25 : 0);
   return {.elect = election * 10 + Duration::seconds(2),
-          .answer =
-              election * 10 + cluster.request_timeout.value() * 4 + Duration::seconds(2) + catch_up,
+          .answer = election * 10 + cluster.request_timeout.value() * 4 + Duration::seconds(2),
           .request = request + cluster.turn_delay_max.value() * 2 + Duration::milliseconds(100)};
 }
 
@@ -113,9 +113,7 @@ Checks::Checks(const Scenario& scenario)
   const bool is_steady = std::none_of(scenario.steps.begin(), scenario.steps.end(),
                                       [](const Step& step) { return step.rate.has_value(); });
   // An entry a round trip may be less than what is asked for: then all puts come too late.
-  const ClusterSpec& cluster = scenario.cluster;
-  const bool may_be_swamped =
-      cluster.append_entries_max.value() * cluster.inflight_appends_max.value() == 1;
+  const bool may_be_swamped = entries_under_way(scenario.cluster) == 1;
   for (const ClientsSpec& clients : scenario.clients) {
     const Parts puts = clients.put.value();
     const Parts gets{1'000'000 - puts.per_million};
@@ -183,7 +181,9 @@ std::optional<Violation> Checks::unnoticed_alteration(const World& world) const 
 
 Duration Checks::progress_bound() const {
   const ProgressChecker::Bounds bounds = bounds_of(scenario_);
-  return bounds.elect + bounds.answer;
+  // A few entries a round trip: who was away, or came late, catches up for longer.
+  const Duration catch_up = Duration::seconds(entries_under_way(scenario_.cluster) <= 4 ? 25 : 0);
+  return bounds.elect + bounds.answer + catch_up;
 }
 
 }  // namespace vesper::sim

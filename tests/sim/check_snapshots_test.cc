@@ -4,23 +4,16 @@
 #include <string>
 #include <vector>
 
-#include "core/kv/command.h"
 #include "sim/check/applied.h"
 #include "sim/check/logs.h"
 #include "sim/check/safety.h"
+#include "tests/sim/fed_checker.h"
 
 namespace vesper::sim {
 namespace {
 
-std::string invariant(const Violations& violations) {
-  return violations.first() ? violations.first()->invariant : "none";
-}
-
-raft::Entry entry(std::uint64_t index, std::uint64_t term) {
-  std::vector<std::byte> payload;
-  kv::encode_put(as_bytes("k"), as_bytes("1"), payload);
-  return raft::Entry::make({Term(term), Index(index)}, raft::EntryKind::kCommand, payload);
-}
+using testing::entry;
+using testing::invariant;
 
 node::NodeView view_of(std::uint32_t id, std::uint64_t term, std::uint64_t commit,
                        std::uint64_t snapshot = 0) {

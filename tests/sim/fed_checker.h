@@ -1,0 +1,23 @@
+// For tests that feed a checker by hand: the entries they feed, and which invariant broke.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/kv/command.h"
+#include "core/raft/entry.h"
+#include "sim/check/violation.h"
+
+namespace vesper::sim::testing {
+
+inline std::string invariant(const Violations& violations) {
+  return violations.first() ? violations.first()->invariant : "none";
+}
+
+inline raft::Entry entry(std::uint64_t index, std::uint64_t term, std::string_view value = "1") {
+  std::vector<std::byte> payload;
+  kv::encode_put(as_bytes("k"), as_bytes(value), payload);
+  return raft::Entry::make({Term(term), Index(index)}, raft::EntryKind::kCommand, payload);
+}
+
+}  // namespace vesper::sim::testing
