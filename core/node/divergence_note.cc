@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "core/base/bytes.h"
+#include "core/storage/small_file.h"
 
 namespace vesper::node {
 
@@ -16,7 +17,7 @@ constexpr std::string_view kNoteVersion = "1";
 // Far more than a note of ours.
 constexpr std::size_t kNoteBytes = 4096;
 
-// What begins otherwise was left too: its writer may have died over it.
+// What begins otherwise was left too, by whoever: it says that something was wrong.
 Error refusal_of(std::string_view note) {
   const std::string name = std::string(kNoteName) + ": ";
   if (note.starts_with(kNoteHead)) {
@@ -40,21 +41,14 @@ std::string divergence_advice(const std::string& why) {
 std::vector<storage::DiskOp> write_divergence_note(const std::string& why) {
   const std::string text = std::string(kNoteHead) + std::string(kNoteVersion) + '\n' + why;
   const ByteView note = as_bytes(text);
-  return {storage::CreateFile{.name = kNoteName, .size = note.size(), .is_written = false},
-          storage::WriteFile{kNoteName, 0, {note.begin(), note.end()}},
-          storage::SyncFile{kNoteName}, storage::SyncDirectory{}};
+  return storage::replace_file(kNoteName, {note.begin(), note.end()});
 }
 
 Status refuse_divergence_note(storage::Disk& disk) {
-  auto files = disk.list();
-  if (!files.ok()) return files.error();
-  for (const storage::FileInfo& file : files.value()) {
-    if (file.name != kNoteName) continue;
-    auto note = disk.read(file.name);
-    if (!note.ok()) return note.error();
-    return refusal_of(note.value().text().substr(0, kNoteBytes));
-  }
-  return {};
+  auto note = storage::read_if_there(disk, kNoteName);
+  if (!note.ok()) return note.error();
+  if (!note.value()) return {};
+  return refusal_of(note.value()->text().substr(0, kNoteBytes));
 }
 
 }  // namespace vesper::node

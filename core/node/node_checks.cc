@@ -23,14 +23,14 @@ void NodeImpl::check_state(Instant now) {
   if (config_.check_interval == Duration()) return;
   if (const auto mine = consistency_.take_to_send()) {
     for (const raft::Member& member : raft_->configuration().members()) {
-      if (member.id != config_.id) tell(member.id, *mine);
+      if (member.id != config_.id) send_frame(member.id, *mine);
     }
   }
   for (const Consistency::Difference& differs : consistency_.take_differences()) {
     ++differences_;
     emit(NodeEvent::Kind::kDiffers, "n" + std::to_string(differs.node.value()) + " at entry " +
                                         std::to_string(differs.theirs.index.value()));
-    tell(differs.node, differs.ours);
+    send_frame(differs.node, differs.ours);
   }
   if (const auto index = consistency_.outvoted_at()) {
     return stop_diverged("its state after entry " + std::to_string(index->value()) +
@@ -44,17 +44,6 @@ void NodeImpl::check_state(Instant now) {
     }
   }
   propose_check_point(now);
-}
-
-void NodeImpl::tell(NodeId node, const Fingerprint& mine) {
-  scratch_.clear();
-  encode_frame({.cluster = identity_.cluster,
-                .incarnation = identity_.incarnation,
-                .from = config_.id,
-                .to = node,
-                .body = mine},
-               scratch_);
-  environment_.network.send(node, scratch_);
 }
 
 // A lost one is no loss: a difference lasts, and the next check point shows it as well. Where

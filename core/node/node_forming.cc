@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/base/names.h"
 #include "core/node/divergence_note.h"
 #include "core/node/node_impl.h"
 
@@ -14,10 +15,6 @@ namespace {
 constexpr std::int64_t kHelloFreshIntervals = 10;
 // A frame that does not belong here is reported at most this often.
 constexpr Duration kIgnoredReportInterval = Duration::seconds(1);
-
-std::string name(NodeId node) {
-  return "n" + std::to_string(node.value());
-}
 
 }  // namespace
 
@@ -55,8 +52,8 @@ Status NodeImpl::open() {
 
 Status NodeImpl::check_identity() const {
   if (identity_.node != config_.id) {
-    return Error{ErrorCode::kMismatch, "the data directory belongs to " + name(identity_.node) +
-                                           ", this node is " + name(config_.id)};
+    return Error{ErrorCode::kMismatch, "the data directory belongs to " + name_of(identity_.node) +
+                                           ", this node is " + name_of(config_.id)};
   }
   // Whoever joined later knows the founders by what it was told.
   const bool is_founder = identity_.node.value() < identity_.founders.size();
@@ -122,7 +119,7 @@ void NodeImpl::say_hello(Instant now) {
   if (missing == reported_missing_) return;
   reported_missing_ = missing;
   std::string names;
-  for (const NodeId node : missing) names += (names.empty() ? "" : ", ") + name(node);
+  for (const NodeId node : missing) names += (names.empty() ? "" : ", ") + name_of(node);
   if (is_joining()) {
     emit(NodeEvent::Kind::kWaiting, "to be taken in by " + names);
   } else {
@@ -131,13 +128,18 @@ void NodeImpl::say_hello(Instant now) {
 }
 
 void NodeImpl::send_hello(NodeId to) {
+  send_frame(to, Hello{.cluster_size = static_cast<std::uint32_t>(config_.cluster_size),
+                       .heard = formation_ ? formation_->heard_of(to) : Incarnation()});
+}
+
+// All but Raft's messages, which are too many to be copied (NodeImpl::send).
+void NodeImpl::send_frame(NodeId to, FrameBody body) {
   scratch_.clear();
   encode_frame({.cluster = identity_.cluster,
                 .incarnation = identity_.incarnation,
                 .from = config_.id,
                 .to = to,
-                .body = Hello{.cluster_size = static_cast<std::uint32_t>(config_.cluster_size),
-                              .heard = formation_ ? formation_->heard_of(to) : Incarnation()}},
+                .body = std::move(body)},
                scratch_);
   environment_.network.send(to, scratch_);
 }
@@ -175,7 +177,7 @@ void NodeImpl::on_hello(const Frame& frame, const Hello& hello) {
   const std::size_t founders =
       identity_.formed() ? identity_.founders.size() : config_.cluster_size;
   if (hello.cluster_size != 0 && hello.cluster_size != founders) {
-    return ignore(name(frame.from) + " counts " + std::to_string(hello.cluster_size) +
+    return ignore(name_of(frame.from) + " counts " + std::to_string(hello.cluster_size) +
                   " nodes in its list, this node " + std::to_string(founders));
   }
   if (raft_) return on_newcomer(frame);
@@ -193,7 +195,7 @@ void NodeImpl::on_form(const Frame& frame, const Form& form_message) {
   }
   if (identity_in_flight_ || identity_to_write_) return;
   if (!is_joining() && form_message.founders.size() != config_.cluster_size) {
-    return ignore(name(frame.from) + " is of a cluster of " +
+    return ignore(name_of(frame.from) + " is of a cluster of " +
                   std::to_string(form_message.founders.size()) + " nodes");
   }
   // Whoever joins is told only once a committed configuration names this very directory.
@@ -203,14 +205,14 @@ void NodeImpl::on_form(const Frame& frame, const Form& form_message) {
   if (founder != Incarnation() && founder != identity_.incarnation) {
     return stop(
         {ErrorCode::kMismatch,
-         "this data directory is empty, but " + name(frame.from) +
+         "this data directory is empty, but " + name_of(frame.from) +
              " says that the cluster is formed, with another data directory of " +
-             name(config_.id) +
+             name_of(config_.id) +
              ": an empty node may have forgotten a vote, so it does not take part. Start it "
              "with its old data directory; if that is lost for good, replace the member "
              "(vesperctl member replace)"});
   }
-  form(frame.cluster, form_message.founders, "told by " + name(frame.from));
+  form(frame.cluster, form_message.founders, "told by " + name_of(frame.from));
 }
 
 // A directory of another cluster: one stray node must not stop a good cluster, so a node gives up
@@ -218,7 +220,7 @@ void NodeImpl::on_form(const Frame& frame, const Form& form_message) {
 void NodeImpl::on_other_cluster(const Frame& frame) {
   if (frame.cluster == ClusterId()) return;
   if (!raft_ || raft_->configuration().find(frame.from) == nullptr) {
-    return ignore(name(frame.from) + " is of another cluster");
+    return ignore(name_of(frame.from) + " is of another cluster");
   }
   other_clusters_[frame.from] = frame.cluster;
   if (std::holds_alternative<raft::Message>(frame.body)) tell_formed_.push_back(frame.from);
@@ -229,18 +231,11 @@ void NodeImpl::on_other_cluster(const Frame& frame) {
         {ErrorCode::kMismatch,
          "the data directory belongs to another cluster than that of most nodes in the list"});
   }
-  ignore(name(frame.from) + " is of another cluster");
+  ignore(name_of(frame.from) + " is of another cluster");
 }
 
 void NodeImpl::tell_formed(NodeId to) {
-  scratch_.clear();
-  encode_frame({.cluster = identity_.cluster,
-                .incarnation = identity_.incarnation,
-                .from = config_.id,
-                .to = to,
-                .body = Form{identity_.founders}},
-               scratch_);
-  environment_.network.send(to, scratch_);
+  send_frame(to, Form{identity_.founders});
 }
 
 // Anyone may send anything: one line a second at most.

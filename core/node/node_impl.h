@@ -73,7 +73,6 @@ class NodeImpl {
   void serve_snapshots();
   // node_checks.cc: whether the state is what it should be
   void check_state(Instant now);
-  void tell(NodeId node, const Fingerprint& mine);
   void propose_check_point(Instant now);
   void stop_diverged(const std::string& why, bool leaves_note);
 
@@ -115,6 +114,7 @@ class NodeImpl {
   void run_forming_turn(Instant now);
   void say_hello(Instant now);
   void send_hello(NodeId to);
+  void send_frame(NodeId to, FrameBody body);
   void decide_to_form(Instant now);
   void form(ClusterId cluster, std::vector<Incarnation> founders, std::string how);
   void submit_identity();

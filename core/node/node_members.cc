@@ -10,6 +10,7 @@
 #include <string>
 #include <utility>
 
+#include "core/base/names.h"
 #include "core/node/node_impl.h"
 
 namespace vesper::node {
@@ -19,15 +20,11 @@ namespace {
 // Of a node's Hello interval: how long a learner without a leader waits from one to the next.
 constexpr std::int64_t kLearnerHelloIntervals = 10;
 
-std::string name(NodeId node) {
-  return "n" + std::to_string(node.value());
-}
-
 std::string described(const raft::Configuration& configuration) {
   std::string text;
   for (const raft::Member& member : configuration.members()) {
     if (!text.empty()) text += ", ";
-    text += name(member.id);
+    text += name_of(member.id);
     if (member.standing == raft::Standing::kVoter) continue;
     text += std::string(" (") + raft::standing_name(member.standing) + ")";
   }
@@ -115,7 +112,8 @@ void NodeImpl::stop_if_removed() {
   const raft::Configuration& members = committed_members();
   if (members.find(config_.id) != nullptr || config_.id >= members.next_id()) return;
   stop({ErrorCode::kRemoved,
-        name(config_.id) + " was removed from the cluster; its data directory is of no more use"});
+        name_of(config_.id) +
+            " was removed from the cluster; its data directory is of no more use"});
 }
 
 // --- Others ---
@@ -127,7 +125,7 @@ bool NodeImpl::is_foreign(const Frame& frame) {
     if (member->incarnation == Incarnation() || member->incarnation == frame.incarnation) {
       return false;
     }
-    ignore("a message of another incarnation of " + name(frame.from));
+    ignore("a message of another incarnation of " + name_of(frame.from));
     return true;
   }
   const raft::Configuration& members = committed_members();
@@ -165,27 +163,18 @@ void NodeImpl::refuse(NodeId to, Refusal::Reason reason) {
 }
 
 void NodeImpl::send_refusals() {
-  for (const auto& [to, reason] : std::exchange(refusals_, {})) {
-    scratch_.clear();
-    encode_frame({.cluster = identity_.cluster,
-                  .incarnation = identity_.incarnation,
-                  .from = config_.id,
-                  .to = to,
-                  .body = Refusal{reason}},
-                 scratch_);
-    environment_.network.send(to, scratch_);
-  }
+  for (const auto& [to, reason] : std::exchange(refusals_, {})) send_frame(to, Refusal{reason});
 }
 
 void NodeImpl::on_refusal(const Frame& frame, const Refusal& refusal) {
   if (identity_.formed() && frame.cluster != identity_.cluster) return on_other_cluster(frame);
-  const std::string says = name(frame.from) + " says that ";
+  const std::string says = name_of(frame.from) + " says that ";
   if (refusal.reason == Refusal::Reason::kRemoved) {
-    return stop({ErrorCode::kRemoved, says + name(config_.id) +
+    return stop({ErrorCode::kRemoved, says + name_of(config_.id) +
                                           " was removed from the cluster; ids are not used again"});
   }
   stop({ErrorCode::kMismatch,
-        says + name(config_.id) +
+        says + name_of(config_.id) +
             " is another data directory: an empty one cannot take its place. Remove the member and "
             "add a new one (vesperctl member replace)"});
 }

@@ -1,16 +1,9 @@
 // How a leader hands over: an operator's request waits here until another node leads, or until the
 // bound after which this one serves again.
+#include "core/base/names.h"
 #include "core/node/node_impl.h"
 
 namespace vesper::node {
-
-namespace {
-
-std::string name(NodeId node) {
-  return "n" + std::to_string(node.value());
-}
-
-}  // namespace
 
 void NodeImpl::transfer(RequestId id, const Request& request) {
   const Instant now = environment_.clock.now();
@@ -24,7 +17,7 @@ void NodeImpl::transfer(RequestId id, const Request& request) {
                                 .value = SharedBytes::copy_of(as_bytes(begun.error().message))});
   }
   waiters_.add_transfer(id, now + config_.request_timeout);
-  emit(NodeEvent::Kind::kTransfer, "to " + name(*raft_->transfer_target()));
+  emit(NodeEvent::Kind::kTransfer, "to " + name_of(*raft_->transfer_target()));
 }
 
 void NodeImpl::follow_transfer() {

@@ -96,24 +96,13 @@ void Snapshots::on_applied(const raft::Entry& entry, const raft::Raft& raft,
 
 void Snapshots::begin(LogPosition last, const raft::Configuration& configuration,
                       kv::StateMachine& machine) {
-  std::vector<std::byte> members;
-  configuration.encode(members);
-  std::vector<std::byte> sessions;
-  machine.begin_capture(sessions);
-  const storage::SnapshotHeader header{.cluster = cluster_,
-                                       .last = last,
-                                       .log_bytes = log_bytes_,
-                                       .state_hash = machine.state_hash(),
-                                       .configuration_bytes = members.size(),
-                                       .session_bytes = sessions.size(),
-                                       .pair_bytes = machine.store().capture_bytes()};
-  making_.emplace(Making{.header = header, .encoder = storage::SnapshotEncoder(header)});
-  ByteWriter(making_->encoder.content()).bytes(members);
-  ByteWriter(making_->encoder.content()).bytes(sessions);
+  const SnapshotEnd end{.cluster = cluster_, .last = last, .log_bytes = log_bytes_};
+  making_.emplace(Making{.writer = SnapshotWriter(end, configuration, machine)});
   std::erase(leftovers_, storage::kSnapshotTemporary);  // creating it replaces it
   // All the room that it will take, at once: a disk that has too little says so before the work.
-  making_ticket_ = submit({storage::CreateFile{
-      .name = storage::kSnapshotTemporary, .size = header.file_bytes(), .is_written = false}});
+  making_ticket_ = submit({storage::CreateFile{.name = storage::kSnapshotTemporary,
+                                               .size = making_->header().file_bytes(),
+                                               .is_written = false}});
 }
 
 // The next piece, once the one before it is written.
@@ -121,24 +110,23 @@ void Snapshots::go_on(const raft::Raft& raft, kv::StateMachine& machine) {
   if (!making_ || making_ticket_) return;
   Making& making = *making_;
   std::vector<storage::DiskOp> ops;
-  if (!making.has_all) {
-    making.has_all = !machine.capture_next(limits::kSnapshotBytesATurn, making.encoder.content());
-    std::vector<std::byte> blocks = making.encoder.take_blocks(making.has_all);
+  if (!making.writer.has_all()) {
+    std::vector<std::byte> blocks = making.writer.take_blocks(machine, limits::kSnapshotBytesATurn);
     const std::uint64_t offset = making.written;
     making.written += blocks.size();
     making.unsynced += blocks.size();
     ops.emplace_back(storage::WriteFile{storage::kSnapshotTemporary, offset, std::move(blocks)});
   }
-  if (making.has_all) {
-    VESPER_CHECK(making.written == making.header.file_bytes());
+  if (making.writer.has_all()) {
+    VESPER_CHECK(making.written == making.header().file_bytes());
     // A snapshot never stands for more of the log than is durable here.
-    if (raft.durable() < making.header.last.index) {
+    if (raft.durable() < making.header().last.index) {
       if (ops.empty()) return;
     } else {
       making.is_closing = true;
       ops.emplace_back(storage::SyncFile{storage::kSnapshotTemporary});
       ops.emplace_back(storage::RenameFile{storage::kSnapshotTemporary,
-                                           storage::snapshot_name(making.header.last.index)});
+                                           storage::snapshot_name(making.header().last.index)});
       ops.emplace_back(storage::SyncDirectory{});
     }
   } else if (making.unsynced >= kSnapshotSyncBytes) {
@@ -150,8 +138,9 @@ void Snapshots::go_on(const raft::Raft& raft, kv::StateMachine& machine) {
 
 void Snapshots::finish() {
   const Making& making = *making_;
-  const File file{
-      {making.header.last, making.written, making.encoder.checksum()}, making.header.log_bytes, {}};
+  const File file{{making.header().last, making.written, making.writer.checksum()},
+                  making.header().log_bytes,
+                  {}};
   making_.reset();
   add(file);
 }
@@ -195,7 +184,7 @@ void Snapshots::on_installed(const raft::SnapshotId& id, std::uint64_t log_bytes
 
 void Snapshots::discard(const raft::SnapshotId& id) {
   // Made here too, or about to be: the same file under the same name.
-  if (making_ && making_->header.last.index == id.last.index) return;
+  if (making_ && making_->header().last.index == id.last.index) return;
   const auto is_it = [&](const File& file) { return file.id.last.index == id.last.index; };
   if (std::any_of(files_.begin(), files_.end(), is_it)) return;
   submit({storage::RemoveFile{storage::snapshot_name(id.last.index)}});

@@ -24,6 +24,7 @@
 #include "core/base/result.h"
 #include "core/kv/state_machine.h"
 #include "core/node/snapshot_options.h"
+#include "core/node/snapshot_writer.h"
 #include "core/raft/raft.h"
 #include "core/storage/disk.h"
 #include "core/storage/snapshot_format.h"
@@ -105,11 +106,11 @@ class Snapshots {
   };
   // One that is being made.
   struct Making {
-    storage::SnapshotHeader header;
-    storage::SnapshotEncoder encoder;
+    const storage::SnapshotHeader& header() const { return writer.header(); }
+
+    SnapshotWriter writer;
     std::uint64_t written = 0;   // submitted
     std::uint64_t unsynced = 0;  // of it, since the last sync
-    bool has_all = false;        // the capture is over
     bool is_closing = false;     // its last batch is under way
   };
 

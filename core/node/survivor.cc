@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/node/divergence_note.h"
+#include "core/node/snapshot_writer.h"
 #include "core/node/snapshots.h"
 #include "core/storage/doubt.h"
 #include "core/storage/wal.h"
@@ -29,23 +30,6 @@ Result<storage::RecoveredLog> read_log(storage::Disk& disk, const Snapshots& sna
     if (!is_damaged || if_damaged == IfDamaged::kRefuse) return log;
   }
   return storage::Wal::salvage(disk, identity, {}, snapshot, suspicion);
-}
-
-// All blocks of the snapshot, into a file of its size.
-void write_snapshot(const storage::SnapshotHeader& header, ByteView configuration,
-                    ByteView sessions, kv::StateMachine& machine, std::span<std::byte> file) {
-  storage::SnapshotEncoder encoder(header);
-  ByteWriter(encoder.content()).bytes(configuration);
-  ByteWriter(encoder.content()).bytes(sessions);
-  std::size_t written = 0;
-  for (bool has_more = true; has_more;) {
-    has_more = machine.capture_next(limits::kSnapshotBytesATurn, encoder.content());
-    const std::vector<std::byte> blocks = encoder.take_blocks(!has_more);
-    VESPER_CHECK(blocks.size() <= file.size() - written);
-    std::copy(blocks.begin(), blocks.end(), file.begin() + static_cast<std::ptrdiff_t>(written));
-    written += blocks.size();
-  }
-  VESPER_CHECK(written == file.size());
 }
 
 }  // namespace
@@ -97,21 +81,10 @@ SharedBytes snapshot_of_all(Survivor survivor) {
     }
     survivor.log_bytes += entry.record().size();
   }
-  std::vector<std::byte> configuration;
-  survivor.configuration.encode(configuration);
-  std::vector<std::byte> sessions;
-  survivor.machine.begin_capture(sessions);
-  const storage::SnapshotHeader header{.cluster = survivor.identity.cluster,
-                                       .last = survivor.last,
-                                       .log_bytes = survivor.log_bytes,
-                                       .state_hash = survivor.machine.state_hash(),
-                                       .configuration_bytes = configuration.size(),
-                                       .session_bytes = sessions.size(),
-                                       .pair_bytes = survivor.machine.store().capture_bytes()};
-  return SharedBytes::make(
-      static_cast<std::size_t>(header.file_bytes()), [&](std::span<std::byte> file) {
-        write_snapshot(header, configuration, sessions, survivor.machine, file);
-      });
+  return whole_snapshot({.cluster = survivor.identity.cluster,
+                         .last = survivor.last,
+                         .log_bytes = survivor.log_bytes},
+                        survivor.configuration, survivor.machine);
 }
 
 }  // namespace vesper::node

@@ -45,12 +45,13 @@ struct Fingerprint {
   std::uint64_t state_hash = 0;
 };
 
+using FrameBody = std::variant<raft::Message, Hello, Form, Refusal, Fingerprint>;
 struct Frame {
   ClusterId cluster;
   Incarnation incarnation;
   NodeId from;
   NodeId to;
-  std::variant<raft::Message, Hello, Form, Refusal, Fingerprint> body;
+  FrameBody body;
 };
 
 inline constexpr std::size_t kFrameHeaderBytes = 40;

@@ -4,14 +4,11 @@
 
 #include "core/base/check.h"
 #include "core/base/limits.h"
+#include "core/base/names.h"
 
 namespace vesper::raft {
 
 namespace {
-
-std::string name(NodeId id) {
-  return "n" + std::to_string(id.value());
-}
 
 Error impossible(std::string why) {
   return {ErrorCode::kInvalid, std::move(why)};
@@ -25,19 +22,12 @@ bool has(const std::vector<NodeId>& nodes, NodeId id) {
   return std::find(nodes.begin(), nodes.end(), id) != nodes.end();
 }
 
-bool is_in_old(const Member& member) {
-  return member.standing == Standing::kVoter || member.standing == Standing::kOutgoing;
-}
+using IsVoter = bool (*)(Standing);
 
-bool is_in_new(const Member& member) {
-  return member.standing == Standing::kVoter || member.standing == Standing::kIncoming;
-}
-
-template <class Is>
-std::vector<NodeId> those(const Configuration& configuration, Is is) {
+std::vector<NodeId> those(const Configuration& configuration, IsVoter is_voter) {
   std::vector<NodeId> ids;
   for (const Member& member : configuration.members()) {
-    if (is(member)) ids.push_back(member.id);
+    if (is_voter(member.standing)) ids.push_back(member.id);
   }
   return ids;
 }
@@ -106,7 +96,7 @@ Result<Configuration> Configuration::with_learner(std::string_view address) cons
   }
   for (const Member& member : members_) {
     if (!address.empty() && member.address == address) {
-      return impossible(name(member.id) + " is a member at " + std::string(address));
+      return impossible(name_of(member.id) + " is a member at " + std::string(address));
     }
   }
   Configuration next = *this;
@@ -120,9 +110,9 @@ Result<Configuration> Configuration::with_incarnation(NodeId id, Incarnation inc
   Configuration next = *this;
   Member* member = next.find(id);
   if (member == nullptr || member->standing != Standing::kLearner) {
-    return impossible(name(id) + " is no learner of this cluster");
+    return impossible(name_of(id) + " is no learner of this cluster");
   }
-  if (member->incarnation != Incarnation()) return impossible(name(id) + " has come up before");
+  if (member->incarnation != Incarnation()) return impossible(name_of(id) + " has come up before");
   member->incarnation = incarnation;
   return next;
 }
@@ -131,13 +121,16 @@ Status Configuration::check_change(const Change& change) const {
   if (change.promote.empty() && change.remove.empty()) return impossible("nothing is to change");
   for (const NodeId id : change.promote) {
     const Member* member = find(id);
-    if (member == nullptr) return impossible(name(id) + " is no member of this cluster");
-    if (member->standing != Standing::kLearner) return impossible(name(id) + " is a voter already");
-    if (member->incarnation == Incarnation()) return impossible(name(id) + " has not joined yet");
-    if (has(change.remove, id)) return impossible(name(id) + " cannot both be promoted and leave");
+    if (member == nullptr) return impossible(name_of(id) + " is no member of this cluster");
+    if (member->standing != Standing::kLearner)
+      return impossible(name_of(id) + " is a voter already");
+    if (member->incarnation == Incarnation())
+      return impossible(name_of(id) + " has not joined yet");
+    if (has(change.remove, id))
+      return impossible(name_of(id) + " cannot both be promoted and leave");
   }
   for (const NodeId id : change.remove) {
-    if (find(id) == nullptr) return impossible(name(id) + " is no member of this cluster");
+    if (find(id) == nullptr) return impossible(name_of(id) + " is no member of this cluster");
   }
   return {};
 }
@@ -153,7 +146,8 @@ Result<Configuration> Configuration::with_change(const Change& change) const {
     if (has(change.promote, member.id)) member.standing = Standing::kIncoming;
     if (has(change.remove, member.id)) member.standing = Standing::kOutgoing;
   }
-  if (those(next, is_in_new).empty()) return impossible("the cluster would be left without voters");
+  if (those(next, is_new_voter).empty())
+    return impossible("the cluster would be left without voters");
   next.settle_flags();
   return next;
 }
@@ -179,11 +173,12 @@ void Configuration::fill_addresses(const std::vector<std::string>& addresses) {
 }
 
 bool Configuration::may_precede(const Configuration& next) const {
-  const bool same_old = those(*this, is_in_old) == those(next, is_in_old);
-  const bool same_new = those(*this, is_in_new) == those(next, is_in_new);
-  if (next.next_id_ < next_id_) return false;
-  if (joint_) return !next.joint_ && those(*this, is_in_new) == those(next, is_in_new);
-  return next.joint_ ? same_old : same_old && same_new;
+  if (next.next_id_ < next_id_ || (joint_ && next.joint_)) return false;
+  // Whoever elects and commits by the one has to meet whoever does by the other: a joint one keeps
+  // the majority that was, and only a joint one may be left for another majority.
+  const IsVoter before = joint_ ? is_new_voter : is_old_voter;
+  if (those(*this, before) != those(next, is_old_voter)) return false;
+  return next.joint_ || those(next, is_old_voter) == those(next, is_new_voter);
 }
 
 // --- Bytes ---
@@ -228,7 +223,7 @@ Result<Configuration> Configuration::decode(ByteView bytes) {
     configuration.members_.push_back(std::move(member));
   }
   if (in.remaining() != 0) return invalid("bytes left over");
-  if (those(configuration, is_in_old).empty() || those(configuration, is_in_new).empty()) {
+  if (those(configuration, is_old_voter).empty() || those(configuration, is_new_voter).empty()) {
     return invalid("no voters");
   }
   configuration.settle_flags();

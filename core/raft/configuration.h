@@ -28,6 +28,12 @@ enum class Standing : std::uint8_t {
   kOutgoing = 3,  // joint: counts in the old one
 };
 const char* standing_name(Standing standing);
+constexpr bool is_old_voter(Standing standing) {
+  return standing == Standing::kVoter || standing == Standing::kOutgoing;
+}
+constexpr bool is_new_voter(Standing standing) {
+  return standing == Standing::kVoter || standing == Standing::kIncoming;
+}
 
 struct Member {
   NodeId id;

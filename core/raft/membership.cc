@@ -14,16 +14,22 @@
 //     while they hear a leader (4.2.3: must_ignore_vote_request), and pre-votes raise no term.
 #include <algorithm>
 #include <string>
+#include <utility>
 
+#include "core/base/names.h"
 #include "core/raft/raft.h"
 
 namespace vesper::raft {
 
-Progress* progress_of(Leader& leader, NodeId member) {
+const Progress* progress_of(const Leader& leader, NodeId member) {
   const auto at = std::lower_bound(
       leader.progress.begin(), leader.progress.end(), member,
       [](const Progress& progress, NodeId wanted) { return progress.member() < wanted; });
   return at == leader.progress.end() || at->member() != member ? nullptr : &*at;
+}
+
+Progress* progress_of(Leader& leader, NodeId member) {
+  return const_cast<Progress*>(progress_of(std::as_const(leader), member));
 }
 
 // --- In the log ---
@@ -103,23 +109,20 @@ void Raft::follow_catch_up(Progress& progress) {
 // catch up" (same section); here it does not begin it.
 Status Raft::may_promote(const std::vector<NodeId>& learners) const {
   for (const NodeId id : learners) {
-    const auto& progress = std::get<Leader>(role_).progress;
-    const auto at = std::find_if(progress.begin(), progress.end(),
-                                 [&](const Progress& each) { return each.member() == id; });
-    VESPER_CHECK(at != progress.end());
-    const std::string name = "n" + std::to_string(id.value());
-    if (!at->is_intact()) {
-      return Error{ErrorCode::kUnavailable, name + " lost a part of its log"};
+    const Progress* const progress = progress_of(std::get<Leader>(role_), id);
+    VESPER_CHECK(progress != nullptr);
+    if (!progress->is_intact()) {
+      return Error{ErrorCode::kUnavailable, name_of(id) + " lost a part of its log"};
     }
-    if (now_ - at->heard_at >= config_.election_timeout_min) {
-      return Error{ErrorCode::kUnavailable, name + " was not heard lately"};
+    if (now_ - progress->heard_at >= config_.election_timeout_min) {
+      return Error{ErrorCode::kUnavailable, name_of(id) + " was not heard lately"};
     }
-    const Progress::CatchUp& round = at->catch_up;
+    const Progress::CatchUp& round = progress->catch_up;
     const bool is_late = round.target && now_ - round.began > config_.election_timeout_min;
     if (!round.is_fast || is_late) {
-      const std::uint64_t lag = log_.last_index().value() - at->match().value();
-      return Error{ErrorCode::kUnavailable,
-                   name + " lacks " + std::to_string(lag) + " entries and has to catch up first"};
+      const std::uint64_t lag = log_.last_index().value() - progress->match().value();
+      return Error{ErrorCode::kUnavailable, name_of(id) + " lacks " + std::to_string(lag) +
+                                                " entries and has to catch up first"};
     }
   }
   return {};
@@ -166,7 +169,7 @@ void Raft::continue_membership() {
   if (commit_ < std::get<Leader>(role_).first_of_term) return;
   if (configuration().is_joint()) {
     append_configuration(configuration().settled());
-    advance_commit();  // it may be that nobody but this node has to agree
+    advance_commit();  // from now on the old voters need not agree
     return;
   }
   if (configuration().find(config_.id) != nullptr) return;

@@ -49,13 +49,6 @@ T majority_reached(std::span<T> reached) {
   return reached[majority_of(reached.size()) - 1];
 }
 
-constexpr bool is_old_voter(Standing standing) {
-  return standing == Standing::kVoter || standing == Standing::kOutgoing;
-}
-constexpr bool is_new_voter(Standing standing) {
-  return standing == Standing::kVoter || standing == Standing::kIncoming;
-}
-
 // The same of a configuration: what its majority has reached, or both of its majorities if it is
 // joint. `reached(i)` is what the i-th member has.
 template <class Reached>

@@ -80,6 +80,7 @@ using RoleState = std::variant<Follower, Candidate, Leader>;
 
 // What the leader knows of this member; nullptr if it is none.
 Progress* progress_of(Leader& leader, NodeId member);
+const Progress* progress_of(const Leader& leader, NodeId member);
 
 class Raft {
  public:

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <string>
 
+#include "core/base/names.h"
 #include "core/raft/raft.h"
 
 namespace vesper::raft {
@@ -13,18 +14,17 @@ Status Raft::transfer(Instant now, std::optional<NodeId> target) {
   now_ = std::max(now_, now);
   auto* leader = std::get_if<Leader>(&role_);
   if (leader == nullptr) return Error{ErrorCode::kUnavailable, "this node is not the leader"};
-  const auto name = [](NodeId node) { return "n" + std::to_string(node.value()); };
   if (leader->transfer) {
     return Error{ErrorCode::kUnavailable,
-                 "leadership is already being handed over to " + name(leader->transfer->target)};
+                 "leadership is already being handed over to " + name_of(leader->transfer->target)};
   }
-  if (target == config_.id) return Error{ErrorCode::kInvalid, name(*target) + " leads already"};
+  if (target == config_.id) return Error{ErrorCode::kInvalid, name_of(*target) + " leads already"};
   const Member* member = target ? configuration().find(*target) : nullptr;
   if (target && (member == nullptr || !is_new_voter(member->standing))) {
-    return Error{ErrorCode::kInvalid, name(*target) + " is no voter of this cluster"};
+    return Error{ErrorCode::kInvalid, name_of(*target) + " is no voter of this cluster"};
   }
   if (target && !progress_of(*leader, *target)->is_intact()) {
-    return Error{ErrorCode::kUnavailable, name(*target) + " lost a part of its log"};
+    return Error{ErrorCode::kUnavailable, name_of(*target) + " lost a part of its log"};
   }
   if (!target) target = most_caught_up();
   if (!target) return Error{ErrorCode::kUnavailable, "no other voter was heard lately"};

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/base/hash.h"
+#include "core/storage/small_file.h"
 #include "core/storage/wal_format.h"
 
 namespace vesper::storage {
@@ -17,7 +18,6 @@ namespace {
 constexpr std::uint64_t kMagic = 0x54'42'55'4f'44'50'53'56ULL;  // "VSPDOUBT"
 constexpr std::uint32_t kVersion = 1;
 constexpr const char* kName = "doubt";
-constexpr const char* kTemporary = "doubt.tmp";
 constexpr std::size_t kWhereBytes = 4096;
 
 Error corrupt(const char* what) {
@@ -87,31 +87,18 @@ std::vector<DiskOp> write_doubt(const Doubt& doubt, Incarnation incarnation) {
   out.bytes(where);
   out.u32(crc32c(bytes));
 
-  std::vector<DiskOp> ops;
-  ops.emplace_back(CreateFile{kTemporary, bytes.size()});
-  ops.emplace_back(WriteFile{kTemporary, 0, std::move(bytes)});
-  ops.emplace_back(SyncFile{kTemporary});
-  ops.emplace_back(RenameFile{kTemporary, kName});
-  ops.emplace_back(SyncDirectory{});
-  return ops;
+  return replace_file(kName, std::move(bytes));
 }
 
 std::vector<DiskOp> remove_doubt() {
-  std::vector<DiskOp> ops;
-  ops.emplace_back(RemoveFile{kName});
-  ops.emplace_back(SyncDirectory{});
-  return ops;
+  return remove_file(kName);
 }
 
 Result<std::optional<Doubt>> read_doubt(Disk& disk, Incarnation incarnation) {
-  auto files = disk.list();
-  if (!files.ok()) return files.error();
-  const bool is_there = std::any_of(files.value().begin(), files.value().end(),
-                                    [](const FileInfo& file) { return file.name == kName; });
-  if (!is_there) return std::optional<Doubt>();
-  auto bytes = disk.read(kName);
+  auto bytes = read_if_there(disk, kName);
   if (!bytes.ok()) return bytes.error();
-  auto doubt = decode(bytes.value().view(), incarnation);
+  if (!bytes.value()) return std::optional<Doubt>();
+  auto doubt = decode(bytes.value()->view(), incarnation);
   if (!doubt.ok()) return doubt.error();
   return std::optional<Doubt>(std::move(doubt.value()));
 }

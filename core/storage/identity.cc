@@ -6,6 +6,7 @@
 
 #include "core/base/hash.h"
 #include "core/base/limits.h"
+#include "core/storage/small_file.h"
 #include "core/storage/wal_format.h"
 
 namespace vesper::storage {
@@ -17,7 +18,6 @@ namespace {
 constexpr std::uint64_t kMagic = 0x54'4e'45'44'49'50'53'56ULL;  // "VSPIDENT"
 constexpr std::uint32_t kVersion = 1;
 constexpr const char* kName = "identity";
-constexpr const char* kTemporary = "identity.tmp";
 
 Error corrupt(const char* what) {
   return {ErrorCode::kCorruption, fmt::format("{} at offset 0: {}", kName, what)};
@@ -69,31 +69,24 @@ std::vector<DiskOp> write_identity(const Identity& identity) {
   for (const Incarnation founder : identity.founders) out.u64(founder.value());
   out.u32(crc32c(bytes));
 
-  std::vector<DiskOp> ops;
-  ops.push_back(CreateFile{kTemporary, bytes.size()});
-  ops.push_back(WriteFile{kTemporary, 0, std::move(bytes)});
-  ops.push_back(SyncFile{kTemporary});
-  ops.push_back(RenameFile{kTemporary, kName});
-  ops.emplace_back(SyncDirectory{});
-  return ops;
+  return replace_file(kName, std::move(bytes));
 }
 
 Result<std::optional<Identity>> read_identity(Disk& disk) {
-  auto files = disk.list();
-  if (!files.ok()) return files.error();
-  const auto is_identity = [](const FileInfo& file) { return file.name == kName; };
-  const auto is_segment = [](const FileInfo& file) {
-    return format::segment_of(file.name).has_value();
-  };
-  if (std::none_of(files.value().begin(), files.value().end(), is_identity)) {
+  auto bytes = read_if_there(disk, kName);
+  if (!bytes.ok()) return bytes.error();
+  if (!bytes.value()) {
+    auto files = disk.list();
+    if (!files.ok()) return files.error();
+    const auto is_segment = [](const FileInfo& file) {
+      return format::segment_of(file.name).has_value();
+    };
     if (std::any_of(files.value().begin(), files.value().end(), is_segment)) {
       return corrupt("the file is missing, though the data directory holds a log");
     }
     return std::optional<Identity>();
   }
-  auto bytes = disk.read(kName);
-  if (!bytes.ok()) return bytes.error();
-  auto identity = decode_identity(bytes.value().view());
+  auto identity = decode_identity(bytes.value()->view());
   if (!identity.ok()) return identity.error();
   return std::optional<Identity>(std::move(identity.value()));
 }

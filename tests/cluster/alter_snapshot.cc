@@ -10,6 +10,7 @@
 
 #include "core/kv/command.h"
 #include "core/node/snapshot_loader.h"
+#include "core/node/snapshot_writer.h"
 #include "core/storage/snapshot_format.h"
 
 namespace {
@@ -24,13 +25,13 @@ vesper::Result<ClusterId> cluster_of(ByteView file) {
   return decoder.header().cluster;
 }
 
-vesper::Result<std::vector<std::byte>> altered(ByteView file, ByteView key, ByteView value) {
+vesper::Result<vesper::SharedBytes> altered(ByteView file, ByteView key, ByteView value) {
   auto cluster = cluster_of(file);
   if (!cluster.ok()) return cluster.error();
   vesper::node::SnapshotLoader loader(file.size(), cluster.value(), {});
   if (const vesper::Status fed = loader.feed(file); !fed.ok()) return fed.error();
   if (const vesper::Status whole = loader.finish(); !whole.ok()) return whole.error();
-  vesper::storage::SnapshotHeader header = loader.header();
+  const vesper::storage::SnapshotHeader header = loader.header();
   vesper::kv::StateMachine machine = loader.take_machine();
 
   std::vector<std::byte> command;
@@ -38,19 +39,10 @@ vesper::Result<std::vector<std::byte>> altered(ByteView file, ByteView key, Byte
   const auto applied = machine.apply(header.last.index, vesper::SharedBytes::copy_of(command));
   if (!applied.ok()) return applied.error();
 
-  std::vector<std::byte> members;
-  loader.take_configuration().encode(members);
-  std::vector<std::byte> sessions;
-  machine.begin_capture(sessions);
-  header.state_hash = machine.state_hash();
-  header.session_bytes = sessions.size();
-  header.pair_bytes = machine.store().capture_bytes();
-  vesper::storage::SnapshotEncoder encoder(header);
-  vesper::ByteWriter(encoder.content()).bytes(members);
-  vesper::ByteWriter(encoder.content()).bytes(sessions);
-  while (machine.capture_next(encoder.content().size() + 1024 * 1024, encoder.content())) {
-  }
-  return encoder.take_blocks(true);
+  const vesper::raft::Configuration members = loader.take_configuration();
+  return vesper::node::whole_snapshot(
+      {.cluster = header.cluster, .last = header.last, .log_bytes = header.log_bytes}, members,
+      machine);
 }
 
 }  // namespace
@@ -69,6 +61,6 @@ int main(int argc, char** argv) {
     return 1;
   }
   std::ofstream out(argv[1], std::ios::binary | std::ios::trunc);
-  out << vesper::as_text(bytes.value());
+  out << bytes.value().text();
   return out.flush() ? 0 : 1;
 }

@@ -108,10 +108,8 @@ SENTENCE(
   CHECK(find<VoteReply>(voter.settle(), 7)->granted);
 }
 
-SENTENCE(
-    "4.1: Once a configuration change is in progress, the leader may not begin another: the "
-    "next starts only when the one before is committed") {
-  const Counted counted;
+TEST_CASE(
+    "4.1: one change of the members at a time: the next begins when the one before is committed") {
   Bench leader = leader_of(with_learners(3, 2));
   REQUIRE(leader.raft().add_learner(leader.now(), "", {}).ok());
   leader.settle();
@@ -178,8 +176,7 @@ SENTENCE(
   CHECK(candidate.raft().is_leader());
 }
 
-SENTENCE("4.2.1: A learner asks nobody for a vote, and is asked by nobody") {
-  const Counted counted;
+TEST_CASE("4.2.1: a learner asks nobody for a vote, and is asked by nobody") {
   RaftConfig config;
   config.configuration = founders(3).with_change({.promote = {}, .remove = {NodeId(0)}}).value();
   config.configuration = config.configuration.settled();  // node 0 is no member
@@ -200,10 +197,7 @@ SENTENCE("4.2.1: A learner asks nobody for a vote, and is asked by nobody") {
   CHECK(find<PreVoteRequest>(sent, 2) == nullptr);
 }
 
-SENTENCE(
-    "4.2.1: The leader waits for a fixed number of rounds; if the last round lasts less than an "
-    "election timeout, the leader adds the new server to the cluster") {
-  const Counted counted;
+TEST_CASE("4.2.1: a learner is promoted only once a round of its catching up was fast") {
   Bench leader = leader_of(with_learners(3, 1));
   const Configuration::Change promotes{.promote = {NodeId(3)}, .remove = {}};
   leader.propose();
@@ -366,8 +360,7 @@ SENTENCE(
   CHECK(find<AppendRequest>(sent, 3)->entries.back().kind() == EntryKind::kConfiguration);
 }
 
-SENTENCE("4.3: A new leader whose log has C_old,new goes on with the change") {
-  const Counted counted;
+TEST_CASE("4.3: a new leader whose log has the joint configuration goes on with the change") {
   RaftConfig config;
   config.configuration = with_learners(3, 1);
   Bench node({}, config);

@@ -11,6 +11,7 @@
 
 #include "core/kv/command.h"
 #include "core/kv/state_machine.h"
+#include "core/node/snapshot_writer.h"
 #include "core/raft/configuration.h"
 #include "core/storage/snapshot_format.h"
 #include "tests/core/properties.h"
@@ -42,21 +43,12 @@ void add_snapshot(MemoryDisk& disk) {
     log_bytes += entry.record().size();
     REQUIRE(machine.apply(entry.index(), entry.shared_payload()).ok());
   }
-  std::vector<std::byte> members;
-  raft::Configuration::of_founders(testing::formed_identity().founders).encode(members);
-  std::vector<std::byte> sessions;
-  machine.begin_capture(sessions);
-  SnapshotEncoder encoder({.cluster = testing::formed_identity().cluster,
-                           .last = {Term(2), Index(kSnapshot)},
-                           .log_bytes = log_bytes,
-                           .state_hash = machine.state_hash(),
-                           .configuration_bytes = members.size(),
-                           .session_bytes = sessions.size(),
-                           .pair_bytes = machine.store().capture_bytes()});
-  ByteWriter(encoder.content()).bytes(members);
-  ByteWriter(encoder.content()).bytes(sessions);
-  while (machine.capture_next(100'000, encoder.content())) continue;
-  disk.put(snapshot_name(Index(kSnapshot)), encoder.take_blocks(true));
+  const SharedBytes file = node::whole_snapshot(
+      {.cluster = testing::formed_identity().cluster,
+       .last = {Term(2), Index(kSnapshot)},
+       .log_bytes = log_bytes},
+      raft::Configuration::of_founders(testing::formed_identity().founders), machine);
+  disk.put(snapshot_name(Index(kSnapshot)), {file.view().begin(), file.view().end()});
 }
 
 MemoryDisk directory(bool is_compacted) {

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "core/kv/command.h"
+#include "core/node/snapshot_writer.h"
 #include "core/storage/snapshot_format.h"
 #include "core/storage/wal.h"
 #include "tests/storage/fixture.h"
@@ -205,22 +206,12 @@ kv::StateMachine early_state(std::uint64_t& log_bytes) {
 }
 
 void add_snapshot(Writer& writer, kv::StateMachine& machine, std::uint64_t log_bytes) {
-  std::vector<std::byte> configuration;
-  members().learner_is_up.encode(configuration);
-  std::vector<std::byte> sessions;
-  machine.begin_capture(sessions);
-  storage::SnapshotEncoder encoder({.cluster = identity_of(1).cluster,
-                                    .last = testing::kFixtureSnapshot,
-                                    .log_bytes = log_bytes,
-                                    .state_hash = machine.state_hash(),
-                                    .configuration_bytes = configuration.size(),
-                                    .session_bytes = sessions.size(),
-                                    .pair_bytes = machine.store().capture_bytes()});
-  ByteWriter(encoder.content()).bytes(configuration);
-  ByteWriter(encoder.content()).bytes(sessions);
-  while (machine.capture_next(100'000, encoder.content())) continue;
+  const SharedBytes file = node::whole_snapshot({.cluster = identity_of(1).cluster,
+                                                 .last = testing::kFixtureSnapshot,
+                                                 .log_bytes = log_bytes},
+                                                members().learner_is_up, machine);
   writer.disk().put(storage::snapshot_name(testing::kFixtureSnapshot.index),
-                    encoder.take_blocks(true));
+                    {file.view().begin(), file.view().end()});
 }
 
 // The node follows, falls behind with a tail that nobody else has, and is sent a snapshot.

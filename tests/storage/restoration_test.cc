@@ -1,4 +1,5 @@
 #include "core/node/restoration.h"
+#include "core/node/snapshot_writer.h"
 
 #include <doctest/doctest.h>
 
@@ -49,21 +50,9 @@ std::vector<std::byte> backup_of(kv::StateMachine& machine) {
   members.fill_addresses({"http://one:1", "http://two:2"});
   members = members.with_change({.promote = {}, .remove = {NodeId(2)}}).value().settled();
   members = members.with_learner("http://six:6").value();
-  std::vector<std::byte> configuration;
-  members.encode(configuration);
-  std::vector<std::byte> sessions;
-  machine.begin_capture(sessions);
-  storage::SnapshotEncoder encoder({.cluster = kOld,
-                                    .last = kLast,
-                                    .log_bytes = 12'345,
-                                    .state_hash = machine.state_hash(),
-                                    .configuration_bytes = configuration.size(),
-                                    .session_bytes = sessions.size(),
-                                    .pair_bytes = machine.store().capture_bytes()});
-  ByteWriter(encoder.content()).bytes(configuration);
-  ByteWriter(encoder.content()).bytes(sessions);
-  machine.capture_next(SIZE_MAX, encoder.content());
-  return encoder.take_blocks(true);
+  const SharedBytes file =
+      whole_snapshot({.cluster = kOld, .last = kLast, .log_bytes = 12'345}, members, machine);
+  return {file.view().begin(), file.view().end()};
 }
 
 // In pieces of so many blocks.
