@@ -9,7 +9,9 @@
 #include "apps/ctl/api.h"
 #include "apps/ctl/data_directory.h"
 #include "core/kv/command.h"
+#include "core/node/divergence_note.h"
 #include "core/node/snapshot_loader.h"
+#include "core/storage/doubt.h"
 #include "core/storage/log_visitor.h"
 #include "core/storage/snapshot_format.h"
 #include "core/storage/wal.h"
@@ -223,6 +225,22 @@ std::string identity_text(const storage::Identity& identity) {
                      identity.founders.size());
 }
 
+// What earlier lives have found: damage that is not repaired yet, a state that was outvoted.
+int verify_notes(DataDirectory& directory, Incarnation incarnation) {
+  int verdict = kWhole;
+  const auto doubt = storage::read_doubt(directory, incarnation);
+  if (!doubt.ok() || doubt.value()) {
+    fmt::print("damaged: {}\n",
+               doubt.ok() ? storage::describe(*doubt.value()) : doubt.error().message);
+    verdict = kDamaged;
+  }
+  if (const Status noted = node::refuse_divergence_note(directory); !noted.ok()) {
+    fmt::print("damaged: {}\n", noted.error().message);
+    verdict = kDamaged;
+  }
+  return verdict;
+}
+
 }  // namespace
 
 int run_wal_verify(const WalCommand& command) {
@@ -234,7 +252,7 @@ int run_wal_verify(const WalCommand& command) {
   const auto& [directory, identity] = opened.value();
   fmt::print("whole: identity: {}\n", identity_text(identity));
   if (!identity.formed()) return kWhole;
-  int verdict = kWhole;
+  int verdict = verify_notes(*directory, identity.incarnation);
   LogPosition snapshot;
   for (const SnapshotFile& file : look_at_snapshots(*directory, identity.cluster)) {
     snapshot = file.last;

@@ -1,7 +1,6 @@
 """Nodes of a real cluster compare their states: one whose state was altered on purpose is reported, stops and does not
 come back; the others serve on. The state is altered on disk, where every checksum is made right again."""
 
-import glob
 import os
 
 from harness import Cluster, check, check_equal, get, main, run, wait_for
@@ -17,7 +16,7 @@ def start(cluster):
 
 def alter_snapshot(cluster, node):
     """The value that clients have put under this key becomes another, in the newest snapshot of a node that is down."""
-    newest = max(glob.glob(os.path.join(cluster.data_dir(node), "*.snap")))
+    newest = cluster.files(node, ".snap")[-1]
     tool = os.path.join(os.path.dirname(cluster.programs.vesperd), os.pardir, "tests", "cluster", "alter_snapshot")
     done = run([tool, newest, "altered", '"wrong"'])
     check_equal(done.returncode, 0, f"alter_snapshot {newest}: {done.stderr}")

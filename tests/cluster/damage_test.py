@@ -2,11 +2,10 @@
 back in doubt, is repaired by the others while load goes on, and then carries a majority. Where too few are intact
 nothing is answered wrongly, and what is lost is said."""
 
-import glob
 import hashlib
 import os
 
-from harness import Cluster, check, check_equal, main, put, wait_for
+from harness import Cluster, check, check_equal, flip, main, put, run, wait_for
 from load import Load
 
 OPTIONS = ["--snapshot-entries", "2000", "--trailing-entries", "100", "--segment-size", "1"]
@@ -18,21 +17,9 @@ def start_all(cluster):
     return cluster.wait_settled()
 
 
-def files(cluster, node, suffix):
-    return sorted(glob.glob(os.path.join(cluster.data_dir(node), "*" + suffix)))
-
-
-def flip(path, offset):
-    with open(path, "r+b") as file:
-        file.seek(offset)
-        byte = file.read(1)[0]
-        file.seek(offset)
-        file.write(bytes([byte ^ 0x10]))
-
-
 def flip_first_record(cluster, node):
     """Of the oldest segment: behind its two header sectors and the group's head."""
-    path = files(cluster, node, ".log")[0]
+    path = cluster.files(node, ".log")[0]
     flip(path, 1024 + 40)
     return os.path.basename(path)
 
@@ -79,11 +66,11 @@ def a_flipped_snapshot_is_repaired(programs):
         leader = start_all(cluster)
         load = Load(cluster, seconds=4, op="put", clients=32)
         node = cluster.follower_of(leader)
-        wait_for(lambda: len(files(cluster, node, ".snap")) > 0, 20, "a snapshot")
+        wait_for(lambda: len(cluster.files(node, ".snap")) > 0, 20, "a snapshot")
         load.finish()
         check(cluster.status(node)["base"] > 0, "its log begins behind the snapshot")
         cluster.kill(node)
-        path = files(cluster, node, ".snap")[-1]
+        path = cluster.files(node, ".snap")[-1]
         flip(path, os.path.getsize(path) // 2)
         comes_back_in_doubt_and_is_repaired(cluster, node, os.path.basename(path))
         check(cluster.status(node)["restored"] > 0, "by a leader's snapshot")
@@ -117,6 +104,11 @@ def damage_on_a_majority_is_told_and_nothing_is_answered(programs):
             check_equal((reply.code, reply.outcome), ("fail", "rejected"), f"a put at {node}")
             check_equal(cluster.status(node)["role"], "follower", f"the role of {node}")
             check(cluster.status(node)["doubt"], f"node {node} is still in doubt")
+        # The log is cut to what is whole; that this is not all, only the doubt says.
+        cluster.kill(struck[0])
+        seen = run([programs.vesperctl, "wal", "verify", cluster.data_dir(struck[0])])
+        check_equal(seen.returncode, 2, f"wal verify of a directory in doubt: {seen.stdout}")
+        check("damaged: segment-" in seen.stdout and "may be lost" in seen.stdout, seen.stdout)
 
 
 def content(folder):

@@ -4,7 +4,7 @@ import os
 import shutil
 import time
 
-from harness import Cluster, check, check_equal, main, put, run, wait_for
+from harness import Cluster, check, check_equal, flip, main, put, run, wait_for
 
 CRASHES = (-6, -8, -11)
 
@@ -125,20 +125,6 @@ def a_wiped_node_does_not_take_part(programs):
         start_fails(cluster, node, "formed", f"n{node}")
 
 
-def segments(cluster, node):
-    folder = cluster.data_dir(node)
-    return [os.path.join(folder, name) for name in sorted(os.listdir(folder))
-            if name.startswith("segment-") and name.endswith(".log")]
-
-
-def damaged_byte(file, offset):
-    with open(file, "r+b") as segment:
-        segment.seek(offset)
-        byte = segment.read(1)[0]
-        segment.seek(offset)
-        segment.write(bytes([byte ^ 0x10]))
-
-
 def first_value(file):
     with open(file, "rb") as segment:
         data = segment.read()
@@ -153,7 +139,7 @@ def a_cut_segment_is_refused(programs):
         put_some(cluster)
         node = cluster.follower_of(cluster.wait_leader())
         cluster.kill(node)
-        segment = segments(cluster, node)[0]
+        segment = cluster.files(node, ".log")[0]
         os.truncate(segment, first_value(segment))
         start_fails(cluster, node, os.path.basename(segment), "offset")
 
@@ -164,7 +150,7 @@ def a_lost_segment_is_refused(programs):
         put_some(cluster)
         node = cluster.follower_of(cluster.wait_leader())
         cluster.kill(node)
-        for segment in segments(cluster, node):
+        for segment in cluster.files(node, ".log"):
             os.remove(segment)
         start_fails(cluster, node, "missing")
 
@@ -173,7 +159,7 @@ def a_damaged_identity_is_refused(programs):
     with Cluster(programs) as cluster:
         cluster.start_all()
         cluster.kill(1)
-        damaged_byte(os.path.join(cluster.data_dir(1), "identity"), 9)
+        flip(os.path.join(cluster.data_dir(1), "identity"), 9)
         start_fails(cluster, 1, "identity")
 
 

@@ -41,6 +41,15 @@ def check_equal(found, expected, what):
     check(found == expected, f"{what}: expected {expected!r}, found {found!r}")
 
 
+def flip(path, offset):
+    """One bit of one byte."""
+    with open(path, "r+b") as file:
+        file.seek(offset)
+        byte = file.read(1)[0]
+        file.seek(offset)
+        file.write(bytes([byte ^ 0x10]))
+
+
 def die_with_parent():
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
@@ -160,6 +169,11 @@ class Cluster:
 
     def data_dir(self, node):
         return os.path.join(self.dir, f"data-{node}")
+
+    def files(self, node, suffix):
+        """Of its data directory, by name and so by age."""
+        folder = self.data_dir(node)
+        return [os.path.join(folder, name) for name in sorted(os.listdir(folder)) if name.endswith(suffix)]
 
     def log_file(self, node):
         return os.path.join(self.dir, f"node-{node}.log")

@@ -1,7 +1,6 @@
 """Snapshots on a real cluster: logs are cut, a follower that lacks what was cut gets a snapshot while the load goes
 on, nodes come back from snapshot and log, and a session outlives both."""
 
-import glob
 import os
 import time
 
@@ -17,10 +16,6 @@ def start_all(cluster):
     for node in range(len(cluster.addresses)):
         cluster.start(node, *OPTIONS)
     return cluster.wait_settled()
-
-
-def files(cluster, node, suffix):
-    return sorted(glob.glob(os.path.join(cluster.data_dir(node), "*" + suffix)))
 
 
 def fill(cluster, entries, seconds=30.0):
@@ -50,9 +45,9 @@ def a_follower_dead_past_the_logs_beginning_gets_a_snapshot_under_load(programs)
         load.finish()
         wait_for(lambda: cluster.status(dead)["applied"] >= cluster.status(leader)["commit"], 5, "it catches up")
         for node in range(5):
-            count = len(files(cluster, node, ".log"))
+            count = len(cluster.files(node, ".log"))
             check(count <= SEGMENTS_MAX, f"node {node} keeps {count} segments")
-            check_equal(len(files(cluster, node, ".snap")), 1, f"snapshots of node {node}")
+            check_equal(len(cluster.files(node, ".snap")), 1, f"snapshots of node {node}")
         load.read_every_key()
         load.judge()
 
