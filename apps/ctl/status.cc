@@ -28,6 +28,13 @@ std::string text(const rapidjson::Document& from, const char* name) {
   return value != nullptr && value->IsString() ? value->GetString() : "";
 }
 
+std::string what_is_lost(const rapidjson::Document& from) {
+  const auto* doubt = find(from, "doubt");
+  if (doubt == nullptr || !doubt->IsObject()) return "";
+  const auto where = doubt->FindMember("where");
+  return where != doubt->MemberEnd() && where->value.IsString() ? where->value.GetString() : "";
+}
+
 void print_row(const NodeStatus& node) {
   if (!node.is_reachable) {
     fmt::print("{:<5} {:<28} unreachable\n", "-", node.address);
@@ -38,9 +45,10 @@ void print_row(const NodeStatus& node) {
                            : is_learner            ? "learner"
                                                    : node.role;
   const std::string leader = node.leader ? fmt::format("n{}", *node.leader) : "-";
-  fmt::print("{:<5} {:<28} {:<13} {:>6} {:>9} {:>9} {:>9} {:>8} {:>8}{}\n",
+  const std::string lost = node.lost.empty() ? "" : "  in doubt: " + node.lost;
+  fmt::print("{:<5} {:<28} {:<13} {:>6} {:>9} {:>9} {:>9} {:>8} {:>8}{}{}\n",
              fmt::format("n{}", node.id), node.address, role, node.term, node.commit, node.applied,
-             node.last, node.keys, leader, node.is_disk_full ? "  disk full" : "");
+             node.last, node.keys, leader, node.is_disk_full ? "  disk full" : "", lost);
 }
 
 }  // namespace
@@ -72,6 +80,7 @@ NodeStatus ask_status(const std::string& address, std::chrono::milliseconds time
   status.snapshot_bytes = number(json, "snapshot_bytes");
   const auto* disk_full = find(json, "disk_full");
   status.is_disk_full = disk_full != nullptr && disk_full->IsTrue();
+  status.lost = what_is_lost(json);
   const auto* voter = find(json, "voter");
   status.is_learner = voter != nullptr && voter->IsFalse();
   const auto* nodes = find(json, "nodes");

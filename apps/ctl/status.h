@@ -24,6 +24,7 @@ struct NodeStatus {
   std::uint64_t last = 0;
   std::uint64_t durable = 0;
   bool is_disk_full = false;
+  std::string lost;            // what its disk has lost and where, while that is not repaired
   std::string cluster;         // its id, in hexadecimal digits
   std::uint64_t snapshot = 0;  // where its newest ends; 0: it has none
   std::uint64_t snapshot_bytes = 0;

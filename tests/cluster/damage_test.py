@@ -104,6 +104,8 @@ def damage_on_a_majority_is_told_and_nothing_is_answered(programs):
             check_equal((reply.code, reply.outcome), ("fail", "rejected"), f"a put at {node}")
             check_equal(cluster.status(node)["role"], "follower", f"the role of {node}")
             check(cluster.status(node)["doubt"], f"node {node} is still in doubt")
+        said = run([programs.vesperctl, "status", cluster.addresses[struck[0]]]).stdout
+        check_equal(said.count("in doubt: segment-"), 2, f"vesperctl status: {said}")
         # The log is cut to what is whole; that this is not all, only the doubt says.
         cluster.kill(struck[0])
         seen = run([programs.vesperctl, "wal", "verify", cluster.data_dir(struck[0])])
