@@ -179,8 +179,10 @@ void Wal::begin_with_hard_state(Group& group) {
 }
 
 // One at a time: a crash may undo removals in any order, and a hole in the sequence of segments is
-// damage.
+// damage. As long as no snapshot is here all stay, those too in which nothing but terms and votes
+// stand: only a snapshot explains a log whose beginning is gone.
 void Wal::compact(Index to) {
+  if (to == Index(0)) return;
   DiskBatch batch{DiskLane::kBackground, 0, {}};
   while (spans_.size() > 1 && spans_[0].last_entry <= to && spans_[1].has_group) {
     batch.ops.push_back(RemoveFile{format::segment_name(spans_.front().segment)});

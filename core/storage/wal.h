@@ -139,7 +139,8 @@ class Wal {
   // asks for that segment ahead of its time. Its first batch after a crash may be the repair of the
   // log's end alone. Call it once a turn.
   void flush();
-  // The entries up to `to` are no longer wanted: segments that hold no later one are removed.
+  // A snapshot to `to` is durable (0: there is none). Segments that hold no later entry are
+  // removed; without a snapshot none is.
   void compact(Index to);
   // The doubt is over: its file is removed once all that was submitted before is durable.
   void end_doubt() { ends_doubt_ = true; }
