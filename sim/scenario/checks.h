@@ -28,6 +28,8 @@ class Checks : public WorldObserver {
   // Judges progress: call it after each event. `disturbed`: a scripted disturbance of messages or
   // disks lasts, so that nothing is promised.
   void observe(const World& world, bool disturbed);
+  // From here on the clients ask for nothing new.
+  void on_clients_end() { is_asked_to_put_ = is_asked_to_get_ = false; }
   // The first invariant broken so far; nullptr if none is. Constant work.
   const Violation* violation() const;
   // What only the whole run can tell.

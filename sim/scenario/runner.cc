@@ -109,6 +109,7 @@ class Run {
         return !is_broken();
       };
       const Duration bound = checks_.progress_bound();
+      checks_.on_clients_end();
       if (auto missing = probe_progress(world_, {.step = take_event, .bound = bound})) {
         fail("progress", std::move(*missing));
       }
