@@ -144,27 +144,6 @@ TEST_CASE("a segment stays until a group in the one after it is durable") {
   must_be(recover(disk, snapshot), history.last(), snapshot);
 }
 
-// Hunt's seed 12981 of its day: terms alone filled the first segment, it was removed as holding no
-// entry, and the next start missed it.
-TEST_CASE("without a snapshot no segment goes, though nothing but terms and votes stand in it") {
-  MemoryDisk disk = testing::formatted_disk(testing::formed_identity(), testing::small_segments());
-  History history;
-  std::string problem;
-  auto life = Life::begin(disk, history, testing::small_segments(), problem);
-  REQUIRE(life);
-  for (std::uint64_t term = 1; !disk.has(format::segment_name(4)); ++term) {
-    REQUIRE(term < 1000);
-    raft::Ready ready;
-    ready.hard_state = raft::HardState{Term(term), {}};
-    life->write(std::move(ready));
-    life->settle();
-    life->wal().compact(Index(0));
-  }
-  life->settle();
-  CHECK(segments_of(disk).size() == 4);
-  must_be(recover(disk, {}), history.last(), {});
-}
-
 // --- What is left, and the snapshot ---
 
 TEST_CASE("a log that begins after its snapshot is damage, named by the first segment left") {

@@ -238,6 +238,29 @@ TEST_CASE("a log waits at a segment's end until the next one is there, and nothi
   CHECK(recover(disk).value().entries.size() == write);
 }
 
+// Hunt's seed 12981 of its day: terms alone filled the first segment, it was removed as holding no
+// entry, and the next start missed it.
+TEST_CASE("without a snapshot no segment goes, though nothing but terms and votes stand in it") {
+  MemoryDisk disk = empty_log();
+  History history;
+  std::string problem;
+  auto life = Life::begin(disk, history, testing::small_segments(), problem);
+  REQUIRE(life);
+  for (std::uint64_t term = 1; !disk.has(kFourth); ++term) {
+    REQUIRE(term < 1000);
+    raft::Ready ready;
+    ready.hard_state = raft::HardState{Term(term), {}};
+    life->write(std::move(ready));
+    life->settle();
+    life->wal().compact(Index(0));
+  }
+  life->settle();
+  CHECK(disk.has(kFirst));
+  const auto recovered = recover(disk);
+  if (!recovered.ok()) FAIL(recovered.error().message);
+  CHECK(history.last().is_in(recovered.value()));
+}
+
 TEST_CASE("a segment left half made is removed") {
   MemoryDisk disk = empty_log();
   disk.put("segment-0000000000000007.log.tmp", std::vector<std::byte>(10));
