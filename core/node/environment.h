@@ -146,6 +146,8 @@ struct NodeView {
   Index last;      // last entry in the log
   Index snapshot;  // the last entry that the newest durable snapshot stands for
   Index durable;   // last entry known to be on this node's disk
+  // Of what this life found on its disk, the last group is not safe yet (RecoveredLog).
+  bool is_end_unmarked = false;
   // The configuration in force here: the entry that it stands in, and what it says.
   Index configuration;
   bool is_joint = false;

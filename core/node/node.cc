@@ -115,7 +115,9 @@ Status NodeImpl::start_raft() {
   const std::optional<Term> doubt_term =
       doubt_ ? std::optional(doubt_->hard_state.term) : std::nullopt;
   raft_.emplace(std::move(config), log.hard_state, raft::Log(log.base, std::move(log.entries)),
-                environment_.clock.now(), snapshot, doubt_term);
+                environment_.clock.now(), snapshot, doubt_term, log.unmarked_after);
+  is_end_unmarked_ = log.unmarked_after.has_value();
+  if (is_end_unmarked_) last_write_ = WriteId(1);  // what vouches for the end waits for its mark
   phase_ = Phase::kRunning;
   reported_ = {Role::kFollower, raft_->term(), std::nullopt};
   emit(NodeEvent::Kind::kRecovered, std::move(found));
@@ -248,6 +250,7 @@ void NodeImpl::on_disk_done(storage::DiskDone done) {
   if (!durable.ok()) return stop(durable.error());
   if (durable.value() == WriteId()) return;
   durable_write_ = durable.value();
+  is_end_unmarked_ = false;
   raft_->persisted(environment_.clock.now(), durable_write_);
 }
 
@@ -421,6 +424,7 @@ NodeView NodeImpl::view() const {
   view.snapshot = snapshots_.newest().last.index;
   view.snapshot_bytes = snapshots_.newest().bytes;
   view.durable = raft_->durable();
+  view.is_end_unmarked = is_end_unmarked_;
   view.configuration = raft_->configurations().latest_index();
   view.is_joint = members_.is_joint;
   view.is_voter = members_.is_voter;

@@ -173,6 +173,7 @@ class NodeImpl {
   std::deque<Held> held_;
   WriteId last_write_;
   WriteId durable_write_;
+  bool is_end_unmarked_ = false;
   std::uint64_t torn_tails_ = 0;  // cut when this life began
   std::uint64_t restored_ = 0;    // snapshots taken in since then
   std::uint64_t lease_reads_ = 0;

@@ -35,7 +35,7 @@ bool carries_future_term(const MessageBody& body) {
 }  // namespace
 
 Raft::Raft(RaftConfig config, HardState hard_state, Log log, Instant now,
-           const SnapshotId& snapshot, std::optional<Term> doubt)
+           const SnapshotId& snapshot, std::optional<Term> doubt, std::optional<Index> safe)
     : config_(std::move(config)),
       timeouts_(config_.random, DrawKey{Purpose::kElectionTimeout, config_.id.value()}),
       now_(now),
@@ -60,6 +60,12 @@ Raft::Raft(RaftConfig config, HardState hard_state, Log log, Instant now,
   }
   // From the lower half, so that no life counts to the end of the numbers.
   last_batch_ = ReadBatch(config_.random.draw({Purpose::kReadBatch, config_.id.value()}, 0) >> 1);
+  if (safe) {
+    last_write_ = WriteId(1);
+    hard_state_written_ = last_write_;
+    pending_writes_.push_back({last_write_, durable_});
+    durable_ = std::min(durable_, std::max(*safe, snapshot.last.index));
+  }
   if (hard_state_.term > Term(0)) promise_votes(config_.election_timeout_max);
   reset_election_deadline();
 }

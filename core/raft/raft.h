@@ -88,9 +88,11 @@ class Raft {
   // held, all of it durable; `snapshot` is what the state machine holds: it stands for all at or
   // below the log's base, and the log holds its last position. Requires: the config's stated
   // relations. `doubt`: its disk lost a part of the log, and what it has promised of that it
-  // promised in terms up to this one (doubt.cc).
+  // promised in terms up to this one (doubt.cc). `safe`: the disk may yet lose what comes after
+  // this entry, and the hard state, until it says that WriteId(1) is persisted.
   Raft(RaftConfig config, HardState hard_state, Log log, Instant now,
-       const SnapshotId& snapshot = {}, std::optional<Term> doubt = std::nullopt);
+       const SnapshotId& snapshot = {}, std::optional<Term> doubt = std::nullopt,
+       std::optional<Index> safe = std::nullopt);
 
   // --- Inputs. They change state; nothing leaves before collect. ---
 

@@ -194,10 +194,10 @@ void Wal::compact(Index to) {
   disk_->submit(std::move(batch));
 }
 
-// A batch in the log's order that makes no write durable.
-void Wal::submit_alone(std::vector<DiskOp> ops) {
+// A batch in the log's order that holds no group.
+void Wal::submit_alone(std::vector<DiskOp> ops, WriteId last) {
   DiskBatch batch{DiskLane::kLog, ++last_ticket_, std::move(ops)};
-  flight_ = flight_of(batch, WriteId());
+  flight_ = flight_of(batch, last);
   disk_->submit(std::move(batch));
 }
 
@@ -206,8 +206,8 @@ void Wal::submit_repair() {
   std::vector<DiskOp> ops;
   ops.emplace_back(WriteFile{name, repair_->offset, std::move(repair_->bytes)});
   ops.emplace_back(SyncFile{name});
-  repair_.reset();
-  submit_alone(std::move(ops));
+  const WriteId last = std::exchange(repair_, std::nullopt)->last;
+  submit_alone(std::move(ops), last);
 }
 
 void Wal::flush() {

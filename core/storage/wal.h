@@ -203,6 +203,7 @@ class Wal {
   struct Repair {
     std::uint64_t offset = 0;
     std::vector<std::byte> bytes;
+    WriteId last;  // durable with it
   };
   struct Position {
     std::uint64_t segment = 0;
@@ -238,7 +239,7 @@ class Wal {
   void restart_after(LogPosition position);
   void put_hard_state();
   void begin_with_hard_state(Group& group);
-  void submit_alone(std::vector<DiskOp> ops);
+  void submit_alone(std::vector<DiskOp> ops, WriteId last = WriteId());
   void submit_repair();
   void submit_group(DiskBatch batch);
   std::vector<std::byte> take_buffer();
@@ -281,8 +282,12 @@ struct RecoveredLog {
   LogPosition base;                  // the log begins after it
   std::vector<raft::Entry> entries;  // without a gap
   Wal wal;
-  std::uint64_t torn_tails = 0;    // cut by recovery
-  std::optional<Doubt> doubt;      // salvage only
+  std::uint64_t torn_tails = 0;  // cut by recovery
+  std::optional<Doubt> doubt;    // salvage only
+  // Set if the last group has no mark, so that a damage of it would pass for a write that never
+  // came: the entries after this one, and term and vote, are safe once the mark is written again.
+  // The log reports that as the durability of WriteId(1); the first Ready's write is a later one.
+  std::optional<Index> unmarked_after;
   std::vector<std::string> notes;  // what recovery cut, a line each: file, offset, bytes
 };
 

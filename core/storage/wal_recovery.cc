@@ -140,6 +140,7 @@ Status WalRecovery::read_groups(const Segment& segment) {
     if (!group) break;
     if (sequence_ == 0) sequence_ = group->sequence;
     recovered_.wal.spans_.back().has_group = true;
+    before_group_ = begin_.value_or(Index(0)).plus(recovered_.entries.size());
     VESPER_TRY(apply_body(segment, group->body, offset_));
     VESPER_TRY(check_mark(segment, *group));
     offset_ = group->end;
@@ -299,9 +300,10 @@ void WalRecovery::plan_repair(const Segment& segment) {
     ++recovered_.torn_tails;
     bytes.resize(end - begin);
   }
-  if (!bytes.empty()) {
-    recovered_.wal.repair_ = Wal::Repair{.offset = begin, .bytes = std::move(bytes)};
-  }
+  if (bytes.empty()) return;
+  const WriteId last(unmarked_ ? 1 : 0);
+  recovered_.wal.repair_ = Wal::Repair{.offset = begin, .bytes = std::move(bytes), .last = last};
+  if (unmarked_) recovered_.unmarked_after = before_group_;
 }
 
 // --- Records ---
@@ -376,6 +378,7 @@ Status WalRecovery::apply_hard_state(const raft::HardState& hard_state) {
 }
 
 Status WalRecovery::apply_truncation(Index from) {
+  before_group_ = std::min(before_group_, from.previous());
   auto& entries = recovered_.entries;
   // Of entries that stood in segments that were removed, nothing is known.
   if (!begin_) return {};
@@ -401,6 +404,7 @@ Status WalRecovery::apply_restart(LogPosition after) {
   if (after.index == Index(0) || after.term > recovered_.hard_state.term) {
     return Error{ErrorCode::kInvalid, "a restart after a position that no snapshot can have"};
   }
+  before_group_ = after.index;
   recovered_.entries.clear();
   recovered_.base = after;
   begin_ = after.index;

@@ -99,6 +99,7 @@ class WalRecovery {
   // were removed; then the first entry says its index.
   std::optional<Index> begin_ = Index(0);
   bool was_restarted_ = false;
+  Index before_group_;               // of the entries here, the last that an earlier group brought
   std::optional<GroupAt> unmarked_;  // the last group read, if its mark does not verify
   std::optional<LogCut> hole_;       // where the log breaks off, if by a disk's fault
   std::optional<LogCut> known_cut_;  // an earlier life's, which may be made in part

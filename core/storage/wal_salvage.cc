@@ -279,6 +279,7 @@ void WalRecovery::plan_cut(const Doubt& doubt, const std::vector<std::string>& s
   }
   wal.next_ = {};
   wal.repair_.reset();
+  recovered_.unmarked_after.reset();
   if (cut.segment == 0) {
     format::add_create_segment(identity_, format::kFirstSegment, options_.segment_bytes, ops);
     wal.spans_ = {{.segment = format::kFirstSegment, .last_entry = {}, .has_group = false}};

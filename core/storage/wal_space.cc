@@ -94,11 +94,13 @@ void Wal::on_refused(DiskDone done) {
   auto& write = std::get<WriteFile>(*written);
   if (bytes == 0) {
     // The cut itself, or what recovery had to put right.
-    repair_ = Repair{.offset = write.offset, .bytes = std::move(write.bytes)};
+    repair_ = Repair{.offset = write.offset, .bytes = std::move(write.bytes), .last = last};
     repair_waits_ = true;
     return;
   }
-  repair_ = Repair{.offset = write.offset, .bytes = std::vector<std::byte>(write.bytes.size())};
+  repair_ = Repair{.offset = write.offset,
+                   .bytes = std::vector<std::byte>(write.bytes.size()),
+                   .last = WriteId()};
   refused_ = Refused{.batch = std::move(done.batch), .last = last, .bytes = bytes};
 }
 

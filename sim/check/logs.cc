@@ -50,8 +50,9 @@ void LogChecker::on_recovered(const node::NodeView& view, const raft::Log* log) 
   ShadowLog found = found_log(view, log);
   if (violations_.first()) return;
   const Recovered recovered{found, {view.term, view.vote}, view.snapshot, view.doubt.has_value()};
+  const std::optional<Path> path = path_to(node, recovered);
   // The first life of a preset directory starts from what nobody has seen written.
-  if (std::exchange(node.has_lived, true) && !is_possible(node, recovered)) {
+  if (std::exchange(node.has_lived, true) && !path) {
     violations_.report(
         "durable-log",
         fmt::format("n{} restarts with {} entries, a snapshot to {} and term {}; durable were {} "
@@ -60,22 +61,48 @@ void LogChecker::on_recovered(const node::NodeView& view, const raft::Log* log) 
                     node.disk.last().value(), node.snapshot.value(),
                     node.disk_hard_state.term.value()));
   }
+  for (std::size_t i = path ? path->writes : 0; i < node.pending.size(); ++i) {
+    if (node.pending[i].hard_state) node.torn.push_back(*node.pending[i].hard_state);
+  }
   if (view.doubt) node.lost.push_back({.log = std::move(node.disk), .snapshot = node.snapshot});
   node.memory = found;
-  node.disk = std::move(found);
-  node.disk_hard_state = {view.term, view.vote};
-  node.pending.clear();
-  node.pending_cells.clear();
+  if (view.is_end_unmarked && path && !view.doubt) {
+    keep_unsafe(node, *path);
+  } else {
+    node.disk = std::move(found);
+    node.disk_hard_state = {view.term, view.vote};
+    node.pending.clear();
+    node.pending_cells.clear();
+  }
   node.flight_ticket = 0;
   node.commit = view.commit;
   node.snapshot = view.snapshot;
 }
 
+// The writes that were found are durable once the log says so of its first one.
+void LogChecker::keep_unsafe(Node& node, const Path& path) {
+  node.pending.resize(path.writes);
+  std::uint64_t cells = 0;
+  for (PendingWrite& write : node.pending) {
+    write.id = WriteId(1);
+    cells += write.cells;
+  }
+  if (!node.pending.empty()) {
+    PendingWrite& last = node.pending.back();
+    cells -= last.cells - path.cells;
+    last.cells = path.cells;
+    if (!path.has_truncated) last.truncate_from.reset();
+    if (!path.has_restarted) last.restart_after.reset();
+  }
+  node.pending_cells.resize(cells);
+}
+
 // Some of the writes that were not known to be durable may have become so: each state that they
 // pass through is possible, record by record, in their order. A log that does not hold the
 // snapshot's last entry gives way to it. Damage may take any of the log, but neither term nor vote.
-bool LogChecker::is_possible(const Node& node, const Recovered& found) const {
-  if (found.snapshot < node.snapshot && !found.is_in_doubt) return false;
+std::optional<LogChecker::Path> LogChecker::path_to(const Node& node,
+                                                    const Recovered& found) const {
+  if (found.snapshot < node.snapshot && !found.is_in_doubt) return std::nullopt;
   ShadowLog state = node.disk;
   raft::HardState hard_state = node.disk_hard_state;
   const auto is_found = [&] {
@@ -86,21 +113,28 @@ bool LogChecker::is_possible(const Node& node, const Recovered& found) const {
     return state.last() == found.log.last() &&
            state.at(state.last()) == found.log.at(found.log.last());
   };
-  if (is_found()) return true;
+  Path path;
+  const bool is_torn =
+      std::find(node.torn.begin(), node.torn.end(), found.hard_state) != node.torn.end();
+  if (is_found() || (found.is_in_doubt && is_torn)) return path;
   std::size_t next_cell = 0;
   for (const PendingWrite& write : node.pending) {
+    path = {.writes = path.writes + 1, .cells = 0, .has_truncated = false, .has_restarted = false};
     if (write.hard_state) hard_state = *write.hard_state;
-    if (is_found()) return true;
+    if (is_found()) return path;
     if (write.restart_after) state.assign(committed_, *write.restart_after);
-    if (is_found()) return true;
+    path.has_restarted = true;
+    if (is_found()) return path;
     if (write.truncate_from) state.truncate_from(*write.truncate_from);
-    if (is_found()) return true;
-    for (std::uint64_t i = 0; i < write.cells; ++i) {
+    path.has_truncated = true;
+    if (is_found()) return path;
+    for (; path.cells < write.cells;) {
       state.push(node.pending_cells[next_cell++]);
-      if (is_found()) return true;
+      ++path.cells;
+      if (is_found()) return path;
     }
   }
-  return false;
+  return std::nullopt;
 }
 
 void LogChecker::on_restored(const node::NodeView& view, LogPosition last) {
@@ -204,6 +238,7 @@ void LogChecker::on_log_durable(NodeId node_id, std::uint64_t ticket) {
   Node& node = nodes_[node_id.value()];
   if (node.flight_ticket == 0 || node.flight_ticket != ticket) return;  // an identity's
   node.flight_ticket = 0;
+  node.torn.clear();
   while (!node.pending.empty() && node.pending.front().id <= node.flight_last) {
     const PendingWrite& write = node.pending.front();
     if (write.hard_state) node.disk_hard_state = *write.hard_state;

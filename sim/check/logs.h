@@ -74,6 +74,9 @@ class LogChecker {
     std::deque<ShadowLog::Cell> pending_cells;
     std::uint64_t flight_ticket = 0;  // 0: none
     WriteId flight_last;
+    // Of writes that an earlier life did not end. Until this one has cut the torn tail, a damage
+    // before it can leave their marks as the last that is known.
+    std::vector<raft::HardState> torn;
     Index commit;
     Index snapshot;  // durable here
     bool has_lived = false;
@@ -119,7 +122,16 @@ class LogChecker {
     Index snapshot;
     bool is_in_doubt = false;
   };
-  bool is_possible(const Node& node, const Recovered& found) const;
+  // What leads from a node's disk as it was known to what was found there: of the pending writes,
+  // and of the cells of the last of them.
+  struct Path {
+    std::size_t writes = 0;
+    std::uint64_t cells = 0;
+    bool has_truncated = true;
+    bool has_restarted = true;
+  };
+  std::optional<Path> path_to(const Node& node, const Recovered& found) const;
+  void keep_unsafe(Node& node, const Path& path);
 
   std::vector<Node> nodes_;
   Memberships memberships_;

@@ -52,7 +52,9 @@ Bench::Bench(const Start& start, RaftConfig config)
             HardState{Term(start.term),
                       start.vote ? std::optional(NodeId(*start.vote)) : std::nullopt},
             log_of(start.log, start.snapshot.last), now_, start.snapshot,
-            start.doubt ? std::optional(Term(*start.doubt)) : std::nullopt) {}
+            start.doubt ? std::optional(Term(*start.doubt)) : std::nullopt,
+            start.safe ? std::optional(Index(*start.safe)) : std::nullopt),
+      written_(start.safe ? 1 : 0) {}
 
 void Bench::receive(std::uint32_t from, std::uint64_t term, MessageBody body) {
   raft_.step(now_, {NodeId(from), NodeId(0), Term(term), std::move(body)});

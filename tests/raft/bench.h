@@ -34,6 +34,8 @@ struct Start {
   std::uint32_t nodes = 3;
   SnapshotId snapshot = {};                 // which the log follows
   std::optional<std::uint64_t> doubt = {};  // its disk lost a part of the log, in this term
+  // What follows this entry is not safe before the first `persist`.
+  std::optional<std::uint64_t> safe = {};
 };
 
 class Bench {

@@ -55,6 +55,36 @@ TEST_CASE("a vote in a term that is durable already is written before it leaves"
   CHECK(find<VoteReply>(ready.send_after_durable, 1) != nullptr);
 }
 
+TEST_CASE("what a start found unsafe is vouched for only when the disk says that it is safe") {
+  Bench node({.term = 3, .log = {1, 3, 3}, .safe = 2});
+  CHECK(node.raft().durable() == Index(2));
+
+  node.receive(1, 3, append(at(3, 3), {}));
+  const Ready& accepts = node.collect();
+  CHECK(accepts.send_now.empty());
+  CHECK(find<AppendReply>(accepts.send_after_durable, 1) != nullptr);
+  node.receive(1, 3, HeartbeatRequest{});
+  CHECK(node.collect().send_now.empty());  // its term may be lost as well
+
+  node.persist();
+  CHECK(node.raft().durable() == Index(3));
+  CHECK(find<HeartbeatReply>(node.collect().send_now, 1) != nullptr);
+}
+
+TEST_CASE("a write that follows what is unsafe has a later id, and vouches for it too") {
+  Bench node({.term = 3, .log = {1, 3, 3}, .safe = 1});
+  node.receive(1, 3, append(at(3, 3), {3}));
+  CHECK(node.collect().write == WriteId(2));
+  node.persist();
+  CHECK(node.raft().durable() == Index(4));
+}
+
+TEST_CASE("a snapshot is durable whatever of the log behind it is unsafe") {
+  const SnapshotId snapshot{at(3, 3), 1, 1};
+  Bench node({.term = 3, .log = {3, 3}, .snapshot = snapshot, .safe = 1});
+  CHECK(node.raft().durable() == Index(3));
+}
+
 TEST_CASE("an acknowledgement waits for its entries' write, a rejection for none") {
   Bench node({.term = 3, .log = {1}});
 

@@ -82,7 +82,7 @@ bool History::restart(const RecoveredLog& log) {
   durable_ = state;
   last_ = std::move(state);
   open_.clear();
-  last_write_ = WriteId();
+  last_write_ = WriteId(1);  // which may be the one that makes safe what was found
   return true;
 }
 

@@ -127,27 +127,64 @@ TEST_CASE("what is written after a flip that took nothing away is recovered with
   CHECK(written_on > 100 / step());
 }
 
-// The crash tore the mark, so the group stands without one. It must not stay so: a flip would pass
-// for a torn write.
-TEST_CASE("a group that stood without its mark has it again before its first flipped bit") {
-  const std::vector<SampleGroup> groups = testing::sample_log();
-  const SampleGroup& last = groups.back();
-  testing::MemoryDisk disk = last.disk;
-  std::vector<std::byte> bytes = disk.contents(last.file);
-  std::fill(bytes.begin() + static_cast<std::ptrdiff_t>(last.offset + last.bytes - kSectorBytes),
-            bytes.end(), std::byte{0});
-  disk.put(last.file, std::move(bytes));
+// Up to there both logs are one.
+Index common_end(const LogState& a, const LogState& b) {
+  std::uint64_t count = 0;
+  while (count < std::min(a.entries.size(), b.entries.size()) &&
+         a.entries[count].position() == b.entries[count].position()) {
+    ++count;
+  }
+  return Index(count);
+}
 
-  auto recovered = Wal::recover(disk, testing::formed_identity(), testing::small_segments());
-  REQUIRE(recovered.ok());
-  REQUIRE(last.after.is_in(recovered.value()));
-  recovered.value().wal.flush();
+// A crash tore the group's mark.
+void tear_mark(testing::MemoryDisk& disk, const SampleGroup& group) {
+  std::vector<std::byte> bytes = disk.contents(group.file);
+  const auto end = bytes.begin() + static_cast<std::ptrdiff_t>(group.offset + group.bytes);
+  std::fill(end - kSectorBytes, end, std::byte{0});
+  disk.put(group.file, std::move(bytes));
+}
+
+// Writes the mark again. The write that this makes durable.
+WriteId write_mark(testing::MemoryDisk& disk, Wal& wal) {
+  wal.flush();
+  WriteId durable;
   while (disk.has_work(DiskLane::kLog)) {
     auto done = disk.step(DiskLane::kLog);
-    if (done) REQUIRE(recovered.value().wal.on_disk_done(std::move(*done)).value() == WriteId());
+    if (done) durable = wal.on_disk_done(std::move(*done)).value();
   }
+  return durable;
+}
 
-  CHECK(disk.contents(last.file) == last.disk.contents(last.file));
+TEST_CASE("what a group without its mark brought is not safe before its mark is there again") {
+  for (const SampleGroup& group : testing::sample_log()) {
+    CAPTURE(group.file);
+    CAPTURE(group.offset);
+    testing::MemoryDisk disk = group.disk;
+    tear_mark(disk, group);
+    auto recovered = Wal::recover(disk, testing::formed_identity(), testing::small_segments());
+    REQUIRE(recovered.ok());
+    REQUIRE(group.after.is_in(recovered.value()));
+    REQUIRE(recovered.value().unmarked_after);
+    CHECK(*recovered.value().unmarked_after == common_end(group.before, group.after));
+    CHECK(write_mark(disk, recovered.value().wal) == WriteId(1));
+    CHECK(disk.contents(group.file) == group.disk.contents(group.file));
+
+    auto again = Wal::recover(disk, testing::formed_identity(), testing::small_segments());
+    REQUIRE(again.ok());
+    CHECK_FALSE(again.value().unmarked_after);
+  }
+}
+
+// It must not stay without: a flip would pass for a torn write.
+TEST_CASE("a group that stood without its mark has it again before its first flipped bit") {
+  const SampleGroup last = testing::sample_log().back();
+  testing::MemoryDisk disk = last.disk;
+  tear_mark(disk, last);
+  auto recovered = Wal::recover(disk, testing::formed_identity(), testing::small_segments());
+  REQUIRE(recovered.ok());
+  write_mark(disk, recovered.value().wal);
+
   FrozenDisk frozen(disk);
   const std::uint64_t end = 8 * (last.offset + last.bytes);
   for (Bit bit{last.file, 8 * last.offset}; bit.number < end; bit.number += step()) {
