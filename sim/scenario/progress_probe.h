@@ -18,7 +18,7 @@ inline constexpr std::string_view kProbeKey = "progress";
 struct ProgressProbe {
   // Takes one event; false: a check failed, and the run is over.
   std::function<bool()> step;
-  // How long an answer may take.
+  // How long an answer may take, or one step of whoever is behind.
   Duration bound;
 };
 
