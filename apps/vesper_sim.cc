@@ -35,6 +35,20 @@ int run_main(int argc, char** argv) {
   hunt_app->add_option("--write-failures", hunt.write_failures,
                        "A folder for the scenario of each failed seed");
 
+  hunt_app->add_flag("--shrink", hunt.shrink, "Makes the scenario of each failed seed small");
+
+  ShrinkCommand shrink;
+  CLI::App* shrink_app = app.add_subcommand(
+      "shrink", "Makes a failing scenario small: writes a file that breaks the same invariant");
+  shrink_app->add_option("SCENARIO", shrink.scenario,
+                         "A file, or a name in the folder scenarios; without it, the hunt's seed");
+  shrink_app->add_option("--seed", shrink.seed, "Instead of the file's own")
+      ->check(CLI::Range(std::uint64_t{0}, std::uint64_t{INT64_MAX}));
+  shrink_app->add_option("--jobs", shrink.jobs, "Processes")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 256));
+  shrink_app->add_option("--out", shrink.file, "The file to write");
+
   BenchCommand bench;
   CLI::App* bench_app = app.add_subcommand(
       "bench",
@@ -52,6 +66,7 @@ int run_main(int argc, char** argv) {
   }
   if (run_app->parsed()) return run_command(run);
   if (hunt_app->parsed()) return hunt_command(hunt);
+  if (shrink_app->parsed()) return shrink_command(shrink);
   if (bench_app->parsed()) return bench_command(bench);
   return check_command(history);
 }

@@ -32,8 +32,17 @@ struct HuntCommand {
   bool json = false;
   bool stop_at_first = false;
   std::string write_failures;  // a folder for the scenarios of failed seeds
+  bool shrink = false;         // those too that are made small of them
 };
 int hunt_command(const HuntCommand& command);
+
+struct ShrinkCommand {
+  std::string scenario;               // a file, or a name in the scenarios folder; empty: hunt's
+  std::optional<std::uint64_t> seed;  // instead of the file's
+  std::size_t jobs = 1;
+  std::string file;  // that it writes; empty: named after the scenario
+};
+int shrink_command(const ShrinkCommand& command);
 
 struct BenchCommand {
   bool quick = false;

@@ -8,6 +8,7 @@
 
 #include "apps/vesper_sim_commands.h"
 #include "apps/vesper_sim_jobs.h"
+#include "apps/vesper_sim_shrink.h"
 #include "core/base/hash.h"
 #include "sim/coverage.h"
 #include "sim/scenario/hunt.h"
@@ -51,6 +52,8 @@ std::optional<Seeds> parse_seeds(const std::string& text) {
 
 // More failed seeds than anyone would replay are counted and not named.
 constexpr std::size_t kFailedSeedsNamed = 100;
+// Nor are more shrunk, which takes many runs each.
+constexpr std::size_t kShrunkMost = 10;
 
 struct Totals {
   std::uint64_t seeds = 0;
@@ -110,6 +113,7 @@ class Hunt {
         [this](std::size_t item, LastEvent& last) { return run_item(item, last); },
         [this](std::size_t item, const sim::RunResult& result) { return take(item, result); });
     if (shows_progress()) fmt::print(stderr, "\r{:78}\r", "");
+    if (command_.shrink) shrink_failed();
     if (!command_.json) fmt::print("{}", totals_.coverage.report());
     fmt::print("{}\n", last_line(totals_, wall_seconds() - start_, command_.json));
     if (totals_.failures > 0) return kExitViolation;
@@ -126,6 +130,10 @@ class Hunt {
     return sim::drawn(scenarios_[item / seeds_.count()], seed_of(item));
   }
 
+  std::string name_of(std::size_t item) const {
+    return scenarios_.empty() ? "hunt" : command_.scenarios[item / seeds_.count()];
+  }
+
   sim::RunResult run_item(std::size_t item, LastEvent& last) const {
     return sim::run_scenario(scenario_of(item), {.seed = seed_of(item), .observers = {&last}});
   }
@@ -134,6 +142,7 @@ class Hunt {
     result.seed = seed_of(item);
     totals_.add(result);
     if (!result.passed) report(item, result);
+    if (!result.passed && failed_items_.size() < kShrunkMost) failed_items_.push_back(item);
     if (shows_progress() && (totals_.seeds % 8 == 0 || totals_.seeds == items_)) show_progress();
     return result.passed || !command_.stop_at_first;
   }
@@ -141,8 +150,7 @@ class Hunt {
   void report(std::size_t item, const sim::RunResult& result) {
     if (shows_progress()) fmt::print(stderr, "\r{:78}\r", "");
     const std::uint64_t seed = result.seed;
-    const std::string name =
-        scenarios_.empty() ? "hunt" : command_.scenarios[item / seeds_.count()];
+    const std::string name = name_of(item);
     fmt::print("{}\n", fail_line(name, result));
     if (scenarios_.empty()) {
       fmt::print("replay: vesper-sim hunt --seeds {}..{}\n", seed, seed);
@@ -169,6 +177,21 @@ class Hunt {
     }
   }
 
+  void shrink_failed() const {
+    for (const std::size_t item : failed_items_) {
+      const std::uint64_t seed = seed_of(item);
+      const sim::Scenario scenario = scenario_of(item);
+      const std::string file = fmt::format("{}_{}_small.toml", slug(scenario.name), seed);
+      const std::string& folder = command_.write_failures;
+      const int status =
+          shrink_and_write({.scenario = scenario,
+                            .name = name_of(item),
+                            .processes = command_.jobs,
+                            .file = folder.empty() ? file : fmt::format("{}/{}", folder, file)});
+      if (status == kExitBadInput) fmt::print(stderr, "seed {} was not made small\n", seed);
+    }
+  }
+
   static bool shows_progress() { return isatty(STDERR_FILENO) == 1; }
 
   void show_progress() const {
@@ -185,6 +208,7 @@ class Hunt {
   std::size_t items_ = 0;
   double start_ = 0;
   Totals totals_;
+  std::vector<std::size_t> failed_items_;  // the first of them
 };
 
 }  // namespace

@@ -21,6 +21,29 @@ FILES = {
     "dots.toml": HEAD + ".".join(["a"] * 200_000) + " = 1\n",
     "overflow.toml": HEAD + '[[clients]]\nkeys = 0\n',
     "brackets.json": "[" * 3_000_000 + "\n",
+    # It asks for the impossible, under noise that has no part in it.
+    "broken.toml": HEAD.replace("1s", "20s") + """
+[network]
+drop = 0.02
+[[clients]]
+count = 3
+[[step]]
+at = "2s"
+do = "crash"
+node = "n0"
+[[step]]
+after = "1s"
+do = "restart"
+node = "n0"
+[[step]]
+name = "late"
+at = "9s"
+do = "note"
+[[expect]]
+after = "late"
+within = "1s"
+that = "leader.term >= 100"
+""",
 }
 # Arguments, the status, and what stands in what they print.
 CASES = [
@@ -36,6 +59,12 @@ CASES = [
     (["check", "brackets.json"], 2, "brackets.json: line 1: column 3000001: Invalid value."),
     (["check", "empty.toml"], 2, "empty.toml: no operation: nothing was recorded"),
     (["check", "."], 2, ".: cannot be read"),
+    (["shrink"], 2, "nothing to shrink: name a scenario, or with --seed one of hunt's"),
+    (["shrink", "none"], 2, "none: neither a file nor a name in the folder scenarios"),
+    (["shrink", "good.toml"], 2, "good.toml with seed 1 passes: there is nothing to shrink"),
+    (["shrink", "--seed", "1"], 2, "hunt with seed 1 passes: there is nothing to shrink"),
+    (["shrink", "broken.toml", "--out", "none/small.toml"], 2, "none/small.toml: cannot be written"),
+    (["shrink", "broken.toml", "--out", "small.toml"], 1, "replay: vesper-sim run small.toml"),
 ]
 ABORTS = 10
 program = None
@@ -56,6 +85,26 @@ class Commands(unittest.TestCase):
                                       timeout=60, check=False)
                 self.assertIn(text, done.stdout + done.stderr)
                 self.assertEqual(done.returncode, status)
+
+    def test_what_was_made_small_fails_in_the_same_way(self):
+        shrink = subprocess.run([program, "shrink", "broken.toml", "--jobs", "2"], cwd=self.folder, capture_output=True,
+                                text=True, timeout=60, check=False)
+        self.assertEqual(shrink.returncode, 1, shrink.stderr)
+        self.assertIn("before: steps=3 nodes=5 clients=3 duration=20.000s", shrink.stdout)
+        self.assertIn("after:  steps=1 nodes=1 clients=0 duration=10.00", shrink.stdout)
+        again = subprocess.run([program, "run", "a_1_small.toml"], cwd=self.folder, capture_output=True, text=True,
+                               timeout=60, check=False)
+        self.assertEqual(again.returncode, 1, again.stdout)
+        rule = "expectation: within 1s: leader.term >= 100, after late"
+        self.assertIn(rule, again.stdout)
+        self.assertIn(rule, shrink.stdout)
+
+    def test_a_hunt_makes_its_failures_small(self):
+        hunt = subprocess.run([program, "hunt", "broken.toml", "--seeds", "1..2", "--shrink", "--write-failures", "found"],
+                              cwd=self.folder, capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual(hunt.returncode, 1, hunt.stderr)
+        self.assertEqual(sorted(path.name for path in (self.folder / "found").iterdir()),
+                         ["a_1.toml", "a_1_small.toml", "a_2.toml", "a_2_small.toml"])
 
     def abort(self, *arguments):
         """What a run prints that an abort ends, at any moment: in the middle of an allocation too."""

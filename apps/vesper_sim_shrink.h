@@ -1,0 +1,22 @@
+// Shrinks one failing run and writes what is left: for `vesper-sim shrink` and `hunt --shrink`.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include "sim/scenario/scenario.h"
+
+namespace vesper::app {
+
+struct ShrinkJob {
+  sim::Scenario scenario;  // drawn
+  std::string name;        // of what it was drawn from, for people
+  std::size_t processes = 1;
+  std::string file;  // that it writes
+};
+// Says on standard output what it took away, and how to run what is left. The exit status:
+// kExitViolation if the scenario fails, as it should; kExitBadInput if it passes, if the file
+// cannot be written, or if two runs of the small one differ.
+int shrink_and_write(const ShrinkJob& job);
+
+}  // namespace vesper::app
