@@ -60,6 +60,12 @@ Result<sim::Scenario> load_scenario(const std::string& name);
 // Errors: kIo.
 Result<std::string> read_file(const std::string& path);
 
+// False: it cannot be written.
+bool write_scenario(const std::string& path, const sim::Scenario& scenario);
+
+// Of a clock that only goes forward.
+double wall_seconds();
+
 // "FAIL scenario=... seed=... violation=... at=... event=..."
 std::string fail_line(const std::string& scenario, const sim::RunResult& result);
 std::string json_text(const std::string& text);

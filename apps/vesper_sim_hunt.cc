@@ -1,10 +1,8 @@
 #include <fmt/format.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 
 #include "apps/vesper_sim_commands.h"
 #include "apps/vesper_sim_jobs.h"
@@ -12,17 +10,10 @@
 #include "core/base/hash.h"
 #include "sim/coverage.h"
 #include "sim/scenario/hunt.h"
-#include "sim/scenario/serializer.h"
 
 namespace vesper::app {
 
 namespace {
-
-double wall_seconds() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
-}
 
 struct Seeds {
   std::uint64_t first = 0;
@@ -168,9 +159,7 @@ class Hunt {
     std::filesystem::create_directories(command_.write_failures, error);
     const std::string path =
         fmt::format("{}/{}_{}.toml", command_.write_failures, slug(scenario.name), result.seed);
-    std::ofstream out(path);
-    out << sim::serialize_scenario(scenario);
-    if (out.flush()) {
+    if (write_scenario(path, scenario)) {
       fmt::print("scenario: {}\n", path);
     } else {
       fmt::print(stderr, "{}: cannot be written\n", path);
@@ -181,7 +170,7 @@ class Hunt {
     for (const std::size_t item : failed_items_) {
       const std::uint64_t seed = seed_of(item);
       const sim::Scenario scenario = scenario_of(item);
-      const std::string file = fmt::format("{}_{}_small.toml", slug(scenario.name), seed);
+      const std::string file = small_file_of(scenario);
       const std::string& folder = command_.write_failures;
       const int status =
           shrink_and_write({.scenario = scenario,

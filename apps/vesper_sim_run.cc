@@ -17,6 +17,7 @@
 #include "apps/vesper_sim_jobs.h"
 #include "sim/scenario/bounds.h"
 #include "sim/scenario/parser.h"
+#include "sim/scenario/serializer.h"
 #include "sim/scenario/trace.h"
 
 namespace vesper::app {
@@ -72,12 +73,6 @@ void append_fail_line(fmt::memory_buffer& out, const std::string& scenario,
                  "{}: {}\nFAIL scenario={} seed={} violation={} at={}.{:06}s event={}",
                  result.violation, result.detail, scenario, result.seed, result.violation,
                  whole_seconds(result.at), microseconds_of_second(result.at), result.event);
-}
-
-double wall_seconds() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
 }
 
 fs::path scenarios_folder() {
@@ -268,6 +263,18 @@ Result<sim::Scenario> load_scenario(const std::string& name) {
   const Result<std::string> text = read_file(path.string());
   if (!text.ok()) return text.error();
   return sim::parse_scenario(text.value(), path.lexically_normal().string());
+}
+
+bool write_scenario(const std::string& path, const sim::Scenario& scenario) {
+  std::ofstream out(path);
+  out << sim::serialize_scenario(scenario);
+  return static_cast<bool>(out.flush());
+}
+
+double wall_seconds() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
 }
 
 std::string fail_line(const std::string& scenario, const sim::RunResult& result) {

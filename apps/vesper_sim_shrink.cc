@@ -1,10 +1,8 @@
 #include "apps/vesper_sim_shrink.h"
 
 #include <fmt/format.h>
-#include <time.h>
 
 #include <cstdio>
-#include <fstream>
 #include <functional>
 #include <map>
 #include <optional>
@@ -14,7 +12,6 @@
 #include "apps/vesper_sim_commands.h"
 #include "apps/vesper_sim_jobs.h"
 #include "sim/scenario/hunt.h"
-#include "sim/scenario/serializer.h"
 #include "sim/scenario/shrink.h"
 
 namespace vesper::app {
@@ -23,12 +20,6 @@ namespace {
 
 // Then what is small enough by then has to do.
 constexpr double kEnoughSeconds = 60;
-
-double wall_seconds() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
-}
 
 // Of what a scenario itself says, each is a rule of its own; the details of an invariant name
 // nodes and numbers, which may well be others in a smaller run.
@@ -80,13 +71,11 @@ void print_removed(const std::vector<std::string>& removed) {
   }
 }
 
-bool write_file(const std::string& file, const sim::Scenario& scenario) {
-  std::ofstream out(file);
-  out << sim::serialize_scenario(scenario);
-  return static_cast<bool>(out.flush());
-}
-
 }  // namespace
+
+std::string small_file_of(const sim::Scenario& scenario) {
+  return fmt::format("{}_{}_small.toml", slug(scenario.name), scenario.seed);
+}
 
 int shrink_and_write(const ShrinkJob& job) {
   const double start = wall_seconds();
@@ -118,7 +107,7 @@ int shrink_and_write(const ShrinkJob& job) {
   }
   small.description = fmt::format("Made small from {} with seed {}. Breaks {}: {}", job.name,
                                   job.scenario.seed, twice[0].violation, twice[0].detail);
-  if (!write_file(job.file, small)) {
+  if (!write_scenario(job.file, small)) {
     fmt::print(stderr, "{}: cannot be written\n", job.file);
     return kExitBadInput;
   }
@@ -146,9 +135,7 @@ int shrink_command(const ShrinkCommand& command) {
     job.name = command.scenario;
     job.scenario = sim::drawn(loaded.value(), command.seed.value_or(loaded.value().seed));
   }
-  if (job.file.empty()) {
-    job.file = fmt::format("{}_{}_small.toml", slug(job.scenario.name), job.scenario.seed);
-  }
+  if (job.file.empty()) job.file = small_file_of(job.scenario);
   return shrink_and_write(job);
 }
 

@@ -8,6 +8,9 @@
 
 namespace vesper::app {
 
+// How the file is called where nobody says it.
+std::string small_file_of(const sim::Scenario& scenario);
+
 struct ShrinkJob {
   sim::Scenario scenario;  // drawn
   std::string name;        // of what it was drawn from, for people
