@@ -33,8 +33,19 @@ struct HuntCommand {
   bool stop_at_first = false;
   std::string write_failures;  // a folder for the scenarios of failed seeds
   bool shrink = false;         // those too that are made small of them
+  std::string shard;           // I/N: only that part of the seeds
+  std::string out;             // the shard's file, or a folder for it
 };
 int hunt_command(const HuntCommand& command);
+
+struct MergeCommand {
+  std::vector<std::string> files;  // of all shards of a hunt, or folders of them
+  std::size_t jobs = 1;            // for what shrinks
+  bool json = false;
+  std::string write_failures;
+  bool shrink = false;
+};
+int merge_command(const MergeCommand& command);
 
 struct ShrinkCommand {
   std::string scenario;               // a file, or a name in the scenarios folder; empty: hunt's

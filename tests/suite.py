@@ -25,7 +25,7 @@ PLANTED = ("two_grants_in_one_term", "reply_before_sync", "local_read_without_ro
 SANITIZED = ("-Doptimization=1", "-Ddebug=false", "-Dcpp_args=-g1")
 # What the report must name, each counted by the tests themselves as a line `counts: <label>: <number> ...`.
 LABELS = ("rule tables", "paper sentences", "properties", "log cuts", "log flips", "torn tails", "raw-socket probes",
-          "idle connections", "real-cluster tests", "include arrows")
+          "idle connections", "real-cluster tests", "shard files refused", "include arrows")
 
 
 class Report:
