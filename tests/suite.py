@@ -25,7 +25,7 @@ PLANTED = ("two_grants_in_one_term", "reply_before_sync", "local_read_without_ro
 SANITIZED = ("-Doptimization=1", "-Ddebug=false", "-Dcpp_args=-g1")
 # What the report must name, each counted by the tests themselves as a line `counts: <label>: <number> ...`.
 LABELS = ("rule tables", "paper sentences", "properties", "log cuts", "log flips", "torn tails", "raw-socket probes",
-          "idle connections", "real-cluster tests", "shard files refused", "include arrows")
+          "idle connections", "real-cluster tests", "shard files refused", "hunt engines", "include arrows")
 
 
 class Report:
@@ -195,7 +195,7 @@ def usual(jobs, report):
         return None
     build.test(["house", "core", "raft", "storage", "sim", "net"], jobs, report)
     counts = build.counts()
-    build.test(["cluster"], 1, report)
+    build.test(["cluster", "engines"], 1, report)
     counts += build.counts()
     build.counts = lambda: counts
     return build
