@@ -55,6 +55,22 @@ struct ShrinkCommand {
 };
 int shrink_command(const ShrinkCommand& command);
 
+struct VerifyCommand {
+  std::vector<std::string> scenarios;  // none: hunt's
+  bool all = false;                    // every file of the scenarios folder
+  std::string seeds;                   // A..B; empty: of each scenario its own
+  std::string against;                 // a program, another build's; empty: this one
+};
+int verify_command(const VerifyCommand& command);
+
+// What verify starts (vesper_sim_trail.h).
+struct TrailCommand {
+  std::string scenario;               // empty: hunt's
+  std::optional<std::uint64_t> seed;  // instead of the file's
+  std::uint64_t heap = 1;             // how addresses are spread; what depends on them differs
+};
+int trail_command(const TrailCommand& command);
+
 struct BenchCommand {
   bool quick = false;
 };

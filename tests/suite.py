@@ -162,17 +162,27 @@ def compare_hunts(builds, jobs, report):
 
 
 def compare_hashes(builds, report):
-    """Twice in the first build, once in each of the others: every line must be the same."""
+    """Once in each build: every line must be the same."""
     began = time.monotonic()
-    first = scenario_lines(builds[0], report)
-    others = [scenario_lines(build, report) for build in (builds[0], *builds[1:])]
+    first, *others = [scenario_lines(build, report) for build in builds]
     differing = sorted(name for name in first for other in others if other.get(name) != first[name])
     for name in differing:
         print(f"the run of {name} differs: {first[name]} | {[other.get(name) for other in others]}")
     step(report, not differing and bool(first))
-    say(not differing, f"{len(first)} hashes over {len(others) + 1} runs", began)
+    say(not differing, f"{len(first)} hashes over {len(builds)} builds", began)
     names = ", ".join(build.name for build in builds)
-    report.add(f"hashes: {len(first)} scenarios, the same twice and over {len(builds)} builds ({names})")
+    report.add(f"hashes: {len(first)} scenarios, the same over {len(builds)} builds ({names})")
+
+
+def verify(builds, report):
+    """Event by event: each scenario in two processes of one build, and then in each other build."""
+    program = builds[0].program("vesper-sim")
+    said = []
+    for other in builds:
+        against = [] if other is builds[0] else ["--against", other.program("vesper-sim")]
+        output = step(report, run([program, "verify", "--all", *against], f"{other.name}: verify every scenario"))
+        said.append(f"{other.name}: {output.strip().splitlines()[-1] if output else 'FAILED'}")
+    report.add("event by event: " + "; ".join(said))
 
 
 def report_counts(build, report):
@@ -224,6 +234,7 @@ def compilers(usual_build, jobs, report):
     if all(made) and usual_build is not None:
         builds = [usual_build, plain, optimised, clang]
         compare_hashes(builds, report)
+        verify(builds, report)
         compare_hunts(builds, jobs, report)
 
 

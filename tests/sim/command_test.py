@@ -4,6 +4,7 @@
 import argparse
 import json
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -65,6 +66,14 @@ CASES = [
     (["shrink", "--seed", "1"], 2, "hunt with seed 1 passes: there is nothing to shrink"),
     (["shrink", "broken.toml", "--out", "none/small.toml"], 2, "none/small.toml: cannot be written"),
     (["shrink", "broken.toml", "--out", "small.toml"], 1, "replay: vesper-sim run small.toml"),
+    (["verify"], 2, "nothing to verify: name a scenario, say --all, or give --seeds of hunt's"),
+    (["verify", "none"], 2, "none: neither a file nor a name in the folder scenarios"),
+    (["verify", "--seeds", "2..1"], 2, '--seeds: expected A..B with A <= B, not "2..1"'),
+    (["verify", "good.toml", "--against", "good.toml"], 2, "--against: good.toml is no program"),
+    (["verify", "good.toml", "--seeds", "1..2"], 0, "verified: 2 runs, each twice: 2 the same, 0 differ"),
+    (["verify", "broken.toml"], 0, "SAME scenario=broken.toml FAIL events="),
+    (["verify", "--seeds", "1..1"], 0, "SAME scenario=hunt seed=1 PASS events="),
+    (["verify", "good.toml", "--against", "/bin/true"], 1, "it broke off"),
 ]
 ABORTS = 10
 program = None
@@ -105,6 +114,29 @@ class Commands(unittest.TestCase):
         self.assertEqual(hunt.returncode, 1, hunt.stderr)
         self.assertEqual(sorted(path.name for path in (self.folder / "found").iterdir()),
                          ["a_1.toml", "a_1_small.toml", "a_2.toml", "a_2_small.toml"])
+
+    def test_verify_names_the_first_event_that_two_builds_do_not_share(self):
+        # The other build crashes the node half a second later.
+        (self.folder / "other.toml").write_text(FILES["broken.toml"].replace('"2s"', '"2500ms"'))
+        other = self.folder / "other-build"
+        other.write_text(f'#!/bin/sh\nexec "{program}" $(echo "$@" | sed s/broken/other/)\n')
+        other.chmod(0o755)
+        done = subprocess.run([program, "verify", "broken.toml", "--against", "./other-build"], cwd=self.folder,
+                              capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("verified: 1 runs, each twice: 0 the same, 1 differ", done.stdout)
+        event = int(re.search(r"DIFFER scenario=broken.toml event=(\d+): the first event", done.stdout).group(1))
+        before, first, second = re.split(r"  (?:the event before it|in the first run|in the second run):\n",
+                                         done.stdout)[1:]
+        self.assertRegex(first, r"^ +2\.000000000s fault crash n0\n")
+        self.assertNotIn("crash", second + before)
+        # And it is that event of the run.
+        trail = subprocess.run([program, "trail", "broken.toml"], cwd=self.folder, capture_output=True, text=True,
+                               stdin=subprocess.DEVNULL, timeout=60, check=False)
+        again = subprocess.run([program, "trail", "other.toml"], cwd=self.folder, capture_output=True, text=True,
+                               stdin=subprocess.DEVNULL, timeout=60, check=False)
+        pairs = list(zip(trail.stdout.replace("?\n", "").split(), again.stdout.replace("?\n", "").split()))
+        self.assertEqual([a == b for a, b in pairs[:event]], [True] * (event - 1) + [False])
 
     def abort(self, *arguments):
         """What a run prints that an abort ends, at any moment: in the middle of an allocation too."""
