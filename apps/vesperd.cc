@@ -12,6 +12,7 @@
 #include "apps/vesperd_join.h"
 #include "apps/vesperd_options.h"
 #include "apps/vesperd_stop.h"
+#include "core/base/version.h"
 #include "net/http_server.h"
 #include "net/service.h"
 
@@ -109,7 +110,9 @@ int run(vesper::VesperdOptions options, std::size_t descriptors, int signals) {
   vesper::net::Runtime runtime({.node = options.node,
                                 .addresses = options.addresses,
                                 .disk = {options.data_directory, options.sync},
-                                .mailbox = {}},
+                                .mailbox = {},
+                                .record = options.record,
+                                .program = vesper::kVesperVersion},
                                logger);
   vesper::net::Service service(
       {.version = vesper::kVesperVersion, .body_bytes = options.body_bytes}, runtime);

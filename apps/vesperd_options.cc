@@ -4,6 +4,8 @@
 #include <cstdio>
 #include <map>
 
+#include "core/base/version.h"
+
 namespace vesper {
 
 namespace {
@@ -32,6 +34,8 @@ struct RawOptions {
   std::uint64_t trailing_entries = limits::kTrailingEntries;
   std::size_t max_connections = 2048;
   std::size_t max_body = 1024 * 1024;
+  std::string record;
+  std::uint64_t record_gib = 64;
   net::LogLevel log_level = net::LogLevel::kInfo;
 };
 
@@ -133,6 +137,19 @@ void add_limit_options(CLI::App& app, RawOptions& raw) {
       ->default_str("info");
 }
 
+void add_recording_options(CLI::App& app, RawOptions& raw) {
+  app.add_option("--record", raw.record,
+                 "Record to this file all that comes into the node, for vesper-sim replay. A life "
+                 "of the process begins a file of its own: where FILE is there, FILE.2 and so on. "
+                 "Each begins with what the node reads of its data directory, and grows with the "
+                 "traffic. It holds all keys and values. If it cannot be written, the node serves "
+                 "on, and logs that")
+      ->type_name("FILE");
+  app.add_option("--record-size", raw.record_gib, "The recording ends at so many GiB")
+      ->check(CLI::Range(1, 4096))
+      ->capture_default_str();
+}
+
 // Where the node belongs: in a list, or in a cluster that it joins.
 Status place(const RawOptions& raw, VesperdOptions& options) {
   options.node.id = NodeId(raw.id);
@@ -198,6 +215,7 @@ Result<VesperdOptions> checked(const RawOptions& raw) {
   options.body_bytes = raw.max_body;
   options.http.connections = raw.max_connections;
   options.http.idle_time = std::chrono::seconds(raw.idle_s);
+  options.record = {raw.record, raw.record_gib * 1024 * 1024 * 1024};
   options.log_level = raw.log_level;
   return options;
 }
@@ -215,6 +233,7 @@ ParsedVesperdOptions parse_vesperd_options(int argc, const char* const* argv) {
   add_cluster_options(app, raw);
   add_timing_options(app, raw);
   add_limit_options(app, raw);
+  add_recording_options(app, raw);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

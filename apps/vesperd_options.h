@@ -10,6 +10,7 @@
 #include "net/http.h"
 #include "net/ip_list.h"
 #include "net/logger.h"
+#include "net/record_file.h"
 
 namespace vesper {
 
@@ -23,6 +24,7 @@ struct VesperdOptions {
   std::string bind_host;  // empty: the host of this node's address
   std::size_t body_bytes = 1024 * 1024;
   net::HttpLimits http;
+  net::RecordFile::Options record;
   net::LogLevel log_level = net::LogLevel::kInfo;
 };
 
@@ -33,7 +35,5 @@ struct ParsedVesperdOptions {
   int exit_status = 0;
 };
 ParsedVesperdOptions parse_vesperd_options(int argc, const char* const* argv);
-
-inline constexpr const char* kVesperVersion = "0.1.0";
 
 }  // namespace vesper

@@ -13,6 +13,9 @@ namespace {
 
 // Between two looks at what a stop waits for: beside it, nobody notices.
 constexpr std::chrono::milliseconds kWaitingPause{2};
+// What a recording may hold the node up for while it runs, and that only where its disk is slow to
+// allocate: less than anyone else notices.
+constexpr std::chrono::milliseconds kRecordingPatience{50};
 
 Result<Random> seeded_by_the_system() {
   std::uint64_t seed = 0;
@@ -49,13 +52,50 @@ Status Runtime::start() {
   auto disk = PosixDisk::open(options_.disk);
   if (!disk.ok()) return disk.error();
   disk_ = std::move(disk.value());
-  node_ = std::make_unique<node::Node>(
-      options_.node, node::Environment{clock_, *this, *disk_, *this, *this, random.value()});
-  VESPER_TRY(node_->open());
+  VESPER_TRY(open_node(random.value()));
   publish();
   disk_->start([this](storage::DiskDone done) { mailbox_.put_disk_done(std::move(done)); });
   thread_ = std::thread([this] { run(); });
   return {};
+}
+
+Status Runtime::open_node(Random random) {
+  node::Environment environment{clock_, *this, *disk_, *this, *this, random};
+  if (!options_.record.path.empty()) begin_recording(environment);
+  node_ = std::make_unique<node::Node>(options_.node,
+                                       recorder_ ? recorder_->environment() : environment);
+  const Status opened = node_->open();
+  if (recorder_) recorder_->opened(opened);
+  if (!opened.ok()) {
+    if (recorder_) recorder_->end();
+    return opened.error();
+  }
+  deadline_ = node_->next_deadline();
+  if (recorder_) recorder_->seen(node_->view(), deadline_);
+  if (record_) record_->set_patience(kRecordingPatience);
+  watch_recording();
+  return {};
+}
+
+// A node that was asked for a recording and cannot make one serves all the same.
+void Runtime::begin_recording(const node::Environment& environment) {
+  auto file = RecordFile::create(options_.record);
+  if (!file.ok()) {
+    return logger_.line(LogLevel::kError, "records nothing: " + file.error().message);
+  }
+  record_ = std::move(file.value());
+  recorder_ = std::make_unique<node::Recorder>(
+      *record_, node::Recorder::Life{options_.program, options_.node, environment});
+  is_recording_ = true;
+  logger_.line(LogLevel::kInfo, "records to " + record_->path());
+}
+
+void Runtime::watch_recording() {
+  if (!is_recording_ || recorder_->is_recording()) return;
+  is_recording_ = false;
+  std::string why = record_->failure();
+  if (why.empty()) why = "something came in that is longer than a record may be";
+  logger_.line(LogLevel::kError, "records no more: " + why);
 }
 
 void Runtime::stop() {
@@ -112,13 +152,12 @@ Error Runtime::failure() const {
 void Runtime::run() {
   Mail mail;
   while (true) {
-    mailbox_.drain(node_->next_deadline(), mail);
+    mailbox_.drain(deadline_, mail);
     const bool stop = mail.stop;
     take_in(mail);
     mail.clear();
     if (stop) break;
-    node_->run_turn();
-    publish();
+    take_turn();
     if (node_->stopped()) break;
   }
   // From here on the mailbox refuses; whoever got in before is answered.
@@ -127,6 +166,7 @@ void Runtime::run() {
   take_in(mail);
   mail.clear();
   give_up_waiting();
+  if (recorder_) recorder_->end();
   if (!node_->stopped()) return;
   {
     const std::lock_guard lock(published_mutex_);
@@ -136,22 +176,40 @@ void Runtime::run() {
   [[maybe_unused]] const ssize_t written = ::write(failed_.get(), &one, sizeof one);
 }
 
+void Runtime::take_turn() {
+  if (recorder_) recorder_->begin_turn();
+  node_->run_turn();
+  publish();
+  deadline_ = node_->next_deadline();
+  if (!recorder_) return;
+  recorder_->seen(published_, deadline_);  // this thread alone writes it
+  watch_recording();
+}
+
 void Runtime::take_in(Mail& mail) {
-  for (const SharedBytes& frame : mail.frames) node_->on_message(frame);
-  for (storage::DiskDone& done : mail.disk) node_->on_disk_done(std::move(done));
+  for (const SharedBytes& frame : mail.frames) {
+    if (recorder_) recorder_->on_message(frame);
+    node_->on_message(frame);
+  }
+  for (storage::DiskDone& done : mail.disk) {
+    if (recorder_) recorder_->on_disk_done(done);
+    node_->on_disk_done(std::move(done));
+  }
   for (const MailRequest& request : mail.requests) {
     const RequestId id(++last_request_);
     waiting_.emplace(id.value(), Waiting{request.slot, request.kind});
-    node_->on_request(id, {.kind = request.kind,
-                           .key = request.key,
-                           .value = request.value,
-                           .once = request.once,
-                           .target = request.target,
-                           .address = request.address,
-                           .change = request.change,
-                           .at_follower = request.at_follower,
-                           .snapshot = request.snapshot,
-                           .offset = request.offset});
+    const node::Request asked{.kind = request.kind,
+                              .key = request.key,
+                              .value = request.value,
+                              .once = request.once,
+                              .target = request.target,
+                              .address = request.address,
+                              .change = request.change,
+                              .at_follower = request.at_follower,
+                              .snapshot = request.snapshot,
+                              .offset = request.offset};
+    if (recorder_) recorder_->on_request(id, asked);
+    node_->on_request(id, asked);
   }
 }
 

@@ -1,6 +1,7 @@
 // Runs one Node for real: the core thread that owns it, its mailbox, its disk's lanes, a sender for
-// each peer. Others hand in frames and requests from any thread; a request's thread waits in its
-// own slot. The routes (net/service.h) and vesperd call it.
+// each peer; and, if it is asked to, the recording of this life. Others hand in frames and requests
+// from any thread; a request's thread waits in its own slot. The routes (net/service.h) and vesperd
+// call it.
 #pragma once
 
 #include <atomic>
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include "core/node/node.h"
+#include "core/node/recorder.h"
 #include "net/address_book.h"
 #include "net/answer_slot.h"
 #include "net/file_descriptor.h"
@@ -21,6 +23,7 @@
 #include "net/peer_senders.h"
 #include "net/posix_disk.h"
 #include "net/real_clock.h"
+#include "net/record_file.h"
 
 namespace vesper::net {
 
@@ -31,6 +34,8 @@ class Runtime : private node::Network, private node::Clients, private node::Obse
     Addresses addresses;  // of the list that it was started with; this node's is there
     PosixDisk::Options disk;
     Mailbox::Bounds mailbox;
+    RecordFile::Options record;  // no path: nothing is recorded
+    std::string program;         // its version, for the recording
   };
   // The logger outlives the runtime.
   Runtime(Options options, Logger& logger);
@@ -40,7 +45,7 @@ class Runtime : private node::Network, private node::Clients, private node::Obse
   Runtime& operator=(const Runtime&) = delete;
 
   // Reads the data directory and starts the threads. Blocking; call once.
-  // Errors: as PosixDisk::open and Node::open.
+  // Errors: as PosixDisk::open and Node::open. That a recording fails is none.
   Status start();
   // Answers whoever waits, and ends the threads. Later requests are refused.
   void stop();
@@ -64,8 +69,12 @@ class Runtime : private node::Network, private node::Clients, private node::Obse
   Error failure() const;
 
  private:
+  Status open_node(Random random);
+  void begin_recording(const node::Environment& environment);
   void run();
   void take_in(Mail& mail);
+  void take_turn();
+  void watch_recording();
   void give_up_waiting();
   void publish();
   std::size_t waiting() const;
@@ -96,8 +105,12 @@ class Runtime : private node::Network, private node::Clients, private node::Obse
   std::unique_ptr<PosixDisk> disk_;
   std::thread thread_;
 
-  // The core thread's own.
+  // The core thread's own. The recorder, if there is one, stands between the node and the rest.
+  std::unique_ptr<RecordFile> record_;
+  std::unique_ptr<node::Recorder> recorder_;
+  bool is_recording_ = false;
   std::unique_ptr<node::Node> node_;
+  Instant deadline_;  // of the next turn
   std::unordered_map<std::uint64_t, Waiting>
       waiting_;  // by request; looked up, never walked in order
   std::uint64_t last_request_ = 0;
