@@ -1,4 +1,5 @@
-// vesper-sim: runs scenarios, hunts with random ones, measures the simulator, checks histories.
+// vesper-sim: runs scenarios, hunts with random ones, measures the simulator, replays what nodes
+// recorded, checks histories.
 #include <CLI/CLI.hpp>
 #include <functional>
 #include <memory>
@@ -112,6 +113,20 @@ void add_bench(CLI::App& app, Work& work) {
   bench.callback([command, &work] { work = [command] { return bench_command(*command); }; });
 }
 
+void add_replay(CLI::App& app, Work& work) {
+  auto command = std::make_shared<ReplayCommand>();
+  CLI::App& replay = *app.add_subcommand(
+      "replay", "Runs the core through what vesperd --record wrote, and compares all that it does");
+  replay.add_option("FILE", command->recording)->required();
+  replay.add_flag("--trace", command->trace, "Prints each input and output, one a line");
+  CLI::Option& until = *replay.add_option(
+      "--until", command->until, "Ends with this event, the first number of a line of --trace");
+  replay.add_option("--until-turn", command->until_turn, "Ends with this turn")->excludes(&until);
+  replay.add_flag("--unfinished", command->unfinished,
+                  "Goes on with the inputs of the last turn, in which the process ended");
+  replay.callback([command, &work] { work = [command] { return replay_command(*command); }; });
+}
+
 void add_check(CLI::App& app, Work& work) {
   auto history = std::make_shared<std::string>();
   CLI::App& check = *app.add_subcommand("check", "Checks a client history for linearizability");
@@ -125,8 +140,8 @@ int run_main(int argc, char** argv) {
       "violation, 2 bad input.");
   app.require_subcommand(1);
   Work work;
-  for (const auto add :
-       {add_run, add_hunt, add_merge, add_shrink, add_verify, add_trail, add_bench, add_check}) {
+  for (const auto add : {add_run, add_hunt, add_merge, add_shrink, add_verify, add_trail, add_bench,
+                         add_replay, add_check}) {
     add(app, work);
   }
   try {

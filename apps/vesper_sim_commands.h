@@ -76,6 +76,15 @@ struct BenchCommand {
 };
 int bench_command(const BenchCommand& command);
 
+struct ReplayCommand {
+  std::string recording;  // a file that vesperd --record wrote
+  std::optional<std::uint64_t> until;
+  std::optional<std::uint64_t> until_turn;
+  bool unfinished = false;
+  bool trace = false;
+};
+int replay_command(const ReplayCommand& command);
+
 // Linearizability of a client history, a JSON object a line.
 int check_command(const std::string& history_file);
 

@@ -139,11 +139,41 @@ const char* event_name(node::NodeEvent::Kind kind) {
   VESPER_UNREACHABLE();
 }
 
+struct FrameText {
+  std::string operator()(const raft::Message& message) const { return describe(message); }
+  std::string operator()(const node::Hello&) const { return "Hello"; }
+  std::string operator()(const node::Form&) const { return "Form"; }
+  std::string operator()(const node::Refusal&) const { return "Refusal"; }
+  std::string operator()(const node::Fingerprint& body) const {
+    return fmt::format("Fingerprint index {} state {:016x}", body.index.value(), body.state_hash);
+  }
+};
+
 }  // namespace
 
 std::string describe(const raft::Message& message) {
   return fmt::format("{} term {}{}", raft::message_name(message.body), message.term.value(),
                      std::visit(BodyText{}, message.body));
+}
+
+std::string describe_frame(ByteView frame) {
+  const Result<node::Frame> decoded = node::decode_frame(SharedBytes::copy_of(frame));
+  if (!decoded.ok()) return "a frame that does not decode";
+  return std::visit(FrameText{}, decoded.value().body);
+}
+
+std::string describe(const node::NodeEvent& event) {
+  std::string what = event_name(event.kind);
+  if (event.kind == node::NodeEvent::Kind::kRole) {
+    what += fmt::format(" {} of {} in term {}", node::role_name(event.view.role),
+                        name(event.view.leader), event.view.term.value());
+  }
+  return event.detail.empty() ? what : what + " " + event.detail;
+}
+
+std::string describe(const node::Answer& answer) {
+  return fmt::format("{} {}{}", outcome_name(answer.outcome), answer.value.text(),
+                     verdict_text(answer.verdict));
 }
 
 std::string format_instant(Instant at) {
@@ -212,23 +242,11 @@ void Trace::on_restored(Instant at, const node::NodeView& view, LogPosition last
 }
 
 void Trace::on_node_event(Instant at, const node::NodeEvent& event) {
-  std::string what = event_name(event.kind);
-  if (event.kind == node::NodeEvent::Kind::kRole) {
-    what += fmt::format(" {} of {} in term {}", node::role_name(event.view.role),
-                        name(event.view.leader), event.view.term.value());
-  }
-  line(at, name(event.view.id), event.detail.empty() ? what : what + " " + event.detail);
+  line(at, name(event.view.id), describe(event));
 }
 
 void Trace::on_deliver(Instant at, NodeId from, NodeId to, ByteView frame) {
-  const Result<node::Frame> decoded = node::decode_frame(SharedBytes::copy_of(frame));
-  std::string what = "a frame that does not decode";
-  if (decoded.ok()) {
-    const auto* message = std::get_if<raft::Message>(&decoded.value().body);
-    const bool hello = std::holds_alternative<node::Hello>(decoded.value().body);
-    what = message != nullptr ? describe(*message) : hello ? "Hello" : "Form";
-  }
-  line(at, fmt::format("{} < {}", name(to), name(from)), what);
+  line(at, fmt::format("{} < {}", name(to), name(from)), describe_frame(frame));
 }
 
 void Trace::on_invoke(Instant at, const Operation& operation) {
@@ -249,9 +267,7 @@ void Trace::on_register(Instant at, ClientId client, NodeId node) {
 }
 
 void Trace::on_answer(Instant at, OperationId id, const node::Answer& answer) {
-  line(at, fmt::format("operation {}", id.value()),
-       fmt::format("{} {}{}", outcome_name(answer.outcome), answer.value.text(),
-                   verdict_text(answer.verdict)));
+  line(at, fmt::format("operation {}", id.value()), describe(answer));
 }
 
 void Trace::on_give_up(Instant at, OperationId id) {

@@ -51,6 +51,12 @@ class Trace : public WorldObserver {
 
 // "AppendRequest term 3 previous 2/7 commit 6 entries 2": a message in words.
 std::string describe(const raft::Message& message);
+// A whole frame, of any kind.
+std::string describe_frame(ByteView frame);
+// "is leader of n2 in term 3".
+std::string describe(const node::NodeEvent& event);
+// "success", and the value or why not.
+std::string describe(const node::Answer& answer);
 // "12.345678901s".
 std::string format_instant(Instant at);
 

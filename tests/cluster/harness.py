@@ -331,12 +331,13 @@ def main(tests):
     parser = argparse.ArgumentParser()
     for program in ("vesperd", "vesperctl", "vesper-sim"):
         parser.add_argument("--" + program, required=True, type=os.path.abspath)
+    parser.add_argument("--runs", type=int, default=1, help="each test so often")
     parser.add_argument("names", nargs="*", help="only these tests")
     programs = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal"))  # cleans up on the way
     by_name = {test.__name__: test for test in tests}
     passed = failed = 0
-    for name in programs.names or by_name:
+    for name in [*(programs.names or by_name)] * programs.runs:
         start = time.monotonic()
         try:
             by_name[name](programs)
