@@ -79,6 +79,29 @@ void LogChecker::on_recovered(const node::NodeView& view, const raft::Log* log) 
   node.snapshot = view.snapshot;
 }
 
+// Nobody knows of a founder's directory but the nodes.
+bool LogChecker::is_same(const raft::Configuration& a, const raft::Configuration& b) {
+  return std::equal(a.members().begin(), a.members().end(), b.members().begin(), b.members().end(),
+                    [](const raft::Member& one, const raft::Member& other) {
+                      return one.id == other.id && one.standing == other.standing;
+                    });
+}
+
+// A snapshot that holds a configuration from behind its end would keep it in force when that entry
+// is truncated.
+void LogChecker::on_members_recovered(const node::NodeView& view,
+                                      const raft::Configurations* found) {
+  if (found == nullptr) return;
+  const Node& node = nodes_[view.id.value()];
+  for (const Index index : {view.snapshot, node.memory.last()}) {
+    if (is_same(found->at(index), *memberships_.in_force(node.memory, index).configuration))
+      continue;
+    violations_.report("membership",
+                       fmt::format("n{} starts with other members at entry {} than its log says",
+                                   view.id.value(), index.value()));
+  }
+}
+
 // The writes that were found are durable once the log says so of its first one.
 void LogChecker::keep_unsafe(Node& node, const Path& path) {
   node.pending.resize(path.writes);

@@ -43,6 +43,9 @@ class LogChecker {
 
   // A life begins: `log` is what the node read from its disk; nullptr if it has none yet.
   void on_recovered(const node::NodeView& view, const raft::Log* log);
+  // After that: what the node takes for the members at its snapshot's end, and now. nullptr: it is
+  // of no cluster yet.
+  void on_members_recovered(const node::NodeView& view, const raft::Configurations* found);
   void on_ready(const node::NodeView& view, const raft::Ready& ready);
   void on_restored(const node::NodeView& view, LogPosition last);
   // Nothing is left on its disk.
@@ -132,6 +135,7 @@ class LogChecker {
   };
   std::optional<Path> path_to(const Node& node, const Recovered& found) const;
   void keep_unsafe(Node& node, const Path& path);
+  static bool is_same(const raft::Configuration& a, const raft::Configuration& b);
 
   std::vector<Node> nodes_;
   Memberships memberships_;

@@ -53,6 +53,7 @@ void SafetyChecker::on_opened(Instant at, const node::Node& node) {
   disk = {.is_damaged = false, .is_in_doubt = view.doubt.has_value()};
   terms_.on_recovered(view, life);
   logs_.on_recovered(view, node.log());
+  logs_.on_members_recovered(view, node.configurations());
   applied_.on_recovered(view, life, node.log());
 }
 

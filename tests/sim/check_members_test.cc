@@ -63,6 +63,41 @@ struct Logs {
   void commit(std::uint64_t index) { checker.on_ready(view_of(0, index), {}); }
 };
 
+TEST_CASE("a node starts with the members that its log and its snapshot's end say") {
+  // Its log: a put, and a learner at entry 2 where `has_learner`. What it has in force, and since
+  // which entry; the snapshot that it starts from ends there at the latest.
+  struct {
+    bool has_learner;
+    std::uint64_t snapshot;
+    std::uint64_t since;
+    raft::Configuration found;
+    const char* expected;
+    const char* why;
+  } const rows[] = {
+      {false, 0, 0, founders(), "none", "nothing has changed"},
+      {true, 0, 0, founders(), "membership", "it missed what its log says"},
+      {true, 2, 2, with_learner(), "none", "the snapshot ends with the change"},
+      {true, 1, 1, with_learner(), "membership", "the snapshot ends before it"},
+      {false, 1, 1, with_learner(), "membership", "nobody ever made that change"},
+      {false, 1, 1, joint(), "membership", "others count"},
+  };
+  for (const auto& row : rows) {
+    INFO(std::string(row.why));
+    Logs logs;
+    logs.write(0, {entry(1, 1)});
+    logs.write(1, {entry(1, 1)});
+    logs.commit(1);
+    if (row.has_learner) logs.write(0, {entry_of(2, with_learner())}, 1);
+    node::NodeView view = Logs::view_of(0, row.snapshot);
+    view.snapshot = Index(row.snapshot);
+
+    raft::Configurations found(Index(row.since), row.found);
+    logs.checker.on_members_recovered(view, &found);
+
+    CHECK(invariant(logs.violations) == row.expected);
+  }
+}
+
 TEST_CASE("a leader appends a configuration one step from a committed one, in its own term") {
   // Entry 1 is a put; what is committed when the next ones come, and they.
   struct {
