@@ -72,7 +72,7 @@ class WalRecovery {
   Error hole(LogCut at, std::uint64_t offset, const std::string& what);
   bool is_to_be_cut(std::uint64_t segment, std::uint64_t offset) const;
   Status pass_by(std::uint64_t number, const Result<Segment>& segment);
-  bool holds_frames(const Segment& segment, std::uint64_t from) const;
+  bool holds_frames(ByteView bytes) const;
 
   // wal_salvage.cc
   bool joins_snapshot() const;

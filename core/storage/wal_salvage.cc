@@ -116,9 +116,12 @@ Result<Doubt> WalRecovery::doubt_about(const Wal::Suspicion& suspicion, const St
 }
 
 // Term and vote after the last group that was written. A mark tells them, and so does a record of
-// them; a group that verifies and holds none changes nothing.
+// them; a group that verifies and holds none changes nothing. What is seen may also be of a log
+// that was cut long ago, if the disk has brought back a segment of it: neither is ever taken back,
+// so the latest of all that are seen stands.
 std::optional<raft::HardState> WalRecovery::hard_state_beyond(const Survey& survey) const {
   std::optional<raft::HardState> known = recovered_.hard_state;
+  raft::HardState latest = recovered_.hard_state;
   std::uint64_t sequence = sequence_;
   if (sequence == 0) {
     if (survey.empty()) return std::nullopt;
@@ -134,11 +137,12 @@ std::optional<raft::HardState> WalRecovery::hard_state_beyond(const Survey& surv
       known.reset();
     } else if (at->second.hard_state) {
       known = at->second.hard_state;
+      latest = later(latest, *known);
     } else if (!at->second.is_whole) {
       known.reset();
     }
   }
-  return known;
+  return known ? std::optional(latest) : std::nullopt;
 }
 
 // `reaches_end`: what was written last can be seen. Not where the last segment that was in use is
@@ -157,7 +161,7 @@ WalRecovery::Survey WalRecovery::survey(bool& reaches_end) const {
     const Segment segment{number, bytes.value()};
     const bool is_hole = number == hole_->segment && hole_->offset > 0;
     const std::size_t before = seen.size();
-    look_into(segment, is_hole ? hole_->offset : format::kGroupsBegin, seen);
+    look_into(segment, is_hole ? hole_->offset : 0, seen);
     const bool is_whole = has_its_size(segment);
     bool goes_on = false;
     if (is_whole) {
@@ -184,7 +188,8 @@ bool WalRecovery::has_its_size(const Segment& segment) const {
 }
 
 // Every group and every mark from `from` on, wherever they stand: the lengths of those before them
-// may be lost.
+// may be lost. Those of another segment too: a disk may have put there what was to go elsewhere,
+// and the last term and vote may be told nowhere else.
 void WalRecovery::look_into(const Segment& segment, std::uint64_t from, Survey& survey) const {
   const std::uint64_t end = segment.bytes.size() / kSectorBytes * kSectorBytes;
   std::uint64_t at = from;
@@ -192,7 +197,7 @@ void WalRecovery::look_into(const Segment& segment, std::uint64_t from, Survey& 
     const ByteView rest = segment.from(at).first(end - at);
     at += kSectorBytes;
     const auto head = format::decode_head(rest, identity_.incarnation);
-    if (head && head->place.segment == segment.number) {
+    if (head) {
       Seen& seen = survey[head->place.sequence];
       if (rest.size() < format::kHeadBytes + head->body_bytes) continue;
       const ByteView body = rest.subspan(format::kHeadBytes, head->body_bytes);
@@ -203,9 +208,7 @@ void WalRecovery::look_into(const Segment& segment, std::uint64_t from, Survey& 
       continue;
     }
     const auto mark = format::decode_mark(rest, identity_.incarnation);
-    if (mark && mark->place.segment == segment.number) {
-      survey[mark->place.sequence].hard_state = mark->hard_state;
-    }
+    if (mark) survey[mark->place.sequence].hard_state = mark->hard_state;
   }
 }
 
@@ -304,9 +307,13 @@ void WalRecovery::plan_cut(const Doubt& doubt, const std::vector<std::string>& s
 // --- Where the log cannot be read on ---
 
 // A segment behind the log's end: ready to be used, so nothing stands in it. One that cannot be
-// used is made again.
+// used is made again; but not where a group stands, which the log may lack.
 Status WalRecovery::pass_by(std::uint64_t number, const Result<Segment>& segment) {
   if (!segment.ok() && !hole_) return segment.error();
+  if (!segment.ok()) {
+    const auto bytes = disk_.read(format::segment_name(number));
+    if (bytes.ok() && holds_frames(bytes.value().view())) return segment.error();
+  }
   hole_.reset();
   if (segment.ok() && is_zero(segment.value().from(format::kGroupsBegin))) {
     if (number == recovered_.wal.at_.segment + 1) {
@@ -315,7 +322,7 @@ Status WalRecovery::pass_by(std::uint64_t number, const Result<Segment>& segment
     }
     return {};
   }
-  if (segment.ok() && holds_frames(segment.value(), format::kGroupsBegin)) {
+  if (segment.ok() && holds_frames(segment.value().bytes.view())) {
     const ByteView bytes = segment.value().bytes.view();
     const auto first = std::find_if(bytes.begin() + format::kGroupsBegin, bytes.end(),
                                     [](std::byte b) { return b != std::byte{0}; });
@@ -330,9 +337,9 @@ Status WalRecovery::pass_by(std::uint64_t number, const Result<Segment>& segment
   return {};
 }
 
-bool WalRecovery::holds_frames(const Segment& segment, std::uint64_t from) const {
-  for (std::uint64_t at = from; at < segment.groups_end(); at += kSectorBytes) {
-    const ByteView rest = segment.from(at).first(segment.groups_end() - at);
+bool WalRecovery::holds_frames(ByteView bytes) const {
+  for (std::uint64_t at = 0; at + kSectorBytes <= bytes.size(); at += kSectorBytes) {
+    const ByteView rest = bytes.subspan(at);
     if (format::decode_head(rest, identity_.incarnation)) return true;
     if (format::decode_mark(rest, identity_.incarnation)) return true;
   }

@@ -152,6 +152,63 @@ TEST_CASE("a missing segment is a doubt, but not the last: it held term and vote
   }
 }
 
+// The last group, with its mark, at another place of the log and not at its own: what it overwrote
+// is gone too. Were it taken for never written, its term and vote would be forgotten.
+MemoryDisk misdirected(const SampleGroup& group, const std::string& file, std::uint64_t offset) {
+  MemoryDisk disk = group.disk;
+  const auto at = [](std::vector<std::byte>& bytes, std::uint64_t place) {
+    return bytes.begin() + static_cast<std::ptrdiff_t>(place);
+  };
+  std::vector<std::byte> own = disk.contents(group.file);
+  const std::vector<std::byte> written(at(own, group.offset), at(own, group.offset + group.bytes));
+  std::fill(at(own, group.offset), at(own, group.offset + group.bytes), std::byte{0});
+  disk.put(group.file, own);
+  std::vector<std::byte> other = disk.contents(file);
+  std::copy(written.begin(), written.end(), at(other, offset));
+  disk.put(file, other);
+  return disk;
+}
+
+TEST_CASE("a last group that a disk put elsewhere in the log is missed, and tells term and vote") {
+  const std::vector<SampleGroup> groups = testing::sample_log();
+  std::uint64_t doubts = 0;
+  std::uint64_t refusals = 0;
+  for (const SampleGroup& group : groups) {
+    const raft::HardState& last = group.after.hard_state;
+    for (const std::string& file : group.disk.names()) {
+      if (file == "identity") continue;
+      const std::uint64_t size = group.disk.contents(file).size();
+      for (std::uint64_t offset = 0; offset + group.bytes <= size; offset += kSectorBytes) {
+        const bool overlaps = file == group.file && offset < group.offset + group.bytes &&
+                              group.offset < offset + group.bytes;
+        if (overlaps) continue;
+        MemoryDisk disk = misdirected(group, file, offset);
+        CAPTURE(group.file);
+        CAPTURE(group.offset);
+        CAPTURE(file);
+        CAPTURE(offset);
+
+        const auto log = start(disk);
+
+        if (!log.ok()) {
+          ++refusals;
+          CHECK(log.error().code == ErrorCode::kCorruption);
+          CHECK(log.error().message.find("segment-") != std::string::npos);
+          continue;
+        }
+        ++doubts;
+        REQUIRE(log.value().doubt);
+        CHECK(is_earlier_log(log.value(), groups, last));
+        CHECK(log.value().doubt->hard_state == last);
+      }
+    }
+  }
+  // Refused where it overwrote both copies of a header, so that the end is not known.
+  CHECK(doubts > 10 * refusals);
+  testing::count("misdirected: doubt", doubts);
+  testing::count("misdirected: refused", refusals);
+}
+
 // --- The order of writes ---
 
 // Every segment struck in its middle, and the first group of all.
@@ -268,6 +325,37 @@ TEST_CASE("what is written after a cut is recovered, in doubt until the doubt is
 }
 
 // --- The file ---
+
+TEST_CASE("an old segment that comes back takes back neither term nor vote") {
+  const std::vector<SampleGroup> groups = testing::sample_log();
+  const std::string old_name = groups.back().file;
+  const std::vector<std::byte> old_segment = groups.back().disk.contents(old_name);
+  // The log is lost, and begins anew.
+  MemoryDisk disk = struck(groups.back().disk, "segment-0000000000000001.log", 1'024);
+  {
+    auto log = start(disk);
+    REQUIRE(log.ok());
+    run(disk, log.value().wal);
+    raft::Ready ready;
+    ready.write = WriteId(1);
+    ready.hard_state = raft::HardState{Term(1'000), NodeId(2)};
+    log.value().wal.append(ready);
+    run(disk, log.value().wal);
+    log.value().wal.end_doubt();
+    run(disk, log.value().wal);
+  }
+  REQUIRE_FALSE(disk.has("doubt"));
+  REQUIRE_FALSE(disk.has(old_name));
+
+  disk.put(old_name, old_segment);
+
+  const auto log = start(disk);
+  REQUIRE(log.ok());
+  REQUIRE(log.value().doubt);
+  CHECK(log.value().hard_state == raft::HardState{Term(1'000), NodeId(2)});
+  // The doubt is about all that the node promised, not only what that old segment tells.
+  CHECK(log.value().doubt->hard_state == log.value().hard_state);
+}
 
 TEST_CASE("a doubt is read as it was written; any flip or cut of its file is refused by name") {
   const Doubt doubt{.hard_state = {Term(7), NodeId(2)},
