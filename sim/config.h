@@ -3,8 +3,10 @@
 // are in parts in a million.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -55,7 +57,15 @@ enum class DamagePart : std::uint8_t {
   kSegment,      // a bit of a group of a segment that is closed
   kSnapshot,     // a bit of the newest snapshot
   kSector,       // a sector of a group: it cannot be read any more
+  kName,         // the name of a segment or snapshot is gone; of a node that is down
+  kOldName,      // a segment or snapshot that was removed is there again; of a node that is down
+  kMisdirected,  // the next write of a record goes to another place, and is said to be done
+  kLostWrite,    // the next write of a record, or a sector of it, never comes, likewise
 };
+
+// What a disk may refuse with an error.
+enum class DiskOperation : std::uint8_t { kRead, kWrite, kCreate, kRename, kSync };
+inline constexpr std::size_t kDiskOperations = 5;
 
 struct DiskConfig {
   Delay sync{.distribution = Distribution::kExponential,
@@ -63,6 +73,12 @@ struct DiskConfig {
              .mean = Duration::milliseconds(1),
              .max = {}};
   CrashLoss on_crash = CrashLoss::kLoseRandom;
+  // How many of all operations take this much longer.
+  std::uint64_t spikes_ppm = 0;
+  Delay spike{.distribution = Distribution::kConstant,
+              .min = Duration::milliseconds(100),
+              .mean = {},
+              .max = {}};
   bool operator==(const DiskConfig&) const = default;
 };
 
@@ -70,6 +86,13 @@ struct DiskConfig {
 struct ClockConfig {
   Duration offset;
   std::int64_t drift_ppm = 0;  // Requires: above -1'000'000
+};
+
+// What happens to a clock at one moment. It never goes back.
+struct ClockChange {
+  Duration jump;                          // ahead
+  std::optional<std::int64_t> drift_ppm;  // from now on
+  std::optional<bool> stands_still;       // from now on
 };
 
 // A crowd of clients that work over a few keys, each with one operation at a time.

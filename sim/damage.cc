@@ -35,7 +35,7 @@ std::vector<std::string> names(SimDisk& disk) {
 
 Segment read_segment(SimDisk& disk, const std::string& file) {
   Segment segment{.file = file, .groups = {}, .is_sealed = false};
-  const SharedBytes bytes = disk.read(file).value();
+  const SharedBytes bytes = disk.look_at(file).value();
   const auto header = format::decode_header(bytes.view().first(storage::kSectorBytes));
   if (!header.ok()) return segment;
   const Incarnation incarnation = header.value().incarnation;
@@ -76,7 +76,7 @@ std::optional<DamagePlace> find_in_snapshot(SimDisk& disk, RandomStream& draws) 
     if (storage::snapshot_of(name)) newest = name;
   }
   if (!newest) return std::nullopt;
-  const std::uint64_t bytes = disk.read(*newest).value().size();
+  const std::uint64_t bytes = disk.look_at(*newest).value().size();
   return within({.file = *newest, .offset = 0, .bytes = bytes}, draws);
 }
 
@@ -100,6 +100,15 @@ std::optional<DamagePlace> find_damage(SimDisk& disk, DamagePart part, RandomStr
   const Segment& segment =
       part == DamagePart::kRecord ? segments.back() : segments[draws.below(segments.size())];
   return within(segment.groups[draws.below(segment.groups.size())], draws);
+}
+
+std::optional<std::string> find_name(SimDisk& disk, DamagePart part, RandomStream& draws) {
+  std::vector<std::string> all = part == DamagePart::kOldName ? disk.removed_names() : names(disk);
+  std::erase_if(all, [](const std::string& name) {
+    return !format::segment_of(name) && !storage::snapshot_of(name);
+  });
+  if (all.empty()) return std::nullopt;
+  return all[draws.below(all.size())];
 }
 
 }  // namespace vesper::sim

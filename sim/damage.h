@@ -23,4 +23,7 @@ struct DamagePlace {
 // Nothing: there is no such thing on the disk.
 std::optional<DamagePlace> find_damage(SimDisk& disk, DamagePart part, RandomStream& draws);
 
+// A segment or a snapshot that has a name; or, of those that were removed, one that may come back.
+std::optional<std::string> find_name(SimDisk& disk, DamagePart part, RandomStream& draws);
+
 }  // namespace vesper::sim

@@ -38,7 +38,9 @@ SimDisk::SimDisk(const Options& options, DiskSchedule& schedule)
       schedule_(schedule),
       latency_(random_, DrawKey{Purpose::kDiskLatency, node_.value()}),
       crashes_(random_, DrawKey{Purpose::kDiskCrash, node_.value()}),
-      damages_(random_, DrawKey{Purpose::kDiskCrash, node_.value(), 1}) {}
+      damages_(random_, DrawKey{Purpose::kDiskCrash, node_.value(), 1}),
+      spikes_(random_, DrawKey{Purpose::kDiskLatency, node_.value(), 1}),
+      wrong_places_(random_, DrawKey{Purpose::kDiskCrash, node_.value(), 2}) {}
 
 // --- Room ---
 
@@ -65,6 +67,14 @@ Result<std::vector<storage::FileInfo>> SimDisk::list() {
 }
 
 Result<SharedBytes> SimDisk::read(const std::string& name) {
+  // One that does not last is for an operation: at start there is no telling which read it hits.
+  if (refusals_[static_cast<std::size_t>(DiskOperation::kRead)].all) {
+    return *refusal_of(DiskOperation::kRead, name);
+  }
+  return look_at(name);
+}
+
+Result<SharedBytes> SimDisk::look_at(const std::string& name) const {
   const auto found = names_.find(name);
   if (found == names_.end()) return no_such_file("read", name);
   return SharedBytes::copy_of(files_.at(found->second).bytes);
@@ -81,6 +91,9 @@ void SimDisk::begin(storage::DiskLane where) {
   Duration duration;
   for (const storage::DiskOp& op : lane(where).batches.front().ops) {
     duration = duration + (is_sync(op) ? draw_delay(config_.sync, latency_) : kQuickOperation);
+    if (config_.spikes_ppm == 0 || !spikes_.chance_ppm(config_.spikes_ppm)) continue;
+    duration = duration + draw_delay(config_.spike, spikes_);
+    ++misdeeds_.spikes;
   }
   schedule_.finish_in(where, duration);
 }
@@ -91,7 +104,7 @@ storage::DiskDone SimDisk::finish(storage::DiskLane where) {
   storage::DiskDone done{std::move(from.batches.front()), {}};
   from.batches.pop_front();
   for (storage::DiskOp& op : done.batch.ops) {
-    if (done.status.ok()) done.status = carry_out(op);
+    if (done.status.ok()) done.status = carry_out(op, where);
   }
   if (!from.batches.empty()) begin(where);
   return done;
@@ -99,13 +112,23 @@ storage::DiskDone SimDisk::finish(storage::DiskLane where) {
 
 // --- Operations ---
 
-Status SimDisk::carry_out(storage::DiskOp& op) {
+Status SimDisk::carry_out(storage::DiskOp& op, storage::DiskLane where) {
   if (const auto* create_file = std::get_if<storage::CreateFile>(&op)) return create(*create_file);
-  if (const auto* write_file = std::get_if<storage::WriteFile>(&op)) return write(*write_file);
+  if (const auto* write_file = std::get_if<storage::WriteFile>(&op))
+    return write(*write_file, where);
   if (auto* read_file = std::get_if<storage::ReadFile>(&op)) return read_part(*read_file);
   if (const auto* rename_file = std::get_if<storage::RenameFile>(&op)) return rename(*rename_file);
   if (const auto* remove_file = std::get_if<storage::RemoveFile>(&op)) return remove(*remove_file);
   if (const auto* sync_file = std::get_if<storage::SyncFile>(&op)) return sync(*sync_file);
+  return sync_directory();
+}
+
+Status SimDisk::sync_directory() {
+  // A single refusal of a sync is for a file.
+  if (refusals_[static_cast<std::size_t>(DiskOperation::kSync)].all) {
+    return *refusal_of(DiskOperation::kSync, "the directory");
+  }
+  keep_removed();
   durable_names_ = names_;
   name_changes_.clear();
   forget_unreachable();
@@ -113,6 +136,7 @@ Status SimDisk::carry_out(storage::DiskOp& op) {
 }
 
 Status SimDisk::create(const storage::CreateFile& op) {
+  if (const auto refused = refusal_of(DiskOperation::kCreate, op.name)) return *refused;
   names_.erase(op.name);
   std::uint64_t size = op.size;
   if (capacity_) size = std::min(size, *capacity_ - std::min(*capacity_, used()));
@@ -125,7 +149,8 @@ Status SimDisk::create(const storage::CreateFile& op) {
   return size == op.size ? Status() : Status(no_space("create", op.name));
 }
 
-Status SimDisk::write(const storage::WriteFile& op) {
+Status SimDisk::write(const storage::WriteFile& op, storage::DiskLane where) {
+  if (const auto refused = refusal_of(DiskOperation::kWrite, op.name)) return *refused;
   const auto found = names_.find(op.name);
   if (found == names_.end()) return no_such_file("write", op.name);
   File& file = files_.at(found->second);
@@ -133,16 +158,21 @@ Status SimDisk::write(const storage::WriteFile& op) {
   const std::uint64_t room = for_writes_.value_or(op.bytes.size());
   const std::uint64_t size = std::min<std::uint64_t>(room, op.bytes.size());
   if (for_writes_) *for_writes_ -= size;
-  if (size > 0) {
-    const std::uint64_t first = op.offset / storage::kSectorBytes;
-    const std::uint64_t last = (op.offset + size - 1) / storage::kSectorBytes;
-    for (std::uint64_t sector = first; sector <= last; ++sector) mark_unsynced(file, sector);
-    std::memcpy(file.bytes.data() + op.offset, op.bytes.data(), size);
-  }
+  const bool is_whole = size == op.bytes.size();
+  if (is_whole && where == storage::DiskLane::kLog && strikes(op, found->second)) return {};
+  if (size > 0) put(file, op.offset, ByteView(op.bytes).first(size));
   return size == op.bytes.size() ? Status() : Status(no_space("write", op.name));
 }
 
+void SimDisk::put(File& file, std::uint64_t offset, ByteView bytes) {
+  const std::uint64_t first = offset / storage::kSectorBytes;
+  const std::uint64_t last = (offset + bytes.size() - 1) / storage::kSectorBytes;
+  for (std::uint64_t sector = first; sector <= last; ++sector) mark_unsynced(file, sector);
+  std::memcpy(file.bytes.data() + offset, bytes.data(), bytes.size());
+}
+
 Status SimDisk::read_part(storage::ReadFile& op) {
+  if (const auto refused = refusal_of(DiskOperation::kRead, op.name)) return *refused;
   const auto found = names_.find(op.name);
   if (found == names_.end()) return no_such_file("read", op.name);
   const File& file = files_.at(found->second);
@@ -163,6 +193,7 @@ void SimDisk::mark_unsynced(File& file, std::uint64_t sector) {
 }
 
 Status SimDisk::rename(const storage::RenameFile& op) {
+  if (const auto refused = refusal_of(DiskOperation::kRename, op.from)) return *refused;
   const auto found = names_.find(op.from);
   if (found == names_.end()) return no_such_file("rename", op.from);
   const std::uint32_t number = found->second;
@@ -179,21 +210,22 @@ Status SimDisk::remove(const storage::RemoveFile& op) {
 }
 
 Status SimDisk::sync(const storage::SyncFile& op) {
-  if (std::exchange(fail_next_sync_, false)) {
-    return Error{ErrorCode::kIo, fmt::format("sync {}: input/output error", op.name)};
-  }
+  if (const auto refused = refusal_of(DiskOperation::kSync, op.name)) return *refused;
   const auto found = names_.find(op.name);
   if (found == names_.end()) return no_such_file("sync", op.name);
   File& file = files_.at(found->second);
   for (const auto& [sector, before] : file.unsynced) file.is_unsynced[sector] = false;
   file.unsynced.clear();
+  note_synced(found->second);
   return {};
 }
 
 // --- What the world does to it ---
 
 void SimDisk::preset(std::vector<storage::DiskOp> ops) {
-  for (storage::DiskOp& op : ops) VESPER_CHECK(carry_out(op).ok());
+  for (storage::DiskOp& op : ops) {
+    VESPER_CHECK(carry_out(op, storage::DiskLane::kBackground).ok());
+  }
   VESPER_CHECK(name_changes_.empty());
 }
 
@@ -202,6 +234,8 @@ void SimDisk::wipe() {
   names_.clear();
   durable_names_.clear();
   name_changes_.clear();
+  late_.reset();
+  removed_.clear();
 }
 
 std::vector<std::uint64_t> SimDisk::crash(CrashLoss loss) {
@@ -212,15 +246,20 @@ std::vector<std::uint64_t> SimDisk::crash(CrashLoss loss) {
     storage::DiskBatch& batch = each.batches.front();
     const std::uint64_t done = crashes_.below(batch.ops.size() + 1);
     Status status;
-    for (std::uint64_t i = 0; i < done && status.ok(); ++i) status = carry_out(batch.ops[i]);
+    for (std::uint64_t i = 0; i < done && status.ok(); ++i)
+      status = carry_out(batch.ops[i], batch.lane);
     if (status.ok() && done == batch.ops.size() && batch.lane == storage::DiskLane::kLog) {
       durable.push_back(batch.ticket);
     }
     each.batches.clear();
   }
+  catch_up_late_write();
   lose_sectors(loss);
   lose_names(loss);
-  fail_next_sync_ = false;
+  waits_ = {};
+  for (Refusals& each : refusals_) each.next = false;
+  misdirects_next_ = false;
+  loses_next_ = false;
   return durable;
 }
 
@@ -255,6 +294,7 @@ void SimDisk::lose_names(CrashLoss loss) {
     if (!change.removed.empty()) names_.erase(change.removed);
     if (!change.added.empty()) names_[change.added] = change.file;
   }
+  keep_removed();
   durable_names_ = names_;
   name_changes_.clear();
   forget_unreachable();

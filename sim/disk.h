@@ -3,6 +3,9 @@
 // batches; the world asks when each is done, carries it out at that time, and tells the node. A
 // crash comes between any two operations of the batches under way, and then loses of what was not
 // synced what its CrashLoss says.
+//
+// It can also fail (disk_faults.cc): hang, refuse operations, and lie: say that a write is done
+// which went elsewhere or never came.
 #pragma once
 
 #include <array>
@@ -11,6 +14,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/base/random.h"
@@ -49,11 +53,12 @@ class SimDisk final : public storage::Disk {
   // The batches under way get as far as a draw says; then what was not synced goes as `loss` says.
   // The lanes are empty afterwards. The result: log batches that were carried out whole, by ticket.
   std::vector<std::uint64_t> crash(CrashLoss loss);
+  // An operator looks at it, or a fault strikes it: no operation of the node's.
+  Result<SharedBytes> look_at(const std::string& name) const;
   void set_config(const DiskConfig& config) { config_ = config; }
   const DiskConfig& config() const { return config_; }
   // Draws where damage strikes. Apart from a crash's draws.
   RandomStream& damages() { return damages_; }
-  void fail_next_sync() { fail_next_sync_ = true; }
   // From now on the disk is nearly full; nothing: as large as anyone may want. A file that there is
   // no room for gets what there is; with is_in_place, so does a write inside a file.
   struct Room {
@@ -68,6 +73,40 @@ class SimDisk final : public storage::Disk {
   void wipe();
   // The sector at this offset reads as unreadable from now on, until it is written again.
   void lose_sector(const std::string& name, std::uint64_t offset);
+
+  // --- Faults (disk_faults.cc) ---
+  // From now on nothing on this lane is done.
+  void stall(storage::DiskLane lane) { stalled_[index(lane)] = true; }
+  // Whether what is due on this lane has to wait; it will be told to finish anew.
+  bool has_to_wait(storage::DiskLane lane);
+  // The next such operation of the node fails, or, if it lasts, all of them from now on.
+  struct Refusal {
+    DiskOperation operation = DiskOperation::kSync;
+    bool lasts = false;
+  };
+  void refuse(Refusal refusal);
+  // Ends stalls and refusals. False: there were none.
+  bool mend();
+  // The next record that the log writes, whole sectors of it, goes to another place among the
+  // log's segments, durably; what it should have replaced stays.
+  void misdirect_next_write() { misdirects_next_ = true; }
+  // The next record that the log writes, or one sector of it, is never written, though it is said
+  // to be and to be synced. Nobody could tell that from a log that ends before it, so it comes to
+  // pass only once a later record is durable; where a crash comes first, it had only been late.
+  void lose_next_write() { loses_next_ = true; }
+  // Requires, of the next two: the node is down.
+  void lose_name(const std::string& name);
+  // Files that were removed and could come back, by name, the last removed last.
+  std::vector<std::string> removed_names() const;
+  void bring_back(const std::string& name);
+  // What was done to the node since this was asked last: wrong writes, errors that it was given,
+  // operations that took longer.
+  struct Misdeeds {
+    std::vector<std::string> damages;
+    std::vector<std::string> errors;
+    std::uint64_t spikes = 0;
+  };
+  Misdeeds take_misdeeds() { return std::exchange(misdeeds_, {}); }
 
  private:
   using Sector = std::array<std::byte, storage::kSectorBytes>;
@@ -88,15 +127,38 @@ class SimDisk final : public storage::Disk {
     std::deque<storage::DiskBatch> batches;
   };
 
-  Lane& lane(storage::DiskLane lane) { return lanes_[static_cast<std::size_t>(lane)]; }
+  // A write that was never made.
+  struct Late {
+    std::uint32_t file = 0;
+    std::uint64_t offset = 0;
+    std::vector<std::byte> bytes;
+    bool is_synced = false;    // as the node believes
+    bool is_followed = false;  // by another record
+  };
+  struct Removed {
+    std::string name;
+    File file;
+  };
+
+  static std::size_t index(storage::DiskLane lane) { return static_cast<std::size_t>(lane); }
+  Lane& lane(storage::DiskLane lane) { return lanes_[index(lane)]; }
   void begin(storage::DiskLane lane);
-  Status carry_out(storage::DiskOp& op);
+  Status carry_out(storage::DiskOp& op, storage::DiskLane lane);
   Status create(const storage::CreateFile& op);
-  Status write(const storage::WriteFile& op);
+  Status write(const storage::WriteFile& op, storage::DiskLane lane);
   Status read_part(storage::ReadFile& op);
   Status rename(const storage::RenameFile& op);
   Status remove(const storage::RemoveFile& op);
   Status sync(const storage::SyncFile& op);
+  Status sync_directory();
+  void put(File& file, std::uint64_t offset, ByteView bytes);
+  std::optional<Error> refusal_of(DiskOperation operation, const std::string& name);
+  bool strikes(const storage::WriteFile& op, std::uint32_t file);
+  bool misdirect(const storage::WriteFile& op);
+  void lose(const storage::WriteFile& op, std::uint32_t file);
+  void note_synced(std::uint32_t file);
+  void catch_up_late_write();
+  void keep_removed();
   std::uint64_t used() const;
   void mark_unsynced(File& file, std::uint64_t sector);
   void lose_sectors(CrashLoss loss);
@@ -116,9 +178,23 @@ class SimDisk final : public storage::Disk {
   std::map<std::string, std::uint32_t> durable_names_;
   std::vector<NameChange> name_changes_;
   std::uint32_t next_file_ = 1;
-  bool fail_next_sync_ = false;
   std::optional<std::uint64_t> capacity_;    // of all files that have a name
   std::optional<std::uint64_t> for_writes_;  // what writes inside files may take still
+
+  RandomStream spikes_;
+  RandomStream wrong_places_;
+  std::array<bool, 2> stalled_{};  // by lane
+  std::array<bool, 2> waits_{};    // by lane: something was due meanwhile
+  struct Refusals {
+    bool next = false;
+    bool all = false;
+  };
+  std::array<Refusals, kDiskOperations> refusals_{};
+  bool misdirects_next_ = false;
+  bool loses_next_ = false;
+  std::optional<Late> late_;
+  std::deque<Removed> removed_;
+  Misdeeds misdeeds_;
 };
 
 }  // namespace vesper::sim

@@ -74,6 +74,11 @@ class WorldObserver {
 
   // --- The disk: something that stood on this node's is not what was written any more.
   virtual void on_damage(Instant /*at*/, NodeId /*node*/) {}
+  // It gave the node an error that a fault made.
+  virtual void on_disk_error(Instant /*at*/, NodeId /*node*/, std::string_view /*operation*/) {}
+
+  // --- The clock: it stands still from now on, or goes on.
+  virtual void on_clock_stopped(Instant /*at*/, NodeId /*node*/, bool /*stands_still*/) {}
 
   // --- The network: a frame reached a node that is up.
   virtual void on_deliver(Instant /*at*/, NodeId /*from*/, NodeId /*to*/, ByteView /*frame*/) {}

@@ -1,7 +1,5 @@
 #include "sim/world.h"
 
-#include "sim/damage.h"
-
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -193,29 +191,11 @@ void World::set_disk_room(NodeId node, std::optional<SimDisk::Room> room) {
                     : "disk of " + name(node) + " has room");
 }
 
-void World::fail_next_sync(NodeId node) {
-  impl_->member(node).disk.fail_next_sync();
-  impl_->fault("fail the next sync of " + name(node));
-}
-
 void World::flip_bit(NodeId node, const std::string& file, std::uint64_t offset, unsigned bit) {
   VESPER_CHECK(!is_up(node));
   impl_->member(node).disk.flip_bit(file, offset, bit);
   impl_->fault(fmt::format("flip bit {} at {} of {} of {}", bit, offset, file, name(node)));
-  impl_->tell([&](WorldObserver& to) { to.on_damage(now(), node); });
-}
-
-void World::damage(NodeId node, DamagePart part) {
-  SimDisk& disk = impl_->member(node).disk;
-  const auto place = find_damage(disk, part, disk.damages());
-  if (!place) return;
-  if (part == DamagePart::kSector) {
-    disk.lose_sector(place->file, place->offset);
-  } else {
-    disk.flip_bit(place->file, place->offset, place->bit);
-  }
-  impl_->fault(fmt::format("damage {} at {} of {}", place->file, place->offset, name(node)));
-  impl_->tell([&](WorldObserver& to) { to.on_damage(now(), node); });
+  impl_->note_damage(impl_->member(node));
 }
 
 void World::transfer(NodeId node, std::optional<NodeId> target) {

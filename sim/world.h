@@ -57,6 +57,7 @@ struct WorldCounts {
   std::uint64_t follower_reads = 0;  // successes of gets that any node might answer
   std::uint64_t doubts = 0;          // starts of a node from a log that damage had shortened
   std::uint64_t repairs = 0;         // ends of such a doubt
+  std::uint64_t spikes = 0;          // operations of disks that took longer by a draw
 };
 
 // What becomes of a frame that is about to leave.
@@ -121,11 +122,19 @@ class World {
   void set_disk(NodeId node, const DiskConfig& disk);
   // The node's disk is full but for this much, or no longer.
   void set_disk_room(NodeId node, std::optional<SimDisk::Room> room);
-  // The next sync of this node's log fails.
-  void fail_next_sync(NodeId node);
+  // world_faults.cc, the next six: as SimDisk says. No lane: both.
+  void stall_disk(NodeId node, std::optional<storage::DiskLane> lane);
+  void refuse(NodeId node, SimDisk::Refusal refusal);
+  void mend_disk(NodeId node);
+  // The node's clock leaps ahead, runs at another speed, stands still or goes on.
+  void change_clock(NodeId node, const ClockChange& change);
+  // As the configuration says, but for how far it has come.
+  void calm_clock(NodeId node);
+  bool is_clock_as_usual(NodeId node) const;
   // Flips one bit of a file at rest. Requires: the node is down, the file is there and that long.
   void flip_bit(NodeId node, const std::string& file, std::uint64_t offset, unsigned bit);
   // Strikes this part of a node's disk, at a place that is drawn; nothing if it has no such part.
+  // Names are struck only while the node is down, and where nothing else has been since it ran.
   void damage(NodeId node, DamagePart part);
 
   // Damage in the memory of a running node: one bit of a key's value; or, with `value`, its state

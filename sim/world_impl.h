@@ -1,6 +1,7 @@
 // World's inside, for the .cc files of this folder only: world.cc has the loop and the public face,
 // world_nodes.cc the lives of nodes and their faults, world_traffic.cc frames, requests and
-// answers, world_members.cc the operator who changes the members.
+// answers, world_members.cc the operator who changes the members,
+// world_faults.cc what disks and clocks do wrong.
 #pragma once
 
 #include <array>
@@ -70,6 +71,7 @@ class Member final : public node::Network,
   bool is_paused = false;
   bool has_stopped = false;
   bool is_wiped = false;
+  bool is_struck = false;  // its disk, since the node last opened it
   bool is_turn_due = false;
   Instant timer_at = Instant::never();  // of the world
   std::deque<Input> inbox;
@@ -108,6 +110,9 @@ class WorldImpl {
   void on_turn(const Event& event);
   void on_disk_done(const Event& event);
   void note_stop(Member& member, const Error& reason);
+  // What its disk has done to it since this was asked last.
+  void note_misdeeds(Member& member);
+  void note_damage(Member& member);
   void feed(Member& member, Member::Input input);
 
   // world_traffic.cc

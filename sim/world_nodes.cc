@@ -142,8 +142,10 @@ void WorldImpl::start_node(Member& member) {
   tell([&](WorldObserver& to) { to.on_start(now, member.id, member.life); });
 
   const Status opened = member.node->open();
+  note_misdeeds(member);
   member.view = member.node->view();
   if (!opened.ok()) return note_stop(member, opened.error());
+  member.is_struck = false;
   tell([&](WorldObserver& to) { to.on_opened(now, *member.node); });
   take_turn(member);
 }
@@ -160,6 +162,7 @@ void WorldImpl::crash(Member& member, CrashLoss loss) {
   for (const std::uint64_t ticket : member.disk.crash(loss)) {
     tell([&](WorldObserver& to) { to.on_log_durable(now, member.id, ticket); });
   }
+  note_misdeeds(member);
   member.node.reset();
   ++member.life;  // whatever is still under way for it is for nobody
   member.is_paused = false;
@@ -267,8 +270,10 @@ void WorldImpl::on_turn(const Event& event) {
 void WorldImpl::on_disk_done(const Event& event) {
   Member& member = *members[event.who];
   if (member.life != event.generation) return;
+  if (member.disk.has_to_wait(static_cast<storage::DiskLane>(event.what))) return;
   ++counts.completions;
   storage::DiskDone done = member.disk.finish(static_cast<storage::DiskLane>(event.what));
+  note_misdeeds(member);
   const std::uint64_t ticket = done.batch.ticket;
   if (done.status.ok() && done.batch.lane == storage::DiskLane::kLog) {
     tell([&](WorldObserver& to) { to.on_log_durable(now, member.id, ticket); });

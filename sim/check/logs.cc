@@ -75,6 +75,7 @@ void LogChecker::on_recovered(const node::NodeView& view, const raft::Log* log) 
     node.pending_cells.clear();
   }
   node.flight_ticket = 0;
+  node.is_damaged = false;
   node.commit = view.commit;
   node.snapshot = view.snapshot;
 }
@@ -125,7 +126,7 @@ void LogChecker::keep_unsafe(Node& node, const Path& path) {
 // snapshot's last entry gives way to it. Damage may take any of the log, but neither term nor vote.
 std::optional<LogChecker::Path> LogChecker::path_to(const Node& node,
                                                     const Recovered& found) const {
-  if (found.snapshot < node.snapshot && !found.is_in_doubt) return std::nullopt;
+  if (found.snapshot < node.snapshot && !found.is_in_doubt && !node.is_damaged) return std::nullopt;
   ShadowLog state = node.disk;
   raft::HardState hard_state = node.disk_hard_state;
   const auto is_found = [&] {

@@ -50,6 +50,8 @@ class LogChecker {
   void on_restored(const node::NodeView& view, LogPosition last);
   // Nothing is left on its disk.
   void on_wipe(NodeId node);
+  // It may lack a snapshot whose entries its log still holds, all of them.
+  void on_damage(NodeId node) { nodes_[node.value()].is_damaged = true; }
   void on_new_leader(const node::NodeView& view);
   void on_send(const node::NodeView& view, const raft::Message& message);
   void on_log_submitted(NodeId node, std::uint64_t ticket, WriteId last);
@@ -83,6 +85,7 @@ class LogChecker {
     Index commit;
     Index snapshot;  // durable here
     bool has_lived = false;
+    bool is_damaged = false;  // since it was recovered last
     // What was durable when damage was found, while the node is in doubt.
     struct Lost {
       ShadowLog log;

@@ -10,13 +10,29 @@ namespace vesper::sim {
 namespace {
 
 // By how a fault's line begins; what is seen better elsewhere has no place here.
-constexpr std::array<std::pair<std::string_view, Mark>, 6> kFaults = {
+constexpr std::array<std::pair<std::string_view, Mark>, 11> kFaults = {
     {{"partition ", Mark::kPartition},
      {"cut ", Mark::kCut},
      {"network", Mark::kNetworkChanged},
      {"disk of ", Mark::kDiskSlowed},
      {"wipe ", Mark::kDiskWiped},
-     {"damage ", Mark::kDiskDamaged}}};
+     {"damage ", Mark::kDiskDamaged},
+     {"stall ", Mark::kDiskStalled},
+     {"misdirects ", Mark::kWriteMisdirected},
+     {"loses ", Mark::kWriteLost},
+     {"lose s", Mark::kNameLost},
+     {"bring back ", Mark::kOldNameBack}}};
+// By what a fault's line says besides.
+constexpr std::array<std::pair<std::string_view, Mark>, 3> kClockFaults = {
+    {{" leaps ahead", Mark::kClockLeap},
+     {" stands still", Mark::kClockStopped},
+     {" drifts by", Mark::kClockDriftChanged}}};
+constexpr std::array<std::pair<std::string_view, Mark>, kDiskOperations> kDiskErrors = {
+    {{"read", Mark::kDiskReadError},
+     {"write", Mark::kDiskWriteError},
+     {"create", Mark::kDiskCreateError},
+     {"rename", Mark::kDiskRenameError},
+     {"sync", Mark::kDiskSyncError}}};
 
 // Of what only the counters of a node's view tell.
 void hit_more(Mark mark, std::uint64_t now, std::uint64_t& before, Marks& marks) {
@@ -36,6 +52,7 @@ Marks Marker::marks(const World& world) const {
   marks.hit(Mark::kTransferDone, counts.transfers);
   marks.hit(Mark::kRetry, counts.retries);
   marks.hit(Mark::kMembersChanged, counts.changes);
+  marks.hit(Mark::kDiskSpike, counts.spikes);
   for (const auto& [node, clock] : world.config().clocks) {
     if (clock.drift_ppm != 0) marks.hit(Mark::kClockDrift);
   }
@@ -74,6 +91,8 @@ void Marker::on_stopped(Instant, NodeId, const Error& reason) {
     return reason.message.find(text) != std::string::npos;
   };
   if (reason.code == ErrorCode::kDiverged) marks_.hit(Mark::kDivergedStopped);
+  if (reason.code == ErrorCode::kIo) marks_.hit(Mark::kDiskErrorStopped);
+  if (reason.code == ErrorCode::kCorruption) marks_.hit(Mark::kDamagedRefused);
   if (reason.message.starts_with("sync ")) marks_.hit(Mark::kSyncFailed);
   if (says("was removed from the cluster")) marks_.hit(Mark::kRemovedNodeStopped);
   if (says("this data directory is empty")) marks_.hit(Mark::kWipedNodeRefused);
@@ -86,6 +105,16 @@ void Marker::on_pause(Instant, NodeId) {
 void Marker::on_fault(Instant, std::string_view what) {
   for (const auto& [begin, mark] : kFaults) {
     if (what.starts_with(begin)) marks_.hit(mark);
+  }
+  if (!what.starts_with("clock of ")) return;
+  for (const auto& [part, mark] : kClockFaults) {
+    if (what.find(part) != std::string_view::npos) marks_.hit(mark);
+  }
+}
+
+void Marker::on_disk_error(Instant, NodeId, std::string_view operation) {
+  for (const auto& [name, mark] : kDiskErrors) {
+    if (operation == name) marks_.hit(mark);
   }
 }
 

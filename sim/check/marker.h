@@ -39,6 +39,7 @@ class Marker : public WorldObserver {
   void on_answer(Instant at, OperationId id, const node::Answer& answer) override;
   void on_give_up(Instant at, OperationId id) override;
   void on_fault(Instant at, std::string_view what) override;
+  void on_disk_error(Instant at, NodeId node, std::string_view operation) override;
 
  private:
   // Of a leader, to one follower.

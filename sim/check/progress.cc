@@ -53,26 +53,38 @@ void ProgressChecker::watch_requests(Instant at) {
   }
 }
 
-// A process that begins, ends or is held owes nothing to those who asked it before.
+// A process that begins, ends or is held owes nothing to those who asked it before; nor does one
+// whose clock stands still or has done so since.
+
+void ProgressChecker::forget(NodeId node) {
+  waiting_[node.value()].in_turn.clear();
+  waiting_[node.value()].open.clear();
+}
+
+void ProgressChecker::on_clock_stopped(Instant /*at*/, NodeId node, bool stands_still) {
+  waiting_[node.value()].has_no_time = stands_still;
+  forget(node);
+}
 
 void ProgressChecker::on_start(Instant /*at*/, NodeId node, std::uint64_t /*life*/) {
-  waiting_[node.value()] = {};
+  forget(node);
 }
 
 void ProgressChecker::on_crash(Instant /*at*/, NodeId node) {
-  waiting_[node.value()] = {};
+  forget(node);
 }
 
 void ProgressChecker::on_stopped(Instant /*at*/, NodeId node, const Error& /*reason*/) {
-  waiting_[node.value()] = {};
+  forget(node);
 }
 
 void ProgressChecker::on_pause(Instant /*at*/, NodeId node) {
-  waiting_[node.value()] = {};
+  forget(node);
 }
 
 void ProgressChecker::on_request_taken(Instant at, NodeId node, RequestId request) {
   Waiting& waiting = waiting_[node.value()];
+  if (waiting.has_no_time) return;
   waiting.in_turn.emplace_back(request, at);
   waiting.open.insert(request);
 }

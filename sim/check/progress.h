@@ -49,6 +49,7 @@ class ProgressChecker final : public WorldObserver {
   void on_crash(Instant at, NodeId node) override;
   void on_stopped(Instant at, NodeId node, const Error& reason) override;
   void on_pause(Instant at, NodeId node) override;
+  void on_clock_stopped(Instant at, NodeId node, bool stands_still) override;
   void on_request_taken(Instant at, NodeId node, RequestId request) override;
   void on_request_answered(Instant at, NodeId node, RequestId request) override;
   void on_event_end(Instant at, std::uint64_t event) override;
@@ -58,6 +59,7 @@ class ProgressChecker final : public WorldObserver {
   struct Waiting {
     std::deque<std::pair<RequestId, Instant>> in_turn;  // the first is open; others may be answered
     std::set<RequestId> open;
+    bool has_no_time = false;  // its clock stands still, so no limit of its own passes
   };
   // Since when no request of a kind has succeeded, while it should.
   struct Idle {
@@ -69,6 +71,7 @@ class ProgressChecker final : public WorldObserver {
   void watch_leader(Instant at, const Situation& situation);
   void watch_kind(Instant at, Instant last_fault_at, const Situation::Asked& asked, Idle& idle);
   void watch_requests(Instant at);
+  void forget(NodeId node);
 
   const Bounds bounds_;
   std::vector<Waiting> waiting_;  // by node

@@ -88,6 +88,7 @@ void SafetyChecker::on_send(Instant at, const node::NodeView& view, const raft::
 
 void SafetyChecker::on_damage(Instant /*at*/, NodeId node) {
   disks_[node.value()].is_damaged = true;
+  logs_.on_damage(node);
 }
 
 void SafetyChecker::on_log_submitted(Instant /*at*/, const node::NodeView& view,

@@ -1,5 +1,6 @@
 // The checks that are on in every run, scenario or not, behind one face: the safety invariants, the
-// clients' history and its linearizability, progress. The runner asks after each event and at the
+// clients' history and its linearizability, progress, the fault
+// budget. The runner asks after each event and at the
 // end.
 #pragma once
 
@@ -11,20 +12,20 @@
 #include "sim/check/safety.h"
 #include "sim/check/violation.h"
 #include "sim/observer.h"
+#include "sim/scenario/budget.h"
 #include "sim/scenario/scenario.h"
 #include "sim/world.h"
 
 namespace vesper::sim {
-
-// Nodes run and all reach each other that are a majority of every configuration in force.
-bool has_connected_majority(const World& world);
 
 class Checks : public WorldObserver {
  public:
   // Requires: the scenario is drawn and outlives this.
   explicit Checks(const Scenario& scenario);
 
-  std::vector<WorldObserver*> observers() { return {&safety_, &history_, &progress_, this}; }
+  std::vector<WorldObserver*> observers() {
+    return {&safety_, &history_, &progress_, &budget_, this};
+  }
   // Judges progress: call it after each event. `disturbed`: a scripted disturbance of messages or
   // disks lasts, so that nothing is promised.
   void observe(const World& world, bool disturbed);
@@ -32,6 +33,7 @@ class Checks : public WorldObserver {
   void on_clients_end() { is_asked_to_put_ = is_asked_to_get_ = false; }
   // The first invariant broken so far; nullptr if none is. Constant work.
   const Violation* violation() const;
+  const FaultBudget& budget() const { return budget_; }
   // What only the whole run can tell.
   std::optional<Violation> at_end(const World& world) const;
   // How long a cluster may take to work again once nothing is in its way.
@@ -52,6 +54,7 @@ class Checks : public WorldObserver {
   SafetyChecker safety_;
   HistorySink history_;
   ProgressChecker progress_;
+  FaultBudget budget_;
   bool is_majority_known_ = false;
   bool has_majority_ = false;
   std::uint64_t members_version_ = 0;

@@ -52,6 +52,8 @@ template <class Visitor>
 void visit_fields(Visitor& visitor, DiskSpec& disk) {
   visitor.field("sync", disk.sync);
   visitor.field("on_crash", disk.on_crash);
+  visitor.field("spikes", disk.spikes);
+  visitor.field("spike", disk.spike);
 }
 
 template <class Visitor>
@@ -94,6 +96,14 @@ void visit_fields(Visitor& visitor, Step& step) {
   visitor.field("at_follower", step.at_follower);
   visitor.field("room", step.room);
   visitor.field("in_place", step.in_place);
+  visitor.field("spikes", step.spikes);
+  visitor.field("spike", step.spike);
+  visitor.field("lane", step.lane);
+  visitor.field("operation", step.operation);
+  visitor.field("lasting", step.lasting);
+  visitor.field("jump", step.jump);
+  visitor.field("drift_ppm", step.drift_ppm);
+  visitor.field("stands_still", step.stands_still);
 }
 
 }  // namespace vesper::sim

@@ -2,16 +2,11 @@
 
 #include <fmt/format.h>
 
-#include "sim/scenario/checks.h"
+#include "sim/scenario/budget.h"
 
 namespace vesper::sim {
 
 namespace {
-
-bool is_well(const World& world, NodeId node) {
-  return world.is_up(node) && !world.is_paused(node) && !world.has_stopped(node) &&
-         !world.is_wiped(node);
-}
 
 // However slow, whoever is behind must come nearer all the time; but not for ever.
 constexpr Duration kCatchUpMax = Duration::seconds(300);
@@ -19,7 +14,7 @@ constexpr Duration kCatchUpMax = Duration::seconds(300);
 std::uint64_t applied_by_all(const World& world) {
   std::uint64_t sum = 0;
   for (const raft::Member& member : world.members().members()) {
-    if (is_well(world, member.id)) sum += world.view(member.id).applied.value();
+    if (takes_part(world, member.id)) sum += world.view(member.id).applied.value();
   }
   return sum;
 }
@@ -30,7 +25,7 @@ std::optional<std::string> disagreement(const World& world, NodeId leader) {
   if (first.applied != first.last) return fmt::format("n{} has not applied all", leader.value());
   for (const raft::Member& member : world.members().members()) {
     const NodeId node = member.id;
-    if (node == leader || !is_well(world, node) || !world.is_connected(leader, node)) continue;
+    if (node == leader || !takes_part(world, node) || !world.is_connected(leader, node)) continue;
     const node::NodeView& view = world.view(node);
     if (view.doubt) return fmt::format("n{} is in doubt about its log", node.value());
     // States that differ are a matter of the comparison: where no majority can tell which of them
@@ -48,7 +43,10 @@ std::optional<std::string> disagreement(const World& world, NodeId leader) {
 
 std::optional<std::string> probe_progress(World& world, const ProgressProbe& probe) {
   world.set_client_rate(0);
-  if (!has_connected_majority(world)) return std::nullopt;
+  if (!has_connected_majority(world)) {
+    if (!probe.must_work) return std::nullopt;
+    return "no majority works, though the disks of a minority at most are spent";
+  }
   const Instant last_end = world.now() + probe.bound + kCatchUpMax;
   Instant end = world.now() + probe.bound;
   std::uint64_t applied = applied_by_all(world);

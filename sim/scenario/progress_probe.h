@@ -20,6 +20,8 @@ struct ProgressProbe {
   std::function<bool()> step;
   // How long an answer may take, or one step of whoever is behind.
   Duration bound;
+  // Whether nothing explains it where no majority is there (FaultBudget::must_work).
+  bool must_work = false;
 };
 
 // What is missing when the bound is over, in words; nothing if all is well, if no majority is

@@ -141,6 +141,18 @@ void TableReader::read(const toml::node& node, std::string_view key, DamagePart&
   out = *value;
 }
 
+void TableReader::read(const toml::node& node, std::string_view key, DiskOperation& out) {
+  const auto value = parse_operation(node.value_or(std::string_view()));
+  if (!value) return wanted(node, key, "one of " + operation_names());
+  out = *value;
+}
+
+void TableReader::read(const toml::node& node, std::string_view key, storage::DiskLane& out) {
+  const auto value = parse_lane(node.value_or(std::string_view()));
+  if (!value) return wanted(node, key, "one of " + lane_names());
+  out = *value;
+}
+
 void TableReader::read(const toml::node& node, std::string_view key, Action& out) {
   const auto value = parse_action(node.value_or(std::string_view()));
   if (!value) return wanted(node, key, "one of " + action_names());

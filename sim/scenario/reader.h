@@ -62,6 +62,8 @@ class TableReader {
   void read(const toml::node& node, std::string_view key, Distribution& out);
   void read(const toml::node& node, std::string_view key, CrashLoss& out);
   void read(const toml::node& node, std::string_view key, DamagePart& out);
+  void read(const toml::node& node, std::string_view key, DiskOperation& out);
+  void read(const toml::node& node, std::string_view key, storage::DiskLane& out);
   void read(const toml::node& node, std::string_view key, Action& out);
   void read(const toml::node& node, std::string_view key, DelaySpec& out);
   void read(const toml::node& node, std::string_view key, Selector& out);

@@ -59,6 +59,11 @@ std::optional<RuleProblem> check_target(const Step& step) {
   return RuleProblem{"to", "expected one node that is not the leader"};
 }
 
+std::optional<RuleProblem> check_clock(const Step& step) {
+  if (step.jump.high > Duration() || step.drift_ppm || step.stands_still) return std::nullopt;
+  return RuleProblem{"do", "a clock needs one of the keys jump, drift_ppm, stands_still"};
+}
+
 }  // namespace
 
 std::optional<RuleProblem> Rules::check(const PresetSpec& preset) {
@@ -103,6 +108,11 @@ std::optional<RuleProblem> Rules::check(const Step& step) {
       return check_ends(step);
     case Action::kTransfer:
       return check_target(step);
+    case Action::kDisk:
+      if (!step.spike || step.spikes) return std::nullopt;
+      return RuleProblem{"spike", "needs the key \"spikes\": how many operations take longer"};
+    case Action::kClock:
+      return check_clock(step);
     default:
       return std::nullopt;
   }

@@ -45,6 +45,7 @@ class Run {
     }
     result_.counts = world_.counts();
     result_.marks = marker_.marks(world_);
+    result_.marks.hit(Mark::kBudgetLeft, checks_.budget().times_left());
     result_.hash = world_.hash();
     return result_;
   }
@@ -110,7 +111,9 @@ class Run {
       };
       const Duration bound = checks_.progress_bound();
       checks_.on_clients_end();
-      if (auto missing = probe_progress(world_, {.step = take_event, .bound = bound})) {
+      const ProgressProbe probe{
+          .step = take_event, .bound = bound, .must_work = checks_.budget().must_work(world_)};
+      if (auto missing = probe_progress(world_, probe)) {
         fail("progress", std::move(*missing));
       }
     }

@@ -81,6 +81,8 @@ void draw_disks(std::uint64_t seed, Scenario& scenario) {
   draw(seed, "disk", 0, scenario.disk);
   for (auto& [node, disk] : scenario.disks) {
     inherit(disk.sync, undrawn.sync, scenario.disk.sync);
+    inherit(disk.spikes, undrawn.spikes, scenario.disk.spikes);
+    inherit(disk.spike, undrawn.spike, scenario.disk.spike);
     draw(seed, "disk.node", node, disk);
   }
 }

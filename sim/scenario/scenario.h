@@ -75,6 +75,12 @@ struct DiskSpec {
                  .mean = Duration::milliseconds(1),
                  .max = {}};
   CrashLoss on_crash = CrashLoss::kLoseRandom;
+  // How many of all operations take longer, and by how much.
+  Range<Parts> spikes;
+  DelaySpec spike{.distribution = Distribution::kConstant,
+                  .min = Duration::milliseconds(100),
+                  .mean = {},
+                  .max = {}};
   bool operator==(const DiskSpec&) const = default;
 };
 
@@ -124,7 +130,7 @@ enum class Action : std::uint8_t {
   kFailSync,   // node: the next sync of its log fails
   kLink,       // from, to; delay, drop, duplicate: from now on, in this direction
   kNetwork,    // delay, drop, duplicate: from now on, on every link; else as the file says
-  kDisk,       // node; sync: from now on
+  kDisk,       // node; sync, spikes, spike: from now on
   kPut,        // node, key, value: one request of an operator
   kGet,        // node, key, at_follower: whether the node may answer though it follows another
   kClients,    // rate: of every crowd from now on; "0/s" stops them
@@ -143,6 +149,10 @@ enum class Action : std::uint8_t {
   kDiskRoom,  // node: it has room again
   kMembers,   // node: an operator brings the cluster's voters to these, machines that join included
   kWipe,      // node: it dies, and its disk is empty
+  kDiskStall,  // node; lane: from now on nothing on its disk is done
+  kDiskError,  // node, operation; lasting: the next such operation fails, or all from now on
+  kDiskMend,   // node: the end of stalls and errors
+  kClock,      // node; jump, drift_ppm, stands_still: its clock, from now on
 };
 
 enum class Trigger : std::uint8_t { kAt, kAfter, kWhen, kOnMessage };
@@ -184,6 +194,14 @@ struct Step {
   bool at_follower = false;
   Range<std::uint64_t> room;  // in bytes
   bool in_place = false;      // whether writes inside files take of it too
+  std::optional<Range<Parts>> spikes;
+  std::optional<DelaySpec> spike;
+  std::optional<storage::DiskLane> lane;
+  std::optional<DiskOperation> operation;
+  bool lasting = false;
+  Range<Duration> jump;
+  std::optional<Range<Drift>> drift_ppm;
+  std::optional<bool> stands_still;
   // May find nobody, or never come due, without failing the run.
   bool optional = false;
   bool operator==(const Step&) const = default;

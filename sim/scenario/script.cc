@@ -14,11 +14,6 @@ bool decides_on_messages(Action action) {
          action == Action::kDelay;
 }
 
-const DiskSpec& spec_of(const Scenario& scenario, NodeId node) {
-  const auto own = scenario.disks.find(node.value());
-  return own == scenario.disks.end() ? scenario.disk : own->second;
-}
-
 void add_once(std::vector<NodeId>& nodes, NodeId node) {
   if (std::find(nodes.begin(), nodes.end(), node) == nodes.end()) nodes.push_back(node);
 }
@@ -125,7 +120,8 @@ bool Script::is_disturbing() const {
     return decides_on_messages(step.action) && rule.seen >= step.message.nth;
   });
   return network_disturbed_ || !disturbed_links_.empty() || holds_messages_ ||
-         !disks_disturbed_.empty() || !full_disks_.empty() || rules_disturb;
+         !disks_disturbed_.empty() || !full_disks_.empty() || !stalled_disks_.empty() ||
+         !disturbed_clocks_.empty() || rules_disturb;
 }
 
 std::optional<Instant> Script::ran_at(const std::string& step_name) const {
@@ -269,7 +265,11 @@ void Script::run_calm() {
   holds_messages_ = false;
   disks_disturbed_.clear();
   full_disks_.clear();
+  stalled_disks_.clear();
+  disturbed_clocks_.clear();
   for (const NodeId node : all()) {
+    world_.mend_disk(node);
+    world_.calm_clock(node);
     world_.set_disk(node, world_disk_of(scenario_, node));
     world_.set_disk_room(node, std::nullopt);
     // A node that stopped itself comes back as one that crashed does.
@@ -299,28 +299,17 @@ bool Script::run_on_nodes(const Step& step, const std::vector<NodeId>& nodes) {
         world_.wipe(node);
         break;
       case Action::kFailSync:
-        if (world_.is_up(node)) world_.fail_next_sync(node);
-        break;
       case Action::kDisk:
-        if (*step.delay == spec_of(scenario_, node).sync) {
-          disks_disturbed_.erase(node);
-        } else {
-          disks_disturbed_.insert(node);
-        }
-        world_.set_disk(node, {.sync = delay_of(*step.delay),
-                               .on_crash = world_disk_of(scenario_, node).on_crash});
-        break;
       case Action::kDiskFull:
-        full_disks_.insert(node);
-        world_.set_disk_room(
-            node, SimDisk::Room{.bytes = step.room.value(), .is_in_place = step.in_place});
-        break;
       case Action::kDiskRoom:
-        full_disks_.erase(node);
-        world_.set_disk_room(node, std::nullopt);
-        break;
       case Action::kDamage:
-        world_.damage(node, *step.part);
+      case Action::kDiskStall:
+      case Action::kDiskError:
+      case Action::kDiskMend:
+        run_on_disk(step, node);
+        break;
+      case Action::kClock:
+        run_clock(step, node);
         break;
       case Action::kPut:
         world_.put(node, step.key, step.value, timeout);

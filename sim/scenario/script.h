@@ -66,6 +66,9 @@ class Script : public ConditionContext, public Interceptor {
   bool run_transfer(const Step& step);
   bool run_on_link(const Step& step);
   void run_calm();
+  // script_disks.cc: disks and clocks
+  void run_on_disk(const Step& step, NodeId node);
+  void run_clock(const Step& step, NodeId node);
   bool disturbs(const Step& step) const;
   void run_triggered();
   LinkConfig link_of(const Step& step, LinkConfig link) const;
@@ -94,6 +97,8 @@ class Script : public ConditionContext, public Interceptor {
   bool holds_messages_ = false;
   std::set<NodeId> disks_disturbed_;
   std::set<NodeId> full_disks_;
+  std::set<NodeId> stalled_disks_;
+  std::set<NodeId> disturbed_clocks_;
   bool gives_up_optional_ = false;  // a calm has just run
   std::map<std::string, NodeId> names_;
   // What conditions ask of the past, each as it was at its step.

@@ -54,6 +54,12 @@ std::string text_of(Distribution value) {
 std::string text_of(CrashLoss value) {
   return quoted(crash_loss_name(value));
 }
+std::string text_of(DiskOperation value) {
+  return quoted(operation_name(value));
+}
+std::string text_of(storage::DiskLane value) {
+  return quoted(lane_name(value));
+}
 std::string text_of(DamagePart value) {
   return quoted(damage_part_name(value));
 }

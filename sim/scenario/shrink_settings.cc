@@ -25,6 +25,11 @@ constexpr Setting kWorldSettings[] = {
     {"disks of their own", [](Scenario& s, const Scenario&) { s.disks.clear(); }},
     {"the disks' delays",
      [](Scenario& s, const Scenario& usual) { s.disk.sync = usual.disk.sync; }},
+    {"the disks' spikes",
+     [](Scenario& s, const Scenario& usual) {
+       s.disk.spikes = usual.disk.spikes;
+       s.disk.spike = usual.disk.spike;
+     }},
     {"what a crash does to disks",
      [](Scenario& s, const Scenario& usual) { s.disk.on_crash = usual.disk.on_crash; }},
     {"clocks of their own", [](Scenario& s, const Scenario&) { s.clocks.clear(); }},

@@ -17,7 +17,7 @@ const StepKeys& keys_of(Action action) {
       {Action::kFailSync, {{"node"}, {"as"}, false}},
       {Action::kLink, {{"from", "to"}, {"delay", "drop", "duplicate"}, false, true}},
       {Action::kNetwork, {{}, {"delay", "drop", "duplicate"}, false, true}},
-      {Action::kDisk, {{"node", "sync"}, {"as"}, false}},
+      {Action::kDisk, {{"node", "sync"}, {"as", "spikes", "spike"}, false}},
       {Action::kPut, {{"node", "key", "value"}, {"as"}, false}},
       {Action::kGet, {{"node", "key"}, {"as", "at_follower"}, false}},
       {Action::kClients, {{"rate"}, {}, false}},
@@ -35,6 +35,10 @@ const StepKeys& keys_of(Action action) {
       {Action::kWipe, {{"node"}, {"as"}, false}},
       {Action::kDiskFull, {{"node"}, {"as", "room", "in_place"}, false}},
       {Action::kDiskRoom, {{"node"}, {"as"}, false}},
+      {Action::kDiskStall, {{"node"}, {"as", "lane"}, false}},
+      {Action::kDiskError, {{"node", "operation"}, {"as", "lasting"}, false}},
+      {Action::kDiskMend, {{"node"}, {"as"}, false}},
+      {Action::kClock, {{"node"}, {"as", "jump", "drift_ppm", "stands_still"}, false}},
   };
   return kKeys.at(action);
 }

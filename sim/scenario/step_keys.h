@@ -12,9 +12,11 @@
 
 namespace vesper::sim {
 
-inline constexpr std::array<std::string_view, 17> kStepKeys = {
-    "node",     "as",   "groups", "from", "to",    "delay",       "drop", "duplicate", "sync",
-    "on_crash", "part", "rate",   "key",  "value", "at_follower", "room", "in_place"};
+inline constexpr auto kStepKeys = std::to_array<std::string_view>(
+    {"node",        "as",   "groups",    "from",        "to",    "delay", "drop",
+     "duplicate",   "sync", "on_crash",  "part",        "rate",  "key",   "value",
+     "at_follower", "room", "in_place",  "spikes",      "spike", "lane",  "operation",
+     "lasting",     "jump", "drift_ppm", "stands_still"});
 
 inline constexpr std::array<std::pair<std::string_view, Trigger>, 4> kTriggers = {
     {{"at", Trigger::kAt},

@@ -63,13 +63,24 @@ constexpr Names<CrashLoss, 4> kCrashLosses = {{{"keep", CrashLoss::kKeep},
                                                {"lose-all", CrashLoss::kLoseAll},
                                                {"lose-random-unsynced", CrashLoss::kLoseRandom},
                                                {"tear", CrashLoss::kTear}}};
-constexpr Names<DamagePart, 6> kDamageParts = {{{"record", DamagePart::kRecord},
-                                                {"first-record", DamagePart::kFirstRecord},
-                                                {"last-record", DamagePart::kLastRecord},
-                                                {"segment", DamagePart::kSegment},
-                                                {"snapshot", DamagePart::kSnapshot},
-                                                {"sector", DamagePart::kSector}}};
-constexpr Names<Action, 29> kActions = {{{"partition", Action::kPartition},
+constexpr Names<DamagePart, 10> kDamageParts = {{{"record", DamagePart::kRecord},
+                                                 {"first-record", DamagePart::kFirstRecord},
+                                                 {"last-record", DamagePart::kLastRecord},
+                                                 {"segment", DamagePart::kSegment},
+                                                 {"snapshot", DamagePart::kSnapshot},
+                                                 {"sector", DamagePart::kSector},
+                                                 {"name", DamagePart::kName},
+                                                 {"old-name", DamagePart::kOldName},
+                                                 {"misdirected-write", DamagePart::kMisdirected},
+                                                 {"lost-write", DamagePart::kLostWrite}}};
+constexpr Names<DiskOperation, kDiskOperations> kOperations = {{{"read", DiskOperation::kRead},
+                                                                {"write", DiskOperation::kWrite},
+                                                                {"create", DiskOperation::kCreate},
+                                                                {"rename", DiskOperation::kRename},
+                                                                {"sync", DiskOperation::kSync}}};
+constexpr Names<storage::DiskLane, 2> kLanes = {
+    {{"log", storage::DiskLane::kLog}, {"background", storage::DiskLane::kBackground}}};
+constexpr Names<Action, 33> kActions = {{{"partition", Action::kPartition},
                                          {"cut", Action::kCut},
                                          {"mend", Action::kMend},
                                          {"heal", Action::kHeal},
@@ -97,7 +108,11 @@ constexpr Names<Action, 29> kActions = {{{"partition", Action::kPartition},
                                          {"disk-full", Action::kDiskFull},
                                          {"disk-room", Action::kDiskRoom},
                                          {"damage", Action::kDamage},
-                                         {"alter", Action::kAlter}}};
+                                         {"alter", Action::kAlter},
+                                         {"disk-stall", Action::kDiskStall},
+                                         {"disk-error", Action::kDiskError},
+                                         {"disk-mend", Action::kDiskMend},
+                                         {"clock", Action::kClock}}};
 constexpr Names<Expectation::Kind, 4> kExpectations = {
     {{"within", Expectation::Kind::kWithin},
      {"eventually", Expectation::Kind::kEventually},
@@ -301,6 +316,12 @@ const char* crash_loss_name(CrashLoss value) {
 const char* damage_part_name(DamagePart value) {
   return name_of(kDamageParts, value);
 }
+const char* operation_name(DiskOperation value) {
+  return name_of(kOperations, value);
+}
+const char* lane_name(storage::DiskLane value) {
+  return name_of(kLanes, value);
+}
 const char* action_name(Action value) {
   return name_of(kActions, value);
 }
@@ -316,6 +337,12 @@ std::optional<CrashLoss> parse_crash_loss(std::string_view text) {
 std::optional<DamagePart> parse_damage_part(std::string_view text) {
   return value_of(kDamageParts, text);
 }
+std::optional<DiskOperation> parse_operation(std::string_view text) {
+  return value_of(kOperations, text);
+}
+std::optional<storage::DiskLane> parse_lane(std::string_view text) {
+  return value_of(kLanes, text);
+}
 std::optional<Action> parse_action(std::string_view text) {
   return value_of(kActions, text);
 }
@@ -327,6 +354,12 @@ std::string crash_loss_names() {
 }
 std::string damage_part_names() {
   return list_of(kDamageParts);
+}
+std::string operation_names() {
+  return list_of(kOperations);
+}
+std::string lane_names() {
+  return list_of(kLanes);
 }
 std::string action_names() {
   return list_of(kActions);

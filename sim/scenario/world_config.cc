@@ -11,7 +11,10 @@ LinkConfig link_config_of(const LinkSpec& link) {
 }
 
 DiskConfig disk_config_of(const DiskSpec& disk) {
-  return {.sync = delay_of(disk.sync), .on_crash = disk.on_crash};
+  return {.sync = delay_of(disk.sync),
+          .on_crash = disk.on_crash,
+          .spikes_ppm = disk.spikes.value().per_million,
+          .spike = delay_of(disk.spike)};
 }
 
 ClockConfig clock_config_of(const ClockSpec& clock) {

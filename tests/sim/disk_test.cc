@@ -270,7 +270,7 @@ TEST_CASE("a sync that fails ends its batch, names its file, and makes nothing d
   Bench bench;
   bench.lay_down("f", 'a');
 
-  bench.disk.fail_next_sync();
+  bench.disk.refuse({.operation = DiskOperation::kSync, .lasts = false});
   const Status failed = bench.carry_out(
       {Bench::write("f", 0, 1, 'b'), storage::SyncFile{"f"}, Bench::write("f", 1, 1, 'b')});
 

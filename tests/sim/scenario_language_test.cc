@@ -252,6 +252,8 @@ drop = 1
 sync = { distribution = "uniform", min = "1ms", max = "5ms" }
 [disk.n2]
 on_crash = "tear"
+spikes = [0.01, 0.1]
+spike = { distribution = "uniform", min = "50ms", max = "1s" }
 [clock]
 drift_ppm = [-100, 100]
 [clock.n1]
@@ -292,6 +294,44 @@ do = "put"
 node = "n0"
 key = "k"
 value = "\"v\""
+[[step]]
+after = "1s"
+do = "disk"
+node = "n1"
+sync = "1ms"
+spikes = 0.5
+spike = "2s"
+[[step]]
+after = "1s"
+do = "disk-stall"
+node = "n1"
+lane = "background"
+[[step]]
+after = "1s"
+do = "disk-error"
+node = "n1"
+operation = "rename"
+lasting = true
+[[step]]
+after = "1s"
+do = "disk-mend"
+node = "all"
+[[step]]
+after = "1s"
+do = "damage"
+node = "n1"
+part = "misdirected-write"
+[[step]]
+after = "1s"
+do = "clock"
+node = "n1"
+jump = ["1s", "2s"]
+drift_ppm = [-5, 5]
+[[step]]
+after = "1s"
+do = "clock"
+node = "n1"
+stands_still = false
 [[expect]]
 within = "10 election timeouts"
 that = "leader exists"

@@ -382,7 +382,7 @@ TEST_CASE("a failed sync stops its node, which may be started again; the others 
   Cluster cluster;
   const NodeId leader = cluster.elected();
 
-  cluster.world.fail_next_sync(leader);
+  cluster.world.refuse(leader, {.operation = DiskOperation::kSync, .lasts = false});
   CHECK(cluster.put(leader, "1") != node::Outcome::kSuccess);
 
   CHECK(cluster.world.has_stopped(leader));
