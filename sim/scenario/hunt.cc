@@ -8,6 +8,7 @@
 
 #include "core/base/random.h"
 #include "sim/scenario/hunt_damage.h"
+#include "sim/scenario/hunt_disks.h"
 #include "sim/scenario/hunt_faults.h"
 #include "sim/scenario/hunt_full_disks.h"
 
@@ -42,6 +43,8 @@ enum Concern : std::uint64_t {
   kFull = 12,
   kAlter = 13,
   kMembers = 14,
+  kDiskFaults = 21,
+  kClockFaults = 22,
 };
 
 template <std::size_t N>
@@ -209,6 +212,8 @@ Scenario hunt_scenario(std::uint64_t seed) {
   draw_hunt_members(stream(seed, kMembers), window, scenario);
   draw_checks(stream(seed, kAlter), window, scenario);
   draw_hunt_full_disks(stream(seed, kFull), window, scenario);
+  draw_hunt_disks(stream(seed, kDiskFaults), window, scenario);
+  draw_hunt_clocks(stream(seed, kClockFaults), window, scenario);
 
   Step calm;
   calm.time = calm_at;
