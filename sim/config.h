@@ -30,6 +30,15 @@ struct Delay {
   bool operator==(const Delay&) const = default;
 };
 
+// Loss that comes in bursts: a link is in a good or in a bad state for exponentially distributed
+// times, and loses frames in the bad one only (Gilbert and Elliott's model).
+struct BurstConfig {
+  std::uint64_t drop_ppm = 0;  // while it is bad; 0: no bursts
+  Duration mean_good;
+  Duration mean_bad;
+  bool operator==(const BurstConfig&) const = default;
+};
+
 // One direction between two nodes. Each frame draws its own delay, so frames overtake each other.
 struct LinkConfig {
   Delay delay{.distribution = Distribution::kExponential,
@@ -38,6 +47,12 @@ struct LinkConfig {
               .max = {}};
   std::uint64_t drop_ppm = 0;
   std::uint64_t duplicate_ppm = 0;
+  BurstConfig burst;
+  // Frames that arrive with other bytes than were sent.
+  std::uint64_t corrupt_ppm = 0;
+  // How often a frame is followed by one that was sent long before, at most replay_age ago.
+  std::uint64_t replay_ppm = 0;
+  Duration replay_age = Duration::seconds(60);
   bool operator==(const LinkConfig&) const = default;
 };
 
@@ -113,6 +128,11 @@ struct ClientsConfig {
   std::uint64_t twice_ppm = 0;
   // How many of the gets go to a random node, which may answer them though it follows another.
   std::uint64_t follower_reads_ppm = 0;
+  // Requests that never reach their node, and answers that never reach their client.
+  std::uint64_t lose_requests_ppm = 0;
+  std::uint64_t lose_answers_ppm = 0;
+  // Between client and node, each way; nothing: as between nodes.
+  std::optional<Delay> delay;
 };
 
 // What a node's disk holds before its first start, in a cluster that is formed already.
@@ -133,6 +153,8 @@ struct WorldConfig {
   Duration turn_delay_max;
   LinkConfig network;
   std::map<std::pair<NodeId, NodeId>, LinkConfig> links;  // from, to
+  // Whether old frames are kept, so that they can be replayed.
+  bool remembers_frames = false;
   DiskConfig disk;
   std::map<NodeId, DiskConfig> disks;
   std::map<NodeId, ClockConfig> clocks;

@@ -41,8 +41,26 @@ RandomStream Crowd::draws(std::uint64_t drawn_for, std::uint64_t number, Concern
 Duration Crowd::way(const OpenOperation& operation, Way way) const {
   const Concern concern = way == Way::kThere ? Concern::kThere : Concern::kBack;
   RandomStream stream = draws(operation.drawn_for, operation.number, concern);
-  const Duration delay = draw_delay(delay_, stream);
+  const ClientsConfig* const crowd = crowd_of(operation);
+  const Delay& own = crowd != nullptr && crowd->delay ? *crowd->delay : delay_;
+  const Duration delay = draw_delay(own, stream);
   return way == Way::kThere ? delay + operation.late : delay;
+}
+
+const ClientsConfig* Crowd::crowd_of(const OpenOperation& operation) const {
+  const std::uint64_t client = operation.client.value();
+  return client < clients_.size() ? &crowds_[clients_[client].crowd] : nullptr;
+}
+
+bool Crowd::is_lost(const OpenOperation& operation, Way way) const {
+  const ClientsConfig* const crowd = crowd_of(operation);
+  if (crowd == nullptr) return false;
+  const bool is_there = way == Way::kThere;
+  const std::uint64_t share = is_there ? crowd->lose_requests_ppm : crowd->lose_answers_ppm;
+  if (share == 0) return false;
+  const std::uint64_t which = operation.number * 2 + (is_there ? 0 : 1);
+  return RandomStream(random_, {Purpose::kClientLoss, operation.drawn_for, which})
+      .chance_ppm(share);
 }
 
 Duration Crowd::next_gap(std::uint32_t client) {

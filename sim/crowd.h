@@ -64,6 +64,7 @@ class Crowd {
   // How long the request or its answer is under way between client and node.
   enum class Way : std::uint8_t { kThere, kBack };
   Duration way(const OpenOperation& operation, Way way) const;
+  bool is_lost(const OpenOperation& operation, Way way) const;
 
   // --- Operations ---
   // One of a client of its own.
@@ -106,6 +107,8 @@ class Crowd {
   RandomStream draws(std::uint64_t drawn_for, std::uint64_t number, Concern concern) const;
   // What is drawn for a try that follows this request of the client's.
   RandomStream retry_draws(const Client& client) const;
+  // nullptr: a client of its own.
+  const ClientsConfig* crowd_of(const OpenOperation& operation) const;
   std::uint32_t open_slot(ClientId client);
   // One of the client's, asked of the node that it takes for the leader.
   std::uint32_t open_request(std::uint32_t client);

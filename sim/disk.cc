@@ -81,6 +81,7 @@ Result<SharedBytes> SimDisk::look_at(const std::string& name) const {
 }
 
 void SimDisk::submit(storage::DiskBatch batch) {
+  if (is_closed_) return;
   const storage::DiskLane where = batch.lane;
   Lane& to = lane(where);
   to.batches.push_back(std::move(batch));
@@ -244,7 +245,8 @@ std::vector<std::uint64_t> SimDisk::crash(CrashLoss loss) {
     if (each.batches.empty()) continue;
     // Later batches of a lane had not begun.
     storage::DiskBatch& batch = each.batches.front();
-    const std::uint64_t done = crashes_.below(batch.ops.size() + 1);
+    const std::optional<std::size_t> stop = std::exchange(each.stop_at, std::nullopt);
+    const std::uint64_t done = stop ? *stop : crashes_.below(batch.ops.size() + 1);
     Status status;
     for (std::uint64_t i = 0; i < done && status.ok(); ++i)
       status = carry_out(batch.ops[i], batch.lane);
@@ -260,6 +262,7 @@ std::vector<std::uint64_t> SimDisk::crash(CrashLoss loss) {
   for (Refusals& each : refusals_) each.next = false;
   misdirects_next_ = false;
   loses_next_ = false;
+  is_closed_ = false;
   return durable;
 }
 

@@ -48,6 +48,12 @@ class SimDisk final : public storage::Disk {
   // --- As the world drives it ---
   // Carries out the batch at the head of the lane and begins the next. Requires: one is under way.
   storage::DiskDone finish(storage::DiskLane lane);
+  // Requires: one is under way.
+  const storage::DiskBatch& under_way(storage::DiskLane of) const {
+    return lanes_[static_cast<std::size_t>(of)].batches.front();
+  }
+  // The crash that follows comes when so many operations of the batch under way are carried out.
+  void stop_at(storage::DiskLane of, std::size_t done) { lane(of).stop_at = done; }
   // Carries operations out at once, and durably: what an earlier life left.
   void preset(std::vector<storage::DiskOp> ops);
   // The batches under way get as far as a draw says; then what was not synced goes as `loss` says.
@@ -59,6 +65,8 @@ class SimDisk final : public storage::Disk {
   const DiskConfig& config() const { return config_; }
   // Draws where damage strikes. Apart from a crash's draws.
   RandomStream& damages() { return damages_; }
+  // Until the next crash: nothing more that is submitted reaches it.
+  void close() { is_closed_ = true; }
   // From now on the disk is nearly full; nothing: as large as anyone may want. A file that there is
   // no room for gets what there is; with is_in_place, so does a write inside a file.
   struct Room {
@@ -125,6 +133,7 @@ class SimDisk final : public storage::Disk {
   };
   struct Lane {
     std::deque<storage::DiskBatch> batches;
+    std::optional<std::size_t> stop_at;
   };
 
   // A write that was never made.
@@ -178,6 +187,7 @@ class SimDisk final : public storage::Disk {
   std::map<std::string, std::uint32_t> durable_names_;
   std::vector<NameChange> name_changes_;
   std::uint32_t next_file_ = 1;
+  bool is_closed_ = false;
   std::optional<std::uint64_t> capacity_;    // of all files that have a name
   std::optional<std::uint64_t> for_writes_;  // what writes inside files may take still
 

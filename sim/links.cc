@@ -13,21 +13,56 @@ Links::Links(const WorldConfig& config)
       links_.push_back({.config = single == config.links.end() ? config.network : single->second,
                         .delays = {random, {Purpose::kLinkDelay, from, to}},
                         .drops = {random, {Purpose::kLinkDrop, from, to}},
-                        .duplicates = {random, {Purpose::kLinkDuplicate, from, to}}});
+                        .duplicates = {random, {Purpose::kLinkDuplicate, from, to}},
+                        .bursts = {random, {Purpose::kLinkBurst, from, to}},
+                        .corruptions = {random, {Purpose::kLinkCorrupt, from, to}},
+                        .replays = {random, {Purpose::kLinkReplay, from, to}}});
     }
   }
 }
 
-Links::Arrivals Links::draw(NodeId from, NodeId to) {
+Links::Arrivals Links::draw(Instant now, NodeId from, NodeId to) {
   Link& link = at(from, to);
   Arrivals arrivals;
   if (!passes(from, to)) return arrivals;
   if (link.config.drop_ppm > 0 && link.drops.chance_ppm(link.config.drop_ppm)) return arrivals;
+  arrivals.is_lost_in_burst = is_lost_in_burst(now, link);
+  if (arrivals.is_lost_in_burst) return arrivals;
   arrivals.after[arrivals.copies++] = draw_delay(link.config.delay, link.delays);
   if (link.config.duplicate_ppm > 0 && link.duplicates.chance_ppm(link.config.duplicate_ppm)) {
     arrivals.after[arrivals.copies++] = draw_delay(link.config.delay, link.delays);
   }
   return arrivals;
+}
+
+bool Links::is_lost_in_burst(Instant now, Link& link) {
+  const BurstConfig& burst = link.config.burst;
+  if (burst.drop_ppm == 0) return false;
+  // What a link that was silent for long has been through meanwhile is of no interest.
+  const Duration round = burst.mean_good + burst.mean_bad;
+  if (!link.state_until || now - *link.state_until > round * 100) {
+    link.is_bad = false;
+    link.state_until = now + link.bursts.exponential(burst.mean_good);
+  }
+  while (*link.state_until <= now) {
+    link.is_bad = !link.is_bad;
+    link.state_until = *link.state_until +
+                       link.bursts.exponential(link.is_bad ? burst.mean_bad : burst.mean_good) +
+                       Duration::nanoseconds(1);
+  }
+  return link.is_bad && link.bursts.chance_ppm(burst.drop_ppm);
+}
+
+RandomStream* Links::draw_corruption(NodeId from, NodeId to) {
+  Link& link = at(from, to);
+  const std::uint64_t share = link.config.corrupt_ppm;
+  return share > 0 && link.corruptions.chance_ppm(share) ? &link.corruptions : nullptr;
+}
+
+RandomStream* Links::draw_replay(NodeId from, NodeId to) {
+  Link& link = at(from, to);
+  const std::uint64_t share = link.config.replay_ppm;
+  return share > 0 && link.replays.chance_ppm(share) ? &link.replays : nullptr;
 }
 
 bool Links::passes(NodeId from, NodeId to) const {
@@ -52,8 +87,17 @@ bool Links::heal() {
 
 bool Links::set_all(const LinkConfig& config) {
   bool is_change = false;
-  for (Link& link : links_) is_change |= std::exchange(link.config, config) != config;
+  for (std::uint32_t from = 0; from < nodes_; ++from) {
+    for (std::uint32_t to = 0; to < nodes_; ++to)
+      is_change |= set(NodeId(from), NodeId(to), config);
+  }
   return is_change;
+}
+
+bool Links::set(NodeId from, NodeId to, const LinkConfig& config) {
+  Link& link = at(from, to);
+  if (link.config.burst != config.burst) link.state_until.reset();
+  return std::exchange(link.config, config) != config;
 }
 
 }  // namespace vesper::sim

@@ -90,6 +90,15 @@ enum class Mark : std::uint8_t {
   kClockLeap,
   kClockStopped,
   kClockDriftChanged,
+  kFrameCorrupted,
+  kFrameReplayed,
+  kBurstLoss,
+  kLinkClogged,
+  kFrameWaited,
+  kRequestLost,
+  kAnswerLost,
+  kTurnCrash,
+  kDiskCrash,
   kCount,
 };
 
@@ -175,6 +184,15 @@ inline constexpr std::array kMarkNames = {
     "clock leapt ahead",
     "clock stood still",
     "clock's drift changed",
+    "corrupted frame ignored",
+    "frame of the past replayed",
+    "frame lost in a burst",
+    "link clogged",
+    "frame waited in a clogged link",
+    "client's request lost",
+    "client's answer lost",
+    "death in the middle of a turn",
+    "death at a disk's operation",
 };
 static_assert(kMarkNames.size() == kMarks, "every mark has its name");
 

@@ -83,6 +83,11 @@ class WorldObserver {
   // --- The network: a frame reached a node that is up.
   virtual void on_deliver(Instant /*at*/, NodeId /*from*/, NodeId /*to*/, ByteView /*frame*/) {}
 
+  // The same of a frame that is not as it was sent. left_trace: the node took it for a frame, or is
+  // another one than before.
+  virtual void on_corrupted(Instant /*at*/, NodeId /*from*/, NodeId /*to*/, ByteView /*frame*/,
+                            bool /*left_trace*/) {}
+
   // --- Clients. Each operation is invoked once, then answered once or given up once.
   virtual void on_invoke(Instant /*at*/, const Operation& /*operation*/) {}
   // Another try of a put that is under way: one before it failed, or is not answered yet.

@@ -26,6 +26,7 @@ WorldImpl::WorldImpl(WorldConfig world_config, std::vector<WorldObserver*> world
       hash(mix64(0, config.seed)),
       links(config),
       crowd(config),
+      old_frames(config.seed),
       members_now(raft::Configuration::of_founders(std::vector<Incarnation>(config.nodes))) {
   VESPER_CHECK(config.nodes > 0 && config.all_nodes() <= limits::kNodes);
   for (std::uint32_t id = 0; id < config.all_nodes(); ++id) {
@@ -141,7 +142,31 @@ void World::mend(NodeId from, NodeId to) {
 }
 
 void World::heal() {
-  if (impl_->links.heal()) impl_->fault("heal");
+  bool is_change = impl_->links.heal();
+  for (const auto& from : impl_->members) {
+    for (const auto& to : impl_->members) is_change |= impl_->unclog(from->id, to->id);
+  }
+  if (is_change) impl_->fault("heal");
+}
+
+void World::clog(NodeId from, NodeId to) {
+  if (!impl_->links.clog(from, to)) return;
+  impl_->fault(fmt::format("clog {} -> {}", name(from), name(to)));
+}
+
+void World::unclog(NodeId from, NodeId to) {
+  if (!impl_->unclog(from, to)) return;
+  impl_->fault(fmt::format("unclog {} -> {}", name(from), name(to)));
+}
+
+void World::replay(NodeId from, NodeId to, std::string_view type, std::uint64_t count) {
+  VESPER_CHECK(impl_->config.remembers_frames);
+  const std::uint64_t before = impl_->counts.replayed;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    impl_->replay(from, to, {.type = type, .since = Instant()});
+  }
+  if (impl_->counts.replayed == before) return;
+  impl_->fault(fmt::format("replay {} -> {}", name(from), name(to)));
 }
 
 void World::crash(NodeId node, std::optional<CrashLoss> loss) {
@@ -222,12 +247,30 @@ void World::intercept(Interceptor* interceptor) {
   impl_->interceptor = interceptor;
 }
 
-void World::release_held() {
-  if (impl_->held.empty()) return;
-  for (WorldImpl::Held& frame : std::exchange(impl_->held, {})) {
-    impl_->transmit(frame.from, frame.to, std::move(frame.bytes), Duration());
+void World::watch_disks(DiskWatcher* watcher) {
+  impl_->disk_watcher = watcher;
+}
+
+void World::release_held(const Release& release) {
+  std::vector<WorldImpl::Held>& held = impl_->held;
+  if (held.size() < release.nth.value_or(1)) return;
+  std::vector<WorldImpl::Held> released;
+  if (release.nth) {
+    const auto one = held.begin() + static_cast<std::ptrdiff_t>(*release.nth - 1);
+    released.push_back(std::move(*one));
+    held.erase(one);
+  } else {
+    released = std::exchange(held, {});
+  }
+  if (release.is_reverse) std::reverse(released.begin(), released.end());
+  for (const WorldImpl::Held& frame : released) {
+    impl_->transmit(frame.from, frame.to, frame.bytes, Duration());
   }
   impl_->fault("release");
+}
+
+std::uint64_t World::held() const {
+  return impl_->held.size();
 }
 
 bool World::alter(NodeId node, std::string_view key, std::optional<std::string_view> value) {
@@ -325,7 +368,9 @@ const node::Node& World::node(NodeId node) const {
   return *impl_->member(node).node;
 }
 bool World::is_connected(NodeId a, NodeId b) const {
-  return impl_->links.passes(a, b) && impl_->links.passes(b, a);
+  const Links& links = impl_->links;
+  return links.passes(a, b) && links.passes(b, a) && !links.is_clogged(a, b) &&
+         !links.is_clogged(b, a);
 }
 
 std::optional<NodeId> World::leader() const {

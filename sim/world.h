@@ -35,6 +35,14 @@ struct WorldCounts {
   std::uint64_t duplicated = 0;  // that left twice
   std::uint64_t delayed = 0;     // by an interceptor, as the next
   std::uint64_t held = 0;
+  std::uint64_t burst_losses = 0;  // among those lost
+  std::uint64_t corrupted = 0;     // that reached a node with other bytes than were sent
+  std::uint64_t replayed = 0;      // old ones that came again
+  std::uint64_t waited = 0;        // in a link that was clogged
+  std::uint64_t lost_requests = 0;
+  std::uint64_t lost_answers = 0;
+  std::uint64_t turn_stops = 0;  // crashes in the middle of a turn
+  std::uint64_t disk_stops = 0;  // at a chosen operation of a disk
   std::uint64_t timers = 0;
   std::uint64_t turns = 0;         // turns that had an event of their own
   std::uint64_t completions = 0;   // disk batches
@@ -65,6 +73,9 @@ struct Fate {
   enum class Kind : std::uint8_t { kSend, kDrop, kHold, kDuplicate, kDelay };
   Kind kind = Kind::kSend;
   Duration delay;  // kDelay: more than the link's own
+  // The sender dies when it has sent this: whatever else its turn would do is not done. Whoever
+  // says so crashes it once the event is over.
+  bool ends_turn = false;
 };
 
 // Scripted faults on single messages. Asked for every frame between nodes once one is set.
@@ -72,6 +83,17 @@ class Interceptor {
  public:
   virtual ~Interceptor() = default;
   virtual Fate on_frame(const node::Frame& frame) = 0;
+};
+
+// Whether a node dies at this operation of its disk.
+enum class DiskStop : std::uint8_t { kNone, kBefore, kAfter };
+
+// Asked of every operation that a disk is about to carry out, in their order, once one is set.
+class DiskWatcher {
+ public:
+  virtual ~DiskWatcher() = default;
+  // Whoever stops a node there crashes it once the event is over.
+  virtual DiskStop on_disk_op(NodeId node, storage::DiskLane lane, const storage::DiskOp& op) = 0;
 };
 
 class WorldImpl;
@@ -105,8 +127,17 @@ class World {
   // One direction is lost, until mended or healed.
   void cut(NodeId from, NodeId to);
   void mend(NodeId from, NodeId to);
-  // Ends every partition and cut.
+  // Ends every partition, cut and clog.
   void heal();
+  // One direction passes nothing and loses nothing, until unclogged or healed: then everything that
+  // waits (a socket's buffers full at most; beyond that it is lost) comes at once, in the order in
+  // which it was sent.
+  void clog(NodeId from, NodeId to);
+  void unclog(NodeId from, NodeId to);
+  // Delivers frames of the past again, chosen at random among those that the network remembers;
+  // fewer if there are not that many. `type`: as raft::message_name says; empty: any.
+  // Requires: config().remembers_frames.
+  void replay(NodeId from, NodeId to, std::string_view type, std::uint64_t count);
   // The process dies now, and its disk loses what `loss` says (nothing given: as its DiskConfig
   // says). Nothing happens to a node that is down.
   void crash(NodeId node, std::optional<CrashLoss> loss = std::nullopt);
@@ -153,8 +184,17 @@ class World {
 
   // May be nullptr: none. The interceptor must outlive its use.
   void intercept(Interceptor* interceptor);
-  // Sends what an interceptor held, in the order in which it was held.
-  void release_held();
+  // Likewise.
+  void watch_disks(DiskWatcher* watcher);
+  // Sends what an interceptor held: all of it in the order in which it was held, or in the opposite
+  // one; or only the nth, counted from 1.
+  struct Release {
+    std::optional<std::uint64_t> nth;
+    bool is_reverse = false;
+  };
+  void release_held() { release_held(Release()); }
+  void release_held(const Release& release);
+  std::uint64_t held() const;
 
   // --- Clients ---
   // One operation of a client of its own, which waits `timeout` and does not try again.

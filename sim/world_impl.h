@@ -1,11 +1,12 @@
 // World's inside, for the .cc files of this folder only: world.cc has the loop and the public face,
-// world_nodes.cc the lives of nodes and their faults, world_traffic.cc frames, requests and
-// answers, world_members.cc the operator who changes the members,
+// world_nodes.cc the lives of nodes and their faults, world_frames.cc what is sent between nodes,
+// world_traffic.cc requests and answers, world_members.cc the operator who changes the members,
 // world_faults.cc what disks and clocks do wrong.
 #pragma once
 
 #include <array>
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -18,6 +19,7 @@
 #include "sim/disk.h"
 #include "sim/event_queue.h"
 #include "sim/links.h"
+#include "sim/old_frames.h"
 #include "sim/world.h"
 
 namespace vesper::sim {
@@ -54,6 +56,7 @@ class Member final : public node::Network,
   struct Frame {
     NodeId from;
     SharedBytes bytes;
+    bool is_corrupt = false;  // not as it was sent
   };
   struct Request {
     std::uint32_t slot = 0;
@@ -73,6 +76,8 @@ class Member final : public node::Network,
   bool is_wiped = false;
   bool is_struck = false;  // its disk, since the node last opened it
   bool is_turn_due = false;
+  // It is about to crash in the middle of a turn: nothing leaves it any more.
+  bool is_silenced = false;
   Instant timer_at = Instant::never();  // of the world
   std::deque<Input> inbox;
   std::size_t inbox_traffic = 0;  // frames and requests in it
@@ -109,17 +114,32 @@ class WorldImpl {
   void on_timer(const Event& event);
   void on_turn(const Event& event);
   void on_disk_done(const Event& event);
+  bool stops_at_disk(Member& member, storage::DiskLane lane);
   void note_stop(Member& member, const Error& reason);
   // What its disk has done to it since this was asked last.
   void note_misdeeds(Member& member);
   void note_damage(Member& member);
   void feed(Member& member, Member::Input input);
 
-  // world_traffic.cc
+  // world_frames.cc
+  struct InFlight {
+    NodeId from;
+    SharedBytes bytes;
+    std::uint64_t number = 0;  // in the order in which frames left
+    bool is_corrupt = false;
+  };
   void send_frame(NodeId from, NodeId to, ByteView frame);
-  void transmit(NodeId from, NodeId to, SharedBytes bytes, Duration extra);
+  void transmit(NodeId from, NodeId to, const SharedBytes& bytes, Duration extra);
+  void send_copy(NodeId from, NodeId to, SharedBytes bytes, Duration after);
+  void replay(NodeId from, NodeId to, const OldFrames::Wanted& which);
+  void deliver_in(Duration after, NodeId to, InFlight frame);
   void on_deliver(const Event& event);
-  std::uint32_t hold_frame(NodeId from, SharedBytes bytes);
+  void clog_up(NodeId to, InFlight frame);
+  bool unclog(NodeId from, NodeId to);
+  // The node gets the frame, without a turn.
+  void hand_frame(Member& member, const Member::Frame& frame);
+
+  // world_traffic.cc
   void tick_client_in(std::uint32_t client);
   void on_client_tick(const Event& event);
   void on_client_retry(const Event& event);
@@ -163,10 +183,6 @@ class WorldImpl {
   std::vector<std::unique_ptr<Member>> members;
 
   // Frames in flight, in slots that are used again.
-  struct InFlight {
-    NodeId from;
-    SharedBytes bytes;
-  };
   std::vector<InFlight> in_flight;
   std::vector<std::uint32_t> free_in_flight;
   struct Held {
@@ -175,7 +191,12 @@ class WorldImpl {
     SharedBytes bytes;
   };
   std::vector<Held> held;
+  std::uint64_t frames_sent = 0;
+  // By link: what waits in it until it is unclogged.
+  std::map<std::pair<NodeId, NodeId>, std::vector<InFlight>> clogged;
+  OldFrames old_frames;
   Interceptor* interceptor = nullptr;
+  DiskWatcher* disk_watcher = nullptr;
 
   std::uint64_t operator_requests = 0;
   std::set<RequestId> transfer_requests;

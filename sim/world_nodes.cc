@@ -50,9 +50,11 @@ Member::Member(WorldImpl& world, NodeId member_id)
 // --- What a node does, passed on ---
 
 void Member::send(NodeId to, ByteView frame) {
+  if (is_silenced) return;
   world_.send_frame(id, to, frame);
 }
 void Member::answer(RequestId request, const node::Answer& answer) {
+  if (is_silenced) return;
   world_.tell([&](WorldObserver& to) { to.on_request_answered(world_.now, id, request); });
   world_.answer(request, answer);
 }
@@ -60,9 +62,11 @@ void Member::on_ready(const node::NodeView& seen, const raft::Ready& ready) {
   world_.tell([&](WorldObserver& to) { to.on_ready(world_.now, seen, ready); });
 }
 void Member::on_send(const node::NodeView& seen, const raft::Message& message) {
+  if (is_silenced) return;
   world_.tell([&](WorldObserver& to) { to.on_send(world_.now, seen, message); });
 }
 void Member::on_log_submitted(const node::NodeView& seen, std::uint64_t ticket, WriteId last) {
+  if (is_silenced) return;
   world_.tell([&](WorldObserver& to) { to.on_log_submitted(world_.now, seen, ticket, last); });
 }
 void Member::on_restored(const node::NodeView& seen, LogPosition last, std::uint64_t state_hash) {
@@ -164,6 +168,7 @@ void WorldImpl::crash(Member& member, CrashLoss loss) {
   }
   note_misdeeds(member);
   member.node.reset();
+  member.is_silenced = false;
   ++member.life;  // whatever is still under way for it is for nobody
   member.is_paused = false;
   member.has_stopped = false;
@@ -192,7 +197,7 @@ void WorldImpl::resume(Member& member) {
 void WorldImpl::feed(Member& member, Member::Input input) {
   if (member.has_stopped) return;
   if (auto* frame = std::get_if<Member::Frame>(&input)) {
-    member.node->on_message(frame->bytes);
+    hand_frame(member, *frame);
   } else if (auto* done = std::get_if<storage::DiskDone>(&input)) {
     member.node->on_disk_done(std::move(*done));
   } else {
@@ -267,10 +272,25 @@ void WorldImpl::on_turn(const Event& event) {
   if (!member.is_paused && !member.has_stopped) take_turn(member);
 }
 
+// Then the batch stays where it stopped, for the crash to come.
+bool WorldImpl::stops_at_disk(Member& member, storage::DiskLane lane) {
+  if (disk_watcher == nullptr) return false;
+  const std::vector<storage::DiskOp>& ops = member.disk.under_way(lane).ops;
+  for (std::size_t i = 0; i < ops.size(); ++i) {
+    const DiskStop stop = disk_watcher->on_disk_op(member.id, lane, ops[i]);
+    if (stop == DiskStop::kNone) continue;
+    ++counts.disk_stops;
+    member.disk.stop_at(lane, stop == DiskStop::kAfter ? i + 1 : i);
+    return true;
+  }
+  return false;
+}
+
 void WorldImpl::on_disk_done(const Event& event) {
   Member& member = *members[event.who];
   if (member.life != event.generation) return;
   if (member.disk.has_to_wait(static_cast<storage::DiskLane>(event.what))) return;
+  if (stops_at_disk(member, static_cast<storage::DiskLane>(event.what))) return;
   ++counts.completions;
   storage::DiskDone done = member.disk.finish(static_cast<storage::DiskLane>(event.what));
   note_misdeeds(member);

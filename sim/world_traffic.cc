@@ -1,4 +1,4 @@
-// Frames between nodes, and requests and answers between clients and nodes.
+// Requests and answers between clients and nodes.
 #include <utility>
 
 #include "sim/world_impl.h"
@@ -10,84 +10,8 @@ namespace {
 // Frames and requests that wait for a paused process, as in its sockets' buffers. Full: more are
 // lost.
 constexpr std::size_t kInboxTraffic = 4096;
-constexpr std::size_t kFrameSumOffset = 12;  // core/node/wire.h
 
 }  // namespace
-
-// --- Frames ---
-
-void WorldImpl::send_frame(NodeId from, NodeId to, ByteView frame) {
-  SharedBytes bytes = SharedBytes::copy_of(frame);
-  if (interceptor == nullptr) return transmit(from, to, std::move(bytes), Duration());
-
-  const auto decoded = node::decode_frame(bytes);
-  VESPER_CHECK(decoded.ok());
-  const Fate fate = interceptor->on_frame(decoded.value());
-  switch (fate.kind) {
-    case Fate::Kind::kSend:
-      return transmit(from, to, std::move(bytes), Duration());
-    case Fate::Kind::kDrop:
-      ++counts.lost;
-      return;
-    case Fate::Kind::kHold:
-      ++counts.held;
-      held.push_back({from, to, std::move(bytes)});
-      return;
-    case Fate::Kind::kDuplicate:
-      ++counts.duplicated;
-      transmit(from, to, bytes, Duration());
-      return transmit(from, to, std::move(bytes), Duration());
-    case Fate::Kind::kDelay:
-      ++counts.delayed;
-      return transmit(from, to, std::move(bytes), fate.delay);
-  }
-  VESPER_UNREACHABLE();
-}
-
-void WorldImpl::transmit(NodeId from, NodeId to, SharedBytes bytes, Duration extra) {
-  const Links::Arrivals arrivals = links.draw(from, to);
-  if (arrivals.copies == 0) ++counts.lost;
-  if (arrivals.copies > 1) ++counts.duplicated;
-  for (std::size_t copy = 0; copy < arrivals.copies; ++copy) {
-    queue.push({.at = now + arrivals.after[copy] + extra,
-                .what = hold_frame(from, bytes),
-                .who = to.value(),
-                .kind = EventKind::kDeliver});
-  }
-}
-
-std::uint32_t WorldImpl::hold_frame(NodeId from, SharedBytes bytes) {
-  if (free_in_flight.empty()) {
-    free_in_flight.push_back(static_cast<std::uint32_t>(in_flight.size()));
-    in_flight.emplace_back();
-  }
-  const std::uint32_t slot = free_in_flight.back();
-  free_in_flight.pop_back();
-  in_flight[slot] = {from, std::move(bytes)};
-  return slot;
-}
-
-void WorldImpl::on_deliver(const Event& event) {
-  const InFlight frame = std::exchange(in_flight[event.what], {});
-  free_in_flight.push_back(event.what);
-  Member& member = *members[event.who];
-  // A partition also loses what was under way when it came.
-  const bool arrives =
-      member.node != nullptr && !member.has_stopped && links.passes(frame.from, member.id);
-  if (!arrives) {
-    ++counts.lost;
-    return;
-  }
-  stir(load_little<std::uint32_t>(frame.bytes.view().data() + kFrameSumOffset));
-  if (member.is_paused) {
-    if (!put_in_inbox(member, Member::Frame{frame.from, frame.bytes})) ++counts.lost;
-    return;
-  }
-  ++counts.deliveries;
-  tell([&](WorldObserver& to) { to.on_deliver(now, frame.from, member.id, frame.bytes.view()); });
-  member.node->on_message(frame.bytes);
-  after_input(member);
-}
 
 bool WorldImpl::put_in_inbox(Member& member, Member::Input input) {
   if (member.inbox_traffic >= kInboxTraffic) return false;
@@ -95,8 +19,6 @@ bool WorldImpl::put_in_inbox(Member& member, Member::Input input) {
   member.inbox.push_back(std::move(input));
   return true;
 }
-
-// --- Clients ---
 
 void WorldImpl::tick_client_in(std::uint32_t client) {
   const Duration gap = crowd.next_gap(client);
@@ -159,11 +81,15 @@ OperationId WorldImpl::invoke(std::uint32_t slot, Duration timeout) {
 
 void WorldImpl::send_request(std::uint32_t slot, Duration timeout) {
   const OpenOperation& operation = crowd.operation(slot);
-  queue.push({.at = now + crowd.way(operation, Crowd::Way::kThere),
-              .what = slot,
-              .generation = operation.generation,
-              .who = operation.node.value(),
-              .kind = EventKind::kRequestArrive});
+  if (crowd.is_lost(operation, Crowd::Way::kThere)) {
+    ++counts.lost_requests;
+  } else {
+    queue.push({.at = now + crowd.way(operation, Crowd::Way::kThere),
+                .what = slot,
+                .generation = operation.generation,
+                .who = operation.node.value(),
+                .kind = EventKind::kRequestArrive});
+  }
   queue.push({.at = now + timeout,
               .what = slot,
               .generation = operation.generation,
@@ -216,6 +142,10 @@ void WorldImpl::answer(RequestId request, const node::Answer& answer) {
 
 void WorldImpl::send_answer(std::uint32_t slot) {
   const OpenOperation& operation = crowd.operation(slot);
+  if (crowd.is_lost(operation, Crowd::Way::kBack)) {
+    ++counts.lost_answers;  // its client waits until its own time is over
+    return;
+  }
   queue.push({.at = now + crowd.way(operation, Crowd::Way::kBack),
               .what = slot,
               .generation = operation.generation,

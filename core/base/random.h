@@ -31,6 +31,10 @@ enum class Purpose : std::uint32_t {
   kMessageDelay = 15,
   kRetry = 16,
   kReadBatch = 17,
+  kLinkBurst = 18,
+  kLinkCorrupt = 19,
+  kLinkReplay = 20,
+  kClientLoss = 21,
 };
 
 // Who a draw is for: a node, a link's two ends, a client. Unused parts stay 0.

@@ -130,6 +130,7 @@ struct DoubtView {
   Index first;        // the entries that may be lost: from here on,
   Index last;         // up to here at least
   std::string where;  // file, offset, and what is wrong there
+  bool operator==(const DoubtView&) const = default;
 };
 
 // What may be seen of a node between turns. Plain values, cheap to copy.
@@ -173,6 +174,7 @@ struct NodeView {
   std::uint64_t checks = 0;
   std::uint64_t differences = 0;
   std::optional<DoubtView> doubt;
+  bool operator==(const NodeView&) const = default;
 };
 
 // One line of a node's log: state changes, not traffic.

@@ -10,9 +10,10 @@ namespace vesper::sim {
 namespace {
 
 // By how a fault's line begins; what is seen better elsewhere has no place here.
-constexpr std::array<std::pair<std::string_view, Mark>, 11> kFaults = {
+constexpr std::array<std::pair<std::string_view, Mark>, 12> kFaults = {
     {{"partition ", Mark::kPartition},
      {"cut ", Mark::kCut},
+     {"clog ", Mark::kLinkClogged},
      {"network", Mark::kNetworkChanged},
      {"disk of ", Mark::kDiskSlowed},
      {"wipe ", Mark::kDiskWiped},
@@ -49,6 +50,14 @@ Marks Marker::marks(const World& world) const {
   marks.hit(Mark::kFrameRepeated, counts.duplicated);
   marks.hit(Mark::kFrameDelayed, counts.delayed);
   marks.hit(Mark::kFrameHeld, counts.held);
+  marks.hit(Mark::kFrameCorrupted, counts.corrupted);
+  marks.hit(Mark::kFrameReplayed, counts.replayed);
+  marks.hit(Mark::kBurstLoss, counts.burst_losses);
+  marks.hit(Mark::kFrameWaited, counts.waited);
+  marks.hit(Mark::kRequestLost, counts.lost_requests);
+  marks.hit(Mark::kAnswerLost, counts.lost_answers);
+  marks.hit(Mark::kTurnCrash, counts.turn_stops);
+  marks.hit(Mark::kDiskCrash, counts.disk_stops);
   marks.hit(Mark::kTransferDone, counts.transfers);
   marks.hit(Mark::kRetry, counts.retries);
   marks.hit(Mark::kMembersChanged, counts.changes);

@@ -91,6 +91,15 @@ void SafetyChecker::on_damage(Instant /*at*/, NodeId node) {
   logs_.on_damage(node);
 }
 
+void SafetyChecker::on_corrupted(Instant at, NodeId from, NodeId to, ByteView frame,
+                                 bool left_trace) {
+  violations_.set_now(at);
+  if (!left_trace) return;
+  violations_.report("frame-integrity",
+                     fmt::format("n{} acts on {} bytes that n{} never sent in this form",
+                                 to.value(), frame.size(), from.value()));
+}
+
 void SafetyChecker::on_log_submitted(Instant /*at*/, const node::NodeView& view,
                                      std::uint64_t ticket, WriteId last) {
   logs_.on_log_submitted(view.id, ticket, last);

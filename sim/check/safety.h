@@ -1,9 +1,10 @@
 // The safety invariants, after every event, over the whole run and all lives of all nodes. It
 // watches a world from outside and keeps its own account of every log, disk and promise; each check
 // costs the same however long the logs are. The invariants' names stand with the three parts
-// (terms.h, logs.h, applied.h), but for two:
+// (terms.h, logs.h, applied.h), but for three:
 //   sound-disk      no node finds damage on its disk that no fault has made
 //   doubt-abstains  a node in doubt about its log neither votes nor campaigns
+//   frame-integrity a frame that was not sent in these bytes changes nothing at its receiver
 #pragma once
 
 #include <cstdint>
@@ -42,6 +43,7 @@ class SafetyChecker final : public WorldObserver {
                    std::uint64_t state_hash) override;
   void on_node_event(Instant at, const node::NodeEvent& event) override;
   void on_damage(Instant at, NodeId node) override;
+  void on_corrupted(Instant at, NodeId from, NodeId to, ByteView frame, bool left_trace) override;
   void on_invoke(Instant at, const Operation& operation) override;
   void on_register(Instant at, ClientId client, NodeId node) override;
   void on_answer(Instant at, OperationId id, const node::Answer& answer) override;

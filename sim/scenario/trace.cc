@@ -249,6 +249,12 @@ void Trace::on_deliver(Instant at, NodeId from, NodeId to, ByteView frame) {
   line(at, fmt::format("{} < {}", name(to), name(from)), describe_frame(frame));
 }
 
+void Trace::on_corrupted(Instant at, NodeId from, NodeId to, ByteView frame, bool left_trace) {
+  line(at, fmt::format("{} < {}", name(to), name(from)),
+       fmt::format("a corrupted frame of {} bytes, {}", frame.size(),
+                   left_trace ? "which is acted upon" : "ignored"));
+}
+
 void Trace::on_invoke(Instant at, const Operation& operation) {
   const bool put = operation.kind == node::RequestKind::kPut;
   line(at, fmt::format("c{}", operation.client.value()),

@@ -35,6 +35,7 @@ class Trace : public WorldObserver {
                    std::uint64_t state_hash) override;
   void on_node_event(Instant at, const node::NodeEvent& event) override;
   void on_deliver(Instant at, NodeId from, NodeId to, ByteView frame) override;
+  void on_corrupted(Instant at, NodeId from, NodeId to, ByteView frame, bool left_trace) override;
   void on_invoke(Instant at, const Operation& operation) override;
   void on_retry(Instant at, OperationId id, NodeId node) override;
   void on_register(Instant at, ClientId client, NodeId node) override;

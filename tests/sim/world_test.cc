@@ -192,10 +192,10 @@ TEST_CASE("one link's draws do not depend on the others'") {
       for (int other = 0; other < others; ++other) {
         const auto from = *rc::gen::inRange<std::uint32_t>(0, 3);
         const NodeId to((from + 1) % 3);
-        if (NodeId(from) != NodeId(0)) busy.draw(NodeId(from), to);
+        if (NodeId(from) != NodeId(0)) busy.draw(Instant(), NodeId(from), to);
       }
-      const Links::Arrivals expected = quiet.draw(NodeId(0), NodeId(1));
-      const Links::Arrivals drawn = busy.draw(NodeId(0), NodeId(1));
+      const Links::Arrivals expected = quiet.draw(Instant(), NodeId(0), NodeId(1));
+      const Links::Arrivals drawn = busy.draw(Instant(), NodeId(0), NodeId(1));
       RC_ASSERT(drawn.copies == expected.copies);
       RC_ASSERT(drawn.after == expected.after);
     }
