@@ -35,7 +35,7 @@ struct Bound {
 inline constexpr std::uint64_t kBillion = 1'000'000'000;
 
 // A number that does not stand here may be any that TOML can say.
-inline constexpr std::array<Bound<std::uint64_t>, 21> kNumbers = {{
+inline constexpr std::array<Bound<std::uint64_t>, 24> kNumbers = {{
     // As many as a node of the real world keeps.
     {"[cluster]", "sessions_max", 1, limits::kSessions},
     {"[cluster]", "session_numbers_max", 1, limits::kSessionNumbers},
@@ -65,6 +65,10 @@ inline constexpr std::array<Bound<std::uint64_t>, 21> kNumbers = {{
     // More messages than any run sends.
     {"[[step]].on_message", "nth", 1, kBillion},
     {"[[step]].on_message", "count", 1, kBillion},
+    {"[[step]].on_disk", "nth", 1, kBillion},
+    {"[[step]]", "nth", 1, kBillion},
+    // Of each link, which remembers fewer.
+    {"[[step]]", "count", 1, 1'000},
     {"[[step]]", "room", 0, 1'000 * kBillion},
 }};
 
@@ -78,13 +82,16 @@ inline constexpr std::int64_t kElectionTimeouts = 10'000;
 inline constexpr Duration kTimeout = Duration::seconds(600);
 inline constexpr Duration kTick = Duration::milliseconds(1);
 
-inline constexpr std::array<Bound<Duration>, 8> kDurations = {{
+inline constexpr std::array<Bound<Duration>, 10> kDurations = {{
     {"scenario", "duration", Duration::nanoseconds(1), kDay},
     {"[cluster]", "election_timeout_min", kTick, kTimeout},
     {"[cluster]", "election_timeout_max", kTick, kTimeout},
     {"[cluster]", "heartbeat_interval", kTick, kTimeout},
     {"[cluster]", "request_timeout", kTick, kTimeout},
     {"[[clients]]", "timeout", kTick, kDay},
+    // Each change of a link between good and bad is drawn.
+    {"", "mean_good", kTick, kDay},
+    {"", "mean_bad", kTick, kDay},
     // Clocks start at 1,000,000 s, so that one may start earlier than the others.
     {"", "offset", Duration() - kDay, kDay},
     {"", "", Duration(), kDay},

@@ -44,7 +44,7 @@ constexpr std::array<std::pair<const char*, Field>, 27> kFields = {
      {"checks", Field::kChecks},
      {"differences", Field::kDifferences},
      {"doubt", Field::kDoubt}}};
-constexpr std::array<std::pair<const char*, Counter>, 16> kCounters = {
+constexpr std::array<std::pair<const char*, Counter>, 18> kCounters = {
     {{"leaders", Counter::kLeaders},
      {"running", Counter::kRunning},
      {"operations", Counter::kOperations},
@@ -60,7 +60,9 @@ constexpr std::array<std::pair<const char*, Counter>, 16> kCounters = {
      {"follower_reads", Counter::kFollowerReads},
      {"changes", Counter::kChanges},
      {"doubts", Counter::kDoubts},
-     {"repairs", Counter::kRepairs}}};
+     {"repairs", Counter::kRepairs},
+     {"corrupted", Counter::kCorrupted},
+     {"replayed", Counter::kReplayed}}};
 constexpr std::array<std::pair<const char*, node::Role>, 4> kRoles = {
     {{"follower", node::Role::kFollower},
      {"pre-candidate", node::Role::kPreCandidate},

@@ -35,6 +35,8 @@
 //              | "follower_reads" (successes of gets that any node may answer)
 //              | "changes" (of the members, that an operator brought about)
 //              | "doubts" (starts of a node from a damaged disk) | "repairs" (ends of such doubts)
+//              | "corrupted" (frames that reached a node with other bytes than were sent)
+//              | "replayed" (frames of the past that came again)
 //              | "overdue" (operations that a running node had still not answered at all when the
 //                client stopped waiting)
 //   node       = "n3" | "leader" | "follower[0]" | a name given by a step's `as`
@@ -104,6 +106,8 @@ enum class Counter : std::uint8_t {
   kChanges,
   kDoubts,
   kRepairs,
+  kCorrupted,
+  kReplayed,
 };
 
 // One side of a comparison.

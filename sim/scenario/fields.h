@@ -42,10 +42,21 @@ void visit_fields(Visitor& visitor, DelaySpec& delay) {
 }
 
 template <class Visitor>
+void visit_fields(Visitor& visitor, BurstSpec& burst) {
+  visitor.field("drop", burst.drop);
+  visitor.field("mean_good", burst.mean_good);
+  visitor.field("mean_bad", burst.mean_bad);
+}
+
+template <class Visitor>
 void visit_fields(Visitor& visitor, LinkSpec& link) {
   visitor.field("delay", link.delay);
   visitor.field("drop", link.drop);
   visitor.field("duplicate", link.duplicate);
+  visitor.field("burst", link.burst);
+  visitor.field("corrupt", link.corrupt);
+  visitor.field("replay", link.replay);
+  visitor.field("replay_age", link.replay_age);
 }
 
 template <class Visitor>
@@ -74,6 +85,9 @@ void visit_fields(Visitor& visitor, ClientsSpec& clients) {
   visitor.field("sessions", clients.sessions);
   visitor.field("twice", clients.twice);
   visitor.field("follower_reads", clients.follower_reads);
+  visitor.field("lose_requests", clients.lose_requests);
+  visitor.field("lose_answers", clients.lose_answers);
+  visitor.field("delay", clients.delay);
 }
 
 // The keys of a step that belong to its action; which action takes which is in step_keys.
@@ -104,6 +118,15 @@ void visit_fields(Visitor& visitor, Step& step) {
   visitor.field("jump", step.jump);
   visitor.field("drift_ppm", step.drift_ppm);
   visitor.field("stands_still", step.stands_still);
+  visitor.field("burst", step.burst);
+  visitor.field("corrupt", step.corrupt);
+  visitor.field("replay", step.replay);
+  visitor.field("replay_age", step.replay_age);
+  visitor.field("mid_turn", step.mid_turn);
+  visitor.field("type", step.type);
+  visitor.field("count", step.count);
+  visitor.field("nth", step.nth);
+  visitor.field("reverse", step.reverse);
 }
 
 }  // namespace vesper::sim

@@ -273,7 +273,8 @@ class Parser {
       ++count;
     }
     if (count != 1) {
-      return reader.problem("expected exactly one of the keys at, after, when, on_message");
+      return reader.problem(
+          "expected exactly one of the keys at, after, when, on_message, on_disk");
     }
     reader.field(step.trigger == Trigger::kAfter ? "after" : "at", step.time);
     reader.field("when", step.when);
@@ -285,6 +286,30 @@ class Parser {
       message(*node->as_table(), step.message);
       names_.insert({"sender", "receiver"});
     }
+    if (const toml::node* node = reader.take("on_disk")) {
+      if (node->as_table() == nullptr) {
+        return reader.problem_at("on_disk", "expected { node = ..., op = ..., nth = ... }");
+      }
+      disk_operation(*node->as_table(), step.disk);
+      names_.insert("writer");
+    }
+  }
+
+  void disk_operation(const toml::table& table, DiskMatch& match) {
+    TableReader reader(table, "[[step]].on_disk", problems_);
+    reader.field("node", match.node);
+    check_end(reader, "node", match.node);
+    reader.field("op", match.op);
+    if (!match.op.empty() && !is_disk_op(match.op)) {
+      reader.problem_at("op", "expected one of " + disk_ops());
+    }
+    reader.field("lane", match.lane);
+    if (!match.lane.empty() && !is_disk_lane(match.lane)) {
+      reader.problem_at("lane", "expected one of " + disk_lanes());
+    }
+    reader.field("nth", match.nth);
+    reader.field("after", match.after);
+    reader.finish();
   }
 
   void message(const toml::table& table, MessageMatch& match) {

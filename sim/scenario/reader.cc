@@ -192,6 +192,17 @@ void TableReader::read(const toml::node& node, std::string_view key, DelaySpec& 
   }
 }
 
+void TableReader::read(const toml::node& node, std::string_view key, BurstSpec& out) {
+  const toml::table* table = node.as_table();
+  if (table == nullptr) return wanted(node, key, "{ drop = ..., mean_good = ..., mean_bad = ... }");
+  TableReader inner(*table, fmt::format("{}.{}", name_, key), problems_);
+  for (const char* each : {"drop", "mean_good", "mean_bad"}) {
+    if (!inner.has(each)) inner.problem(fmt::format("expected the key \"{}\"", each));
+  }
+  visit_fields(inner, out);
+  inner.finish();
+}
+
 void TableReader::read(const toml::node& node, std::string_view key, Selector& out) {
   const auto text = node.value_exact<std::string>();
   if (!text) return wanted(node, key, "a node such as \"n0\" or \"leader\"");

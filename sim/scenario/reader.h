@@ -66,6 +66,7 @@ class TableReader {
   void read(const toml::node& node, std::string_view key, storage::DiskLane& out);
   void read(const toml::node& node, std::string_view key, Action& out);
   void read(const toml::node& node, std::string_view key, DelaySpec& out);
+  void read(const toml::node& node, std::string_view key, BurstSpec& out);
   void read(const toml::node& node, std::string_view key, Selector& out);
   void read(const toml::node& node, std::string_view key, std::vector<Selector>& out);
   void read(const toml::node& node, std::string_view key, std::vector<std::vector<Selector>>& out);

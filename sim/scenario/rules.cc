@@ -94,7 +94,27 @@ std::optional<RuleProblem> Rules::check(const PresetSpec& preset) {
   return std::nullopt;
 }
 
+// A crash in the middle of something strikes whoever does it.
+std::optional<RuleProblem> Rules::check_place(const Step& step) {
+  const auto is_only = [&](std::string_view name) {
+    return step.nodes.size() == 1 && step.nodes[0].name == name;
+  };
+  if (step.trigger == Trigger::kOnDisk &&
+      (step.action != Action::kCrash || !is_only("writer") || step.mid_turn)) {
+    return RuleProblem{"on_disk", "is for do = \"crash\" with node = \"writer\" only"};
+  }
+  if (step.mid_turn && (step.trigger != Trigger::kOnMessage || !is_only("sender"))) {
+    return RuleProblem{"mid_turn", "needs on_message, and node = \"sender\""};
+  }
+  if (step.nth && step.reverse) return RuleProblem{"reverse", "not of one message alone"};
+  if (!step.type.empty() && !is_message_type(step.type)) {
+    return RuleProblem{"type", "expected one of " + message_types()};
+  }
+  return std::nullopt;
+}
+
 std::optional<RuleProblem> Rules::check(const Step& step) {
+  if (auto problem = check_place(step)) return problem;
   switch (step.action) {
     case Action::kPut:
       return check_put(step);
@@ -105,6 +125,7 @@ std::optional<RuleProblem> Rules::check(const Step& step) {
       return check_groups(step);
     // The random search cuts and mends between any two ends, which may be one.
     case Action::kLink:
+    case Action::kReplay:
       return check_ends(step);
     case Action::kTransfer:
       return check_target(step);

@@ -30,6 +30,7 @@ class Rules {
   std::optional<RuleProblem> check(const LinkOverride& link);
 
  private:
+  static std::optional<RuleProblem> check_place(const Step& step);
   std::optional<RuleProblem> check_put(const Step& step);
 
   std::set<std::uint32_t> preset_nodes_;

@@ -104,6 +104,7 @@ class Run {
       return fail("expectation", std::move(*expected));
     }
     if (const Step* step = script_.first_not_run()) return fail("step", describe_step(*step));
+    script_.stop_crashing();
     if (scenario_.at_end.progress) {
       const auto take_event = [&] {
         world_.step();

@@ -32,10 +32,8 @@ class Drawer {
     const auto above = static_cast<std::int64_t>(stream(key).between(0, width));
     range = Drift{range.low.ppm + above};
   }
-  void field(std::string_view key, DelaySpec& delay) {
-    Drawer inner(seed_, hash64(as_bytes(key), path_));
-    visit_fields(inner, delay);
-  }
+  void field(std::string_view key, DelaySpec& delay) { draw_inside(key, delay); }
+  void field(std::string_view key, BurstSpec& burst) { draw_inside(key, burst); }
   template <class T>
   void field(std::string_view key, std::optional<T>& value) {
     if (value) field(key, *value);
@@ -44,6 +42,11 @@ class Drawer {
   void field(std::string_view /*key*/, T& /*not a range*/) {}
 
  private:
+  template <class Spec>
+  void draw_inside(std::string_view key, Spec& spec) {
+    Drawer inner(seed_, hash64(as_bytes(key), path_));
+    visit_fields(inner, spec);
+  }
   RandomStream stream(std::string_view key) const {
     return {Random(seed_),
             {.purpose = Purpose::kScenario, .a = hash64(as_bytes(key), path_), .b = 0}};
@@ -72,6 +75,10 @@ void draw_links(std::uint64_t seed, Scenario& scenario) {
     inherit(link.link.delay, undrawn.delay, scenario.network.delay);
     inherit(link.link.drop, undrawn.drop, scenario.network.drop);
     inherit(link.link.duplicate, undrawn.duplicate, scenario.network.duplicate);
+    inherit(link.link.burst, undrawn.burst, scenario.network.burst);
+    inherit(link.link.corrupt, undrawn.corrupt, scenario.network.corrupt);
+    inherit(link.link.replay, undrawn.replay, scenario.network.replay);
+    inherit(link.link.replay_age, undrawn.replay_age, scenario.network.replay_age);
     draw(seed, "link", link.from * 1000 + link.to, link.link);
   }
 }

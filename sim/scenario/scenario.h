@@ -51,6 +51,15 @@ struct ClusterSpec {
   bool operator==(const ClusterSpec&) const = default;
 };
 
+// Loss in bursts: what share is lost while the link is bad, and how long it is good and bad on
+// average.
+struct BurstSpec {
+  Range<Parts> drop;
+  Range<Duration> mean_good;
+  Range<Duration> mean_bad;
+  bool operator==(const BurstSpec&) const = default;
+};
+
 struct LinkSpec {
   DelaySpec delay{.distribution = Distribution::kExponential,
                   .min = Duration::microseconds(200),
@@ -58,6 +67,12 @@ struct LinkSpec {
                   .max = {}};
   Range<Parts> drop;
   Range<Parts> duplicate;
+  BurstSpec burst;
+  // Frames that arrive with other bytes than were sent.
+  Range<Parts> corrupt;
+  // How often one that was sent long before comes again, and how long before at most.
+  Range<Parts> replay;
+  Range<Duration> replay_age = Duration::seconds(60);
   bool operator==(const LinkSpec&) const = default;
 };
 
@@ -106,6 +121,11 @@ struct ClientsSpec {
   Range<Parts> twice;
   // How many of the gets go to a random node, which may answer them though it follows another.
   Range<Parts> follower_reads;
+  // How many of their requests never reach a node, and of the answers never them.
+  Range<Parts> lose_requests;
+  Range<Parts> lose_answers;
+  // Between them and the nodes, each way; nothing: as between nodes.
+  std::optional<DelaySpec> delay;
   bool operator==(const ClientsSpec&) const = default;
 };
 
@@ -122,14 +142,16 @@ enum class Action : std::uint8_t {
   kPartition,  // groups: messages between different groups are lost
   kCut,        // from, to: one direction is lost
   kMend,       // from, to: the end of a cut
-  kHeal,       // ends every partition and cut
-  kCrash,      // node: with the disk's on_crash, or this step's
+  kHeal,       // ends every partition, cut and clog
+  kCrash,  // node: with the disk's on_crash, or this step's; mid_turn: of the sender of a message,
+           // which has then done nothing of its turn beyond this message
   kRestart,    // node
   kPause,      // node: as SIGSTOP
   kResume,     // node
   kFailSync,   // node: the next sync of its log fails
-  kLink,       // from, to; delay, drop, duplicate: from now on, in this direction
-  kNetwork,    // delay, drop, duplicate: from now on, on every link; else as the file says
+  kLink,       // from, to; delay, drop, duplicate, burst, corrupt, replay, replay_age: from now on,
+               // in this direction
+  kNetwork,    // the same, on every link; else as the file says
   kDisk,       // node; sync, spikes, spike: from now on
   kPut,        // node, key, value: one request of an operator
   kGet,        // node, key, at_follower: whether the node may answer though it follows another
@@ -138,7 +160,7 @@ enum class Action : std::uint8_t {
   kDrop,       // on_message
   kDuplicate,  // on_message
   kDelay,      // on_message; delay: drawn anew for each message, beside the link's own
-  kRelease,    // delivers what is held
+  kRelease,    // delivers what is held, with reverse the last first; nth: only that one
   kCalm,      // ends every fault: heals, resumes, restarts, releases; network and disks as the file
               // says; optional steps that are armed are given up
   kNote,      // nothing: a point in time with a name, for expectations
@@ -153,9 +175,23 @@ enum class Action : std::uint8_t {
   kDiskError,  // node, operation; lasting: the next such operation fails, or all from now on
   kDiskMend,   // node: the end of stalls and errors
   kClock,      // node; jump, drift_ppm, stands_still: its clock, from now on
+  kClog,       // from, to: this direction passes nothing and loses nothing
+  kUnclog,     // from, to: what waited comes at once, in the order in which it was sent
+  kReplay,     // from, to; type, count: so many messages of the past come again, in each direction
+               // that is meant
 };
 
-enum class Trigger : std::uint8_t { kAt, kAfter, kWhen, kOnMessage };
+enum class Trigger : std::uint8_t { kAt, kAfter, kWhen, kOnMessage, kOnDisk };
+
+// One operation of a node's disk.
+struct DiskMatch {
+  std::optional<Selector> node;  // none: any
+  std::string op;                // as disk_op_name says; empty: any
+  std::string lane;              // "log" or "background"; empty: any
+  std::uint64_t nth = 1;         // counted from when the step is armed
+  bool after = false;            // once it is carried out, not before
+  bool operator==(const DiskMatch&) const = default;
+};
 
 struct MessageMatch {
   std::string type;              // as raft::message_name says; empty: any
@@ -169,13 +205,15 @@ struct MessageMatch {
 // One thing that happens. `at` fires at its time. The others are armed once the step before them
 // has run: `after` by its time, `when` as soon as the condition holds, `on_message` by the message.
 // A step whose selectors name nobody yet waits until they do. A step on a message names that
-// message's two ends "sender" and "receiver", for itself and for later steps.
+// message's two ends "sender" and "receiver", for itself and for later steps. One on a disk's
+// operation crashes the node, "writer", exactly there.
 struct Step {
   std::string name;  // for expectations to refer to
   Trigger trigger = Trigger::kAt;
   Range<Duration> time;  // kAt, kAfter
   Condition when;        // kWhen
   MessageMatch message;  // kOnMessage
+  DiskMatch disk;        // kOnDisk
   Action action = Action::kNote;
 
   std::vector<Selector> nodes;
@@ -186,7 +224,16 @@ struct Step {
   std::optional<DelaySpec> delay;
   std::optional<Range<Parts>> drop;
   std::optional<Range<Parts>> duplicate;
+  std::optional<BurstSpec> burst;
+  std::optional<Range<Parts>> corrupt;
+  std::optional<Range<Parts>> replay;
+  std::optional<Range<Duration>> replay_age;
   std::optional<CrashLoss> on_crash;
+  bool mid_turn = false;
+  std::string type;  // kReplay: as raft::message_name says; empty: any
+  std::uint64_t count = 1;
+  std::optional<std::uint64_t> nth;  // kRelease
+  bool reverse = false;
   std::optional<DamagePart> part;
   std::optional<Range<Rate>> rate;
   std::string key;

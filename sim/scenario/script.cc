@@ -54,6 +54,12 @@ void Script::arm(std::size_t step) {
       aim_rules();
       world_.intercept(this);
       return;
+    case Trigger::kOnDisk:
+      rules_.push_back(
+          Rule{.step = step, .from = {}, .to = {}, .can_match = false, .seen = 0, .spent = false});
+      aim_rules();
+      world_.watch_disks(this);
+      return;
   }
   VESPER_UNREACHABLE();
 }
@@ -92,15 +98,21 @@ void Script::run_due() {
   rules_.erase(std::remove_if(rules_.begin(), rules_.end(), [](const Rule& r) { return r.spent; }),
                rules_.end());
   aim_rules();
-  if (rules_.empty()) world_.intercept(nullptr);
+  if (!rules_.empty()) return;
+  world_.intercept(nullptr);
+  world_.watch_disks(nullptr);
 }
 
 void Script::run_triggered() {
   const std::vector<Triggered> triggered = std::exchange(triggered_, {});
   for (const Triggered& one : triggered) {
-    names_["sender"] = one.sender;
-    names_["receiver"] = one.receiver;
     const Step& step = scenario_.steps[one.step];
+    if (step.trigger == Trigger::kOnDisk) {
+      names_["writer"] = one.sender;
+    } else {
+      names_["sender"] = one.sender;
+      names_["receiver"] = one.receiver;
+    }
     // At once, while "sender" means this message's; only if that cannot be, it waits.
     if (decides_on_messages(step.action)) {
       remember(step);
@@ -142,11 +154,13 @@ const Step* Script::first_not_run() const {
 
 void Script::aim_rules() {
   for (Rule& rule : rules_) {
-    const MessageMatch& match = scenario_.steps[rule.step].message;
-    rule.from = match.from ? find(*match.from) : std::nullopt;
-    rule.to = match.to ? find(*match.to) : std::nullopt;
-    rule.can_match = match.from.has_value() == rule.from.has_value() &&
-                     match.to.has_value() == rule.to.has_value();
+    const Step& step = scenario_.steps[rule.step];
+    const auto& from = step.trigger == Trigger::kOnDisk ? step.disk.node : step.message.from;
+    const auto& to = step.message.to;
+    rule.from = from ? find(*from) : std::nullopt;
+    rule.to = to ? find(*to) : std::nullopt;
+    rule.can_match =
+        from.has_value() == rule.from.has_value() && to.has_value() == rule.to.has_value();
   }
 }
 
@@ -173,21 +187,24 @@ Fate Script::on_frame(const node::Frame& frame) {
   const auto* message = std::get_if<raft::Message>(&frame.body);
   if (message == nullptr) return {};
   Fate fate;
+  bool ends_turn = false;
   for (Rule& rule : rules_) {
     const Step& step = scenario_.steps[rule.step];
     const MessageMatch& match = step.message;
-    if (rule.spent || !rule.can_match) continue;
+    if (rule.spent || !rule.can_match || step.trigger != Trigger::kOnMessage) continue;
     if (!match.type.empty() && match.type != raft::message_name(message->body)) continue;
     if ((rule.from && *rule.from != frame.from) || (rule.to && *rule.to != frame.to)) continue;
     ++rule.seen;
     if (rule.seen < match.nth) continue;
     if (rule.seen == match.nth) {
       triggered_.push_back({.step = rule.step, .sender = frame.from, .receiver = frame.to});
+      ends_turn = ends_turn || step.mid_turn;
     }
     rule.spent = rule.seen + 1 >= match.nth + match.count;
     if (fate.kind == Fate::Kind::kSend) fate = fate_of(rule.step, rule.seen - match.nth);
     holds_messages_ = holds_messages_ || fate.kind == Fate::Kind::kHold;
   }
+  fate.ends_turn = ends_turn;
   return fate;
 }
 
@@ -220,8 +237,8 @@ bool Script::run(const Step& step) {
       world_.set_client_rate(step.rate->value().per_kilosecond);
       return true;
     case Action::kRelease:
-      world_.release_held();
-      holds_messages_ = false;
+      world_.release_held({.nth = step.nth, .is_reverse = step.reverse});
+      holds_messages_ = world_.held() > 0;
       return true;
     default:
       break;

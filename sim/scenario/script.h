@@ -17,7 +17,7 @@
 
 namespace vesper::sim {
 
-class Script : public ConditionContext, public Interceptor {
+class Script : public ConditionContext, public Interceptor, public DiskWatcher {
  public:
   // Requires: the scenario is drawn; both outlive the script.
   Script(const Scenario& scenario, World& world);
@@ -29,6 +29,9 @@ class Script : public ConditionContext, public Interceptor {
   // Runs what is due now: by time, by condition, by message. Call it after every event and after
   // each advance to next_at().
   void run_due();
+
+  // The steps are over, the world is not: what a crash to come would have to end begins no more.
+  void stop_crashing();
 
   // What steps did to messages or disks lasts: slower or more lossy than the file says, or held.
   bool is_disturbing() const;
@@ -43,11 +46,13 @@ class Script : public ConditionContext, public Interceptor {
   std::optional<std::uint64_t> past(const ConditionValue& value) const override;
 
   Fate on_frame(const node::Frame& frame) override;
+  // script_disks.cc
+  DiskStop on_disk_op(NodeId node, storage::DiskLane lane, const storage::DiskOp& op) override;
 
  private:
   struct Rule {
     std::size_t step = 0;
-    std::optional<NodeId> from;
+    std::optional<NodeId> from;  // of a disk's operation: whose disk
     std::optional<NodeId> to;
     bool can_match = false;  // its selectors name somebody
     std::uint64_t seen = 0;

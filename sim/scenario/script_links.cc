@@ -17,7 +17,10 @@ bool Script::disturbs(const Step& step) const {
   const LinkSpec& base = scenario_.network;
   return (step.delay && !(*step.delay == base.delay)) ||
          (step.drop && step.drop->value() > base.drop.value()) ||
-         (step.duplicate && step.duplicate->value() > base.duplicate.value());
+         (step.duplicate && step.duplicate->value() > base.duplicate.value()) ||
+         (step.burst && !(*step.burst == base.burst)) ||
+         (step.corrupt && step.corrupt->value() > base.corrupt.value()) ||
+         (step.replay && step.replay->value() > base.replay.value());
 }
 
 bool Script::run_partition(const Step& step) {
@@ -64,6 +67,15 @@ bool Script::run_on_link(const Step& step) {
         case Action::kMend:
           world_.mend(a, b);
           break;
+        case Action::kClog:
+          world_.clog(a, b);
+          break;
+        case Action::kUnclog:
+          world_.unclog(a, b);
+          break;
+        case Action::kReplay:
+          world_.replay(a, b, step.type, step.count);
+          break;
         default: {
           const LinkConfig& base =
               own == world_.config().links.end() ? world_.config().network : own->second;
@@ -86,6 +98,10 @@ LinkConfig Script::link_of(const Step& step, LinkConfig link) const {
   if (step.delay) link.delay = delay_of(*step.delay);
   if (step.drop) link.drop_ppm = step.drop->value().per_million;
   if (step.duplicate) link.duplicate_ppm = step.duplicate->value().per_million;
+  if (step.burst) link.burst = burst_of(*step.burst);
+  if (step.corrupt) link.corrupt_ppm = step.corrupt->value().per_million;
+  if (step.replay) link.replay_ppm = step.replay->value().per_million;
+  if (step.replay_age) link.replay_age = step.replay_age->value();
   return link;
 }
 

@@ -104,6 +104,10 @@ std::uint64_t Script::counter(Counter counter) const {
       return counts.doubts;
     case Counter::kRepairs:
       return counts.repairs;
+    case Counter::kCorrupted:
+      return counts.corrupted;
+    case Counter::kReplayed:
+      return counts.replayed;
     case Counter::kLeaders:
     case Counter::kRunning:
       break;

@@ -100,6 +100,11 @@ std::string text_of(const DelaySpec& delay) {
   return text + " }";
 }
 
+std::string text_of(const BurstSpec& burst) {
+  return fmt::format("{{ drop = {}, mean_good = {}, mean_bad = {} }}", text_of(burst.drop),
+                     text_of(burst.mean_good), text_of(burst.mean_bad));
+}
+
 template <class T>
 std::string text_of(const std::optional<T>& value) {
   return value ? text_of(*value) : std::string();
@@ -169,6 +174,19 @@ std::string text_of_match(const MessageMatch& match) {
   return "{" + text + " }";
 }
 
+std::string text_of_match(const DiskMatch& match) {
+  std::string text;
+  const auto add = [&](std::string_view key, const std::string& value) {
+    text += fmt::format("{} {} = {}", text.empty() ? "" : ",", key, value);
+  };
+  if (match.node) add("node", text_of(*match.node));
+  if (!match.op.empty()) add("op", quoted(match.op));
+  if (!match.lane.empty()) add("lane", quoted(match.lane));
+  if (match.nth != 1) add("nth", text_of(match.nth));
+  if (match.after) add("after", "true");
+  return "{" + text + " }";
+}
+
 void Writer::step(const Step& step) {
   table("[[step]]");
   if (!step.name.empty()) line("name", quoted(step.name));
@@ -184,6 +202,9 @@ void Writer::step(const Step& step) {
       break;
     case Trigger::kOnMessage:
       line("on_message", text_of_match(step.message));
+      break;
+    case Trigger::kOnDisk:
+      line("on_disk", text_of_match(step.disk));
       break;
   }
   line("do", quoted(action_name(step.action)));

@@ -21,6 +21,13 @@ constexpr Setting kWorldSettings[] = {
      [](Scenario& s, const Scenario&) { s.network.duplicate = Parts{}; }},
     {"the network's delays",
      [](Scenario& s, const Scenario& usual) { s.network.delay = usual.network.delay; }},
+    {"bursts of loss", [](Scenario& s, const Scenario&) { s.network.burst = {}; }},
+    {"corrupted frames", [](Scenario& s, const Scenario&) { s.network.corrupt = Parts{}; }},
+    {"frames of the past",
+     [](Scenario& s, const Scenario& usual) {
+       s.network.replay = Parts{};
+       s.network.replay_age = usual.network.replay_age;
+     }},
     {"links of their own", [](Scenario& s, const Scenario&) { s.links.clear(); }},
     {"disks of their own", [](Scenario& s, const Scenario&) { s.disks.clear(); }},
     {"the disks' delays",
@@ -103,6 +110,9 @@ constexpr Quieter kQuieter[] = {
     {"requests to nodes that do not lead", [](ClientsSpec& c) { c.stray = Parts{}; }},
     {"tries sent twice", [](ClientsSpec& c) { c.twice = Parts{}; }},
     {"reads at followers", [](ClientsSpec& c) { c.follower_reads = Parts{}; }},
+    {"requests and answers that are lost",
+     [](ClientsSpec& c) { c.lose_requests = c.lose_answers = Parts{}; }},
+    {"a crowd's own delays", [](ClientsSpec& c) { c.delay.reset(); }},
     {"sessions", [](ClientsSpec& c) { c.sessions = false; }},
     {"a crowd's own patience", [](ClientsSpec& c) { c.timeout = ClientsSpec().timeout; }},
 };

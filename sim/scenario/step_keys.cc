@@ -5,18 +5,20 @@
 namespace vesper::sim {
 
 const StepKeys& keys_of(Action action) {
+  static const std::vector<std::string_view> kOfLinks = {"delay",   "drop",   "duplicate", "burst",
+                                                         "corrupt", "replay", "replay_age"};
   static const std::map<Action, StepKeys> kKeys = {
       {Action::kPartition, {{"groups"}, {}, false}},
       {Action::kCut, {{"from", "to"}, {}, false}},
       {Action::kMend, {{"from", "to"}, {}, false}},
       {Action::kHeal, {{}, {}, false}},
-      {Action::kCrash, {{"node"}, {"as", "on_crash"}, false}},
+      {Action::kCrash, {{"node"}, {"as", "on_crash", "mid_turn"}, false}},
       {Action::kRestart, {{"node"}, {"as"}, false}},
       {Action::kPause, {{"node"}, {"as"}, false}},
       {Action::kResume, {{"node"}, {"as"}, false}},
       {Action::kFailSync, {{"node"}, {"as"}, false}},
-      {Action::kLink, {{"from", "to"}, {"delay", "drop", "duplicate"}, false, true}},
-      {Action::kNetwork, {{}, {"delay", "drop", "duplicate"}, false, true}},
+      {Action::kLink, {{"from", "to"}, kOfLinks, false, true}},
+      {Action::kNetwork, {{}, kOfLinks, false, true}},
       {Action::kDisk, {{"node", "sync"}, {"as", "spikes", "spike"}, false}},
       {Action::kPut, {{"node", "key", "value"}, {"as"}, false}},
       {Action::kGet, {{"node", "key"}, {"as", "at_follower"}, false}},
@@ -25,7 +27,10 @@ const StepKeys& keys_of(Action action) {
       {Action::kDrop, {{}, {}, true}},
       {Action::kDuplicate, {{}, {}, true}},
       {Action::kDelay, {{"delay"}, {}, true}},
-      {Action::kRelease, {{}, {}, false}},
+      {Action::kRelease, {{}, {"nth", "reverse"}, false}},
+      {Action::kClog, {{"from", "to"}, {}, false}},
+      {Action::kUnclog, {{"from", "to"}, {}, false}},
+      {Action::kReplay, {{"from", "to"}, {"type", "count"}, false}},
       {Action::kCalm, {{}, {}, false}},
       {Action::kNote, {{}, {"node", "as"}, false}},
       {Action::kAlter, {{"node", "key"}, {"as", "value"}, false}},

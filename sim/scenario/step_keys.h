@@ -13,16 +13,18 @@
 namespace vesper::sim {
 
 inline constexpr auto kStepKeys = std::to_array<std::string_view>(
-    {"node",        "as",   "groups",    "from",        "to",    "delay", "drop",
-     "duplicate",   "sync", "on_crash",  "part",        "rate",  "key",   "value",
-     "at_follower", "room", "in_place",  "spikes",      "spike", "lane",  "operation",
-     "lasting",     "jump", "drift_ppm", "stands_still"});
+    {"node",        "as",       "groups",    "from",         "to",    "delay",   "drop",
+     "duplicate",   "sync",     "on_crash",  "part",         "rate",  "key",     "value",
+     "at_follower", "room",     "in_place",  "spikes",       "spike", "lane",    "operation",
+     "lasting",     "jump",     "drift_ppm", "stands_still", "burst", "corrupt", "replay",
+     "replay_age",  "mid_turn", "type",      "count",        "nth",   "reverse"});
 
-inline constexpr std::array<std::pair<std::string_view, Trigger>, 4> kTriggers = {
+inline constexpr std::array<std::pair<std::string_view, Trigger>, 5> kTriggers = {
     {{"at", Trigger::kAt},
      {"after", Trigger::kAfter},
      {"when", Trigger::kWhen},
-     {"on_message", Trigger::kOnMessage}}};
+     {"on_message", Trigger::kOnMessage},
+     {"on_disk", Trigger::kOnDisk}}};
 
 struct StepKeys {
   std::vector<std::string_view> required;

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <utility>
+#include <variant>
 
 namespace vesper::sim {
 
@@ -80,7 +81,7 @@ constexpr Names<DiskOperation, kDiskOperations> kOperations = {{{"read", DiskOpe
                                                                 {"sync", DiskOperation::kSync}}};
 constexpr Names<storage::DiskLane, 2> kLanes = {
     {{"log", storage::DiskLane::kLog}, {"background", storage::DiskLane::kBackground}}};
-constexpr Names<Action, 33> kActions = {{{"partition", Action::kPartition},
+constexpr Names<Action, 36> kActions = {{{"partition", Action::kPartition},
                                          {"cut", Action::kCut},
                                          {"mend", Action::kMend},
                                          {"heal", Action::kHeal},
@@ -112,7 +113,10 @@ constexpr Names<Action, 33> kActions = {{{"partition", Action::kPartition},
                                          {"disk-stall", Action::kDiskStall},
                                          {"disk-error", Action::kDiskError},
                                          {"disk-mend", Action::kDiskMend},
-                                         {"clock", Action::kClock}}};
+                                         {"clock", Action::kClock},
+                                         {"clog", Action::kClog},
+                                         {"unclog", Action::kUnclog},
+                                         {"replay", Action::kReplay}}};
 constexpr Names<Expectation::Kind, 4> kExpectations = {
     {{"within", Expectation::Kind::kWithin},
      {"eventually", Expectation::Kind::kEventually},
@@ -128,15 +132,19 @@ constexpr std::array<const char*, 13> kMessageTypes = {
     "PreVoteRequest", "PreVoteReply",     "VoteRequest",    "VoteReply",  "AppendRequest",
     "AppendReply",    "HeartbeatRequest", "HeartbeatReply", "TimeoutNow", "SnapshotRequest",
     "SnapshotReply",  "ReadIndexRequest", "ReadIndexReply"};
+// In the order of storage::DiskOp.
+constexpr std::array<const char*, std::variant_size_v<storage::DiskOp>> kDiskOps = {
+    "create", "write", "rename", "remove", "sync", "sync-directory", "read"};
+constexpr std::array<const char*, 2> kDiskLanes = {"log", "background"};
 // Words of the condition language that a step may not give as a name.
-constexpr std::array<const char*, 45> kReserved = {
+constexpr std::array<const char*, 47> kReserved = {
     "follower", "candidate", "pre-candidate",  "and",           "or",      "not",      "exists",
     "term",     "commit",    "applied",        "last",          "durable", "keys",     "role",
     "hash",     "vote",      "operations",     "successes",     "faults",  "leaders",  "running",
     "none",     "redirects", "unknown",        "overdue",       "torn",    "at",       "transfers",
     "sessions", "retries",   "repeated",       "refused",       "base",    "snapshot", "restored",
     "leased",   "relayed",   "follower_reads", "configuration", "members", "voting",   "joint",
-    "changes",  "checks",    "differences"};
+    "changes",  "checks",    "differences",    "corrupted",     "replayed"};
 
 template <class Enum, std::size_t N>
 const char* name_of(const Names<Enum, N>& names, Enum value) {
@@ -156,6 +164,20 @@ template <class Enum, std::size_t N>
 std::string list_of(const Names<Enum, N>& names) {
   std::string list;
   for (const auto& [name, value] : names) list += (list.empty() ? "" : ", ") + std::string(name);
+  return list;
+}
+
+template <std::size_t N>
+bool is_one_of(const std::array<const char*, N>& words, std::string_view text) {
+  for (const char* word : words) {
+    if (text == word) return true;
+  }
+  return false;
+}
+template <std::size_t N>
+std::string list_of(const std::array<const char*, N>& words) {
+  std::string list;
+  for (const char* word : words) list += (list.empty() ? "" : ", ") + std::string(word);
   return list;
 }
 
@@ -366,15 +388,29 @@ std::string action_names() {
 }
 
 bool is_message_type(std::string_view text) {
-  for (const char* type : kMessageTypes) {
-    if (text == type) return true;
-  }
-  return false;
+  return is_one_of(kMessageTypes, text);
 }
 std::string message_types() {
-  std::string list;
-  for (const char* type : kMessageTypes) list += (list.empty() ? "" : ", ") + std::string(type);
-  return list;
+  return list_of(kMessageTypes);
+}
+
+const char* disk_op_name(const storage::DiskOp& op) {
+  return kDiskOps[op.index()];
+}
+bool is_disk_op(std::string_view text) {
+  return is_one_of(kDiskOps, text);
+}
+std::string disk_ops() {
+  return list_of(kDiskOps);
+}
+const char* disk_lane_name(storage::DiskLane lane) {
+  return kDiskLanes[static_cast<std::size_t>(lane)];
+}
+bool is_disk_lane(std::string_view text) {
+  return is_one_of(kDiskLanes, text);
+}
+std::string disk_lanes() {
+  return list_of(kDiskLanes);
 }
 
 }  // namespace vesper::sim

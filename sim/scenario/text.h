@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "core/base/result.h"
+#include "core/storage/disk.h"
 #include "sim/scenario/scenario.h"
 
 namespace vesper::sim {
@@ -53,5 +54,12 @@ std::string lane_names();
 std::string action_names();
 bool is_message_type(std::string_view text);
 std::string message_types();
+// "sync", "rename": what a disk is asked to do.
+const char* disk_op_name(const storage::DiskOp& op);
+bool is_disk_op(std::string_view text);
+std::string disk_ops();
+const char* disk_lane_name(storage::DiskLane lane);
+bool is_disk_lane(std::string_view text);
+std::string disk_lanes();
 
 }  // namespace vesper::sim

@@ -1,5 +1,7 @@
 #include "sim/scenario/world_config.h"
 
+#include <algorithm>
+
 namespace vesper::sim {
 
 namespace {
@@ -7,7 +9,11 @@ namespace {
 LinkConfig link_config_of(const LinkSpec& link) {
   return {.delay = delay_of(link.delay),
           .drop_ppm = link.drop.value().per_million,
-          .duplicate_ppm = link.duplicate.value().per_million};
+          .duplicate_ppm = link.duplicate.value().per_million,
+          .burst = burst_of(link.burst),
+          .corrupt_ppm = link.corrupt.value().per_million,
+          .replay_ppm = link.replay.value().per_million,
+          .replay_age = link.replay_age.value()};
 }
 
 DiskConfig disk_config_of(const DiskSpec& disk) {
@@ -53,7 +59,24 @@ Preset preset_of(const PresetSpec& preset) {
   return result;
 }
 
+// Whether any link, or any step, may ever ask for old frames.
+bool replays_frames(const Scenario& scenario) {
+  const auto is_set = [](const Range<Parts>& share) { return share.high.per_million > 0; };
+  return is_set(scenario.network.replay) ||
+         std::any_of(scenario.links.begin(), scenario.links.end(),
+                     [&](const LinkOverride& link) { return is_set(link.link.replay); }) ||
+         std::any_of(scenario.steps.begin(), scenario.steps.end(), [&](const Step& step) {
+           return step.action == Action::kReplay || (step.replay && is_set(*step.replay));
+         });
+}
+
 }  // namespace
+
+BurstConfig burst_of(const BurstSpec& burst) {
+  return {.drop_ppm = burst.drop.value().per_million,
+          .mean_good = burst.mean_good.value(),
+          .mean_bad = burst.mean_bad.value()};
+}
 
 Delay delay_of(const DelaySpec& delay) {
   return {.distribution = delay.distribution,
@@ -79,6 +102,7 @@ WorldConfig world_config_of(const Scenario& scenario) {
   for (const LinkOverride& link : scenario.links) {
     config.links[{NodeId(link.from), NodeId(link.to)}] = link_config_of(link.link);
   }
+  config.remembers_frames = replays_frames(scenario);
   config.disk = disk_config_of(scenario.disk);
   for (const auto& [node, disk] : scenario.disks) {
     if (node < config.all_nodes()) config.disks[NodeId(node)] = disk_config_of(disk);
@@ -89,16 +113,20 @@ WorldConfig world_config_of(const Scenario& scenario) {
     config.clocks[NodeId(node)] = clock_config_of(clock);
   }
   for (const ClientsSpec& clients : scenario.clients) {
-    config.clients.push_back({.count = clients.count.value(),
-                              .keys = clients.keys.value(),
-                              .rate_per_kilosecond = clients.rate.value().per_kilosecond,
-                              .put_ppm = clients.put.value().per_million,
-                              .value_bytes = clients.value_bytes.value(),
-                              .timeout = clients.timeout.value(),
-                              .stray_ppm = clients.stray.value().per_million,
-                              .sessions = clients.sessions,
-                              .twice_ppm = clients.twice.value().per_million,
-                              .follower_reads_ppm = clients.follower_reads.value().per_million});
+    config.clients.push_back(
+        {.count = clients.count.value(),
+         .keys = clients.keys.value(),
+         .rate_per_kilosecond = clients.rate.value().per_kilosecond,
+         .put_ppm = clients.put.value().per_million,
+         .value_bytes = clients.value_bytes.value(),
+         .timeout = clients.timeout.value(),
+         .stray_ppm = clients.stray.value().per_million,
+         .sessions = clients.sessions,
+         .twice_ppm = clients.twice.value().per_million,
+         .follower_reads_ppm = clients.follower_reads.value().per_million,
+         .lose_requests_ppm = clients.lose_requests.value().per_million,
+         .lose_answers_ppm = clients.lose_answers.value().per_million,
+         .delay = clients.delay ? std::optional(delay_of(*clients.delay)) : std::nullopt});
   }
   for (const PresetSpec& preset : scenario.presets) {
     config.presets[NodeId(preset.node)] = preset_of(preset);

@@ -8,6 +8,7 @@ namespace vesper::sim {
 
 // Requires: the scenario is drawn.
 WorldConfig world_config_of(const Scenario& scenario);
+BurstConfig burst_of(const BurstSpec& burst);
 Delay delay_of(const DelaySpec& delay);
 // This node's own, or everybody's.
 DiskConfig world_disk_of(const Scenario& scenario, NodeId node);
