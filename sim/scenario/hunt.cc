@@ -11,6 +11,7 @@
 #include "sim/scenario/hunt_disks.h"
 #include "sim/scenario/hunt_faults.h"
 #include "sim/scenario/hunt_full_disks.h"
+#include "sim/scenario/hunt_links.h"
 
 namespace vesper::sim {
 
@@ -43,6 +44,8 @@ enum Concern : std::uint64_t {
   kFull = 12,
   kAlter = 13,
   kMembers = 14,
+  kLinkSettings = 15,
+  kLinks = 16,
   kDiskFaults = 21,
   kClockFaults = 22,
 };
@@ -212,6 +215,8 @@ Scenario hunt_scenario(std::uint64_t seed) {
   draw_hunt_members(stream(seed, kMembers), window, scenario);
   draw_checks(stream(seed, kAlter), window, scenario);
   draw_hunt_full_disks(stream(seed, kFull), window, scenario);
+  draw_hunt_link_settings(stream(seed, kLinkSettings), scenario);
+  draw_hunt_links(stream(seed, kLinks), window, scenario);
   draw_hunt_disks(stream(seed, kDiskFaults), window, scenario);
   draw_hunt_clocks(stream(seed, kClockFaults), window, scenario);
 
@@ -223,6 +228,7 @@ Scenario hunt_scenario(std::uint64_t seed) {
   quiet.trigger = Trigger::kAfter;
   quiet.action = Action::kNetwork;
   quiet.drop = Parts{0};
+  quieten_links(scenario, quiet);
   scenario.steps.push_back(quiet);
   return scenario;
 }
