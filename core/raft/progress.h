@@ -49,6 +49,8 @@ class Progress {
   bool is_intact() const { return counts_ && doubt == Term(0); }
   // This node's own: its durable index.
   void set_own_match(Index match) { match_ = match; }
+  // Appends all but the times (see Raft::encode_state).
+  void encode_state(ByteWriter& out) const;
 
   // When the member was last heard in this term (check-quorum), and the newest round it
   // acknowledged (ReadIndex).

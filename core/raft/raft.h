@@ -13,10 +13,12 @@
 //   transfer.cc     leadership transfer (diss. 3.10)
 //   membership.cc   who takes part: learners, joint consensus (diss. 4)
 //   doubt.cc        a node whose disk lost a part of its log, until its peers have repaired it
+//   state_bytes.cc  the state as bytes, for programs that compare states
 #pragma once
 
 #include <deque>
 #include <optional>
+#include <span>
 #include <variant>
 #include <vector>
 
@@ -188,6 +190,10 @@ class Raft {
   // index.
   const Configuration& configuration() const { return configurations_.latest(); }
   const Configurations& configurations() const { return configurations_; }
+  // Appends what decides how this node goes on, but for times and draws, with every node under
+  // another name: two nodes that give the same bytes go on alike. Requires: names[id] for each
+  // member, each below names.size(); no reads, snapshots, transfers, changes of members or doubt.
+  void encode_state(std::span<const NodeId> names, std::vector<std::byte>& out) const;
 
  private:
   // raft.cc
@@ -284,6 +290,10 @@ class Raft {
   void forget_silent_receivers();
   void on_snapshot_request(const Message& message, const SnapshotRequest& request);
   void on_snapshot_reply(const Message& message, const SnapshotReply& reply);
+
+  // state_bytes.cc
+  void encode_role(std::span<const NodeId> names, ByteWriter& out) const;
+  void encode_log(ByteWriter& out) const;
 
   // A write that was handed out and is not yet persisted.
   struct PendingWrite {
