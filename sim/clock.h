@@ -3,6 +3,8 @@
 // the node becomes the very first instant of the world at which the node sees it pass.
 #pragma once
 
+#include <algorithm>
+
 #include "core/base/check.h"
 #include "core/base/time.h"
 #include "core/node/environment.h"
@@ -40,6 +42,9 @@ class SimClock final : public node::Clock {
         time / kMillion * drift_ppm_ + floor_divide(time % kMillion * drift_ppm_, kMillion);
     return Instant() + start_ + Duration::nanoseconds(time + drift);
   }
+
+  // From now on it shows what it would show so much later. Nothing happens if `local` has passed.
+  void jump_to(Instant local) { start_ = start_ + std::max(local - now(), Duration()); }
 
   // The first instant of the world, not before the last change, at which this clock shows `local`
   // or later; never, if it stands still.

@@ -191,6 +191,14 @@ void World::resume(NodeId node) {
   if (member.node != nullptr && member.is_paused) impl_->resume(member);
 }
 
+void World::fire_timer(NodeId node) {
+  Member& member = impl_->member(node);
+  if (member.node == nullptr || member.is_paused || member.has_stopped) return;
+  impl_->fault("timeout of " + name(node));
+  member.clock.jump_to(member.node->next_deadline());
+  impl_->take_turn(member);
+}
+
 void World::set_network(const LinkConfig& link) {
   if (impl_->links.set_all(link)) impl_->fault("network");
 }

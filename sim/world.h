@@ -147,6 +147,9 @@ class World {
   // buffers are.
   void pause(NodeId node);
   void resume(NodeId node);
+  // The node's clock jumps forward to what the node waits for first, which is due now: its election
+  // timeout, its heartbeats, a request's time. Nothing happens to a node that is down or paused.
+  void fire_timer(NodeId node);
   // From now on, on every link (single links of the configuration included).
   void set_network(const LinkConfig& link);
   void set_link(NodeId from, NodeId to, const LinkConfig& link);

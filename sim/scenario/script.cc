@@ -315,6 +315,9 @@ bool Script::run_on_nodes(const Step& step, const std::vector<NodeId>& nodes) {
       case Action::kWipe:
         world_.wipe(node);
         break;
+      case Action::kTimeout:
+        world_.fire_timer(node);
+        break;
       case Action::kFailSync:
       case Action::kDisk:
       case Action::kDiskFull:

@@ -38,6 +38,7 @@ const StepKeys& keys_of(Action action) {
       {Action::kTransfer, {{}, {"to"}, false}},
       {Action::kMembers, {{"node"}, {}, false}},
       {Action::kWipe, {{"node"}, {"as"}, false}},
+      {Action::kTimeout, {{"node"}, {"as"}, false}},
       {Action::kDiskFull, {{"node"}, {"as", "room", "in_place"}, false}},
       {Action::kDiskRoom, {{"node"}, {"as"}, false}},
       {Action::kDiskStall, {{"node"}, {"as", "lane"}, false}},

@@ -81,7 +81,7 @@ constexpr Names<DiskOperation, kDiskOperations> kOperations = {{{"read", DiskOpe
                                                                 {"sync", DiskOperation::kSync}}};
 constexpr Names<storage::DiskLane, 2> kLanes = {
     {{"log", storage::DiskLane::kLog}, {"background", storage::DiskLane::kBackground}}};
-constexpr Names<Action, 36> kActions = {{{"partition", Action::kPartition},
+constexpr Names<Action, 37> kActions = {{{"partition", Action::kPartition},
                                          {"cut", Action::kCut},
                                          {"mend", Action::kMend},
                                          {"heal", Action::kHeal},
@@ -106,6 +106,7 @@ constexpr Names<Action, 36> kActions = {{{"partition", Action::kPartition},
                                          {"transfer", Action::kTransfer},
                                          {"members", Action::kMembers},
                                          {"wipe", Action::kWipe},
+                                         {"timeout", Action::kTimeout},
                                          {"disk-full", Action::kDiskFull},
                                          {"disk-room", Action::kDiskRoom},
                                          {"damage", Action::kDamage},

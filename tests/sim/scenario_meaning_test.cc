@@ -56,6 +56,24 @@ TEST_CASE("a delay step draws each message's delay from its distribution") {
   CHECK(delays_of(kDelay, 2) != delays);
 }
 
+TEST_CASE("a timeout step makes one node's next deadline due, and nobody else's") {
+  const Scenario scenario = scenario_of(
+      "[cluster]\nnodes = 3\npreformed = true\nheartbeat_interval = \"50s\"\n"
+      "election_timeout_min = \"100s\"\nelection_timeout_max = \"101s\"\n"
+      "[[step]]\nname = \"fired\"\nat = \"1s\"\ndo = \"timeout\"\nnode = \"n2\"\n"
+      "[[step]]\nname = \"again\"\nat = \"2s\"\ndo = \"timeout\"\nnode = \"n1\"\n"
+      "[[expect]]\nnever = \"leader exists\"\nuntil = \"fired\"\n"
+      "[[expect]]\nwithin = \"500ms\"\nthat = \"n2.term == 1 and role(n2) == leader\"\n"
+      "after = \"fired\"\n"
+      "[[expect]]\nalways = \"role(n0) == follower and n0.term <= 1\"\n"
+      "[[expect]]\nwithin = \"1ms\"\nthat = \"role(n1) == pre-candidate\"\nafter = \"again\"\n"
+      "[final]\nprogress = false\n");
+
+  const RunResult result = run_scenario(scenario, {.seed = 1, .observers = {}});
+
+  CHECK_MESSAGE(result.passed, result.detail);
+}
+
 TEST_CASE("a constant delay step delays by just that") {
   const std::string body =
       "[[step]]\non_message = { count = 1000 }\ndo = \"delay\"\ndelay = \"40ms\"\n";
