@@ -1,10 +1,11 @@
-// vesper-sim: runs scenarios, hunts with random ones, measures the simulator, replays what nodes
-// recorded, checks histories.
+// vesper-sim: runs scenarios, hunts with random ones, explores small clusters, measures the
+// simulator, replays what nodes recorded, checks histories.
 #include <CLI/CLI.hpp>
 #include <functional>
 #include <memory>
 
 #include "apps/vesper_sim_commands.h"
+#include "apps/vesper_sim_explore.h"
 
 namespace vesper::app {
 namespace {
@@ -79,6 +80,12 @@ void add_shrink(CLI::App& app, Work& work) {
   shrink.callback([command, &work] { work = [command] { return shrink_command(*command); }; });
 }
 
+void add_explore(CLI::App& app, Work& work) {
+  auto command = std::make_shared<ExploreCommand>();
+  CLI::App& explore = *add_explore_command(app, *command);
+  explore.callback([command, &work] { work = [command] { return explore_command(*command); }; });
+}
+
 void add_verify(CLI::App& app, Work& work) {
   auto command = std::make_shared<VerifyCommand>();
   CLI::App& verify = *app.add_subcommand(
@@ -140,8 +147,8 @@ int run_main(int argc, char** argv) {
       "violation, 2 bad input.");
   app.require_subcommand(1);
   Work work;
-  for (const auto add : {add_run, add_hunt, add_merge, add_shrink, add_verify, add_trail, add_bench,
-                         add_replay, add_check}) {
+  for (const auto add : {add_run, add_hunt, add_merge, add_shrink, add_explore, add_verify,
+                         add_trail, add_bench, add_replay, add_check}) {
     add(app, work);
   }
   try {
