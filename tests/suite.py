@@ -20,7 +20,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 HUNT_SEEDS = "1..300"
 # Compared over all builds: enough for each kind of fault to be drawn.
 COMPARED_SEEDS = "1..100"
-PLANTED = ("two_grants_in_one_term", "reply_before_sync", "local_read_without_round")
+PLANTED = ("two_grants_in_one_term", "reply_before_sync", "local_read_without_round", "peers_in_hash_order")
 # Fast enough to run, quick enough to build, and with the lines that a report names.
 SANITIZED = ("-Doptimization=1", "-Ddebug=false", "-Dcpp_args=-g1")
 # What the report must name, each counted by the tests themselves as a line `counts: <label>: <number> ...`.

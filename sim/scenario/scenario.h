@@ -179,7 +179,7 @@ enum class Action : std::uint8_t {
   kUnclog,     // from, to: what waited comes at once, in the order in which it was sent
   kReplay,     // from, to; type, count: so many messages of the past come again, in each direction
                // that is meant
-  kTimeout,   // node: its clock jumps to whatever it waits for first (World::fire_timer)
+  kTimeout,    // node: its clock jumps to whatever it waits for first (World::fire_timer)
 };
 
 enum class Trigger : std::uint8_t { kAt, kAfter, kWhen, kOnMessage, kOnDisk };

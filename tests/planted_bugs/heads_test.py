@@ -25,6 +25,8 @@ BROKEN = [
     ("# source:", "# sources:", "is no '# KEY: VALUE'"),
     ("# seeds: 20\n", "", "needs either"),
     ("# seeds: 20", "# seeds: 20\n# scenario: some", "needs either"),
+    ("# seeds: 20", "# seeds: 20\n# verify: some", "needs either"),
+    ("# seeds: 20", "# verify: some.toml", "is no scenario's name"),
     ("# seeds: 20", "# seeds: 0", "is no number of seeds"),
     ("# seeds: 20", "# seeds: many", "is no number of seeds"),
     ("# seeds: 20", "# scenario: some.toml", "is no scenario's name"),

@@ -4,7 +4,8 @@
     kind: one of KINDS
     source: OWNER/NAME issue|pull request #N ...: what happened there    (or "our own", or no such line)
     seeds: N         within how many seeds the hunt must find it,
-    or scenario: S   which scenario, made for its rule, must fail
+    or scenario: S   which scenario, made for its rule, must fail,
+    or verify: S     which scenario's run must be found to differ from itself
 
 What follows is the patch. Whatever is not of this form is an error: a table with holes would tell nothing."""
 
@@ -13,12 +14,13 @@ import pathlib
 import re
 
 KINDS = ("election", "replication", "commit", "persistence", "snapshot", "membership", "reads", "sessions", "liveness",
-         "detection")
+         "detection", "determinism")
 # What a source begins with: where anyone can look it up.
 REFERENCE = re.compile(r"[\w.-]+/[\w.-]+ (?:issue|pull request) #\d+")
-KEYS = ("kind", "source", "seeds", "scenario")
+FINDERS = ("seeds", "scenario", "verify")
+KEYS = ("kind", "source", *FINDERS)
 # Where a line begins like one of the keys, but is not written as these are.
-LIKE_A_KEY = re.compile(r"#\s*(kind|source|seeds?|scenario)s?\s*:", re.IGNORECASE)
+LIKE_A_KEY = re.compile(r"#\s*(kind|source|seeds?|scenario|verify)s?\s*:", re.IGNORECASE)
 
 
 class BadPatch(Exception):
@@ -31,8 +33,9 @@ class Planted:
     what: str
     kind: str
     source: str  # empty: our own
-    seeds: int  # 0: a scenario finds it
+    seeds: int  # 0: a scenario finds it, or verify does
     scenario: str
+    verify: str  # a scenario
 
     @property
     def name(self):
@@ -66,7 +69,7 @@ def planted_from(path, text):
     check_values(path.name, text, values, what)
     source = values.get("source", "our own")
     return Planted(path, " ".join(what), values["kind"], "" if source == "our own" else source,
-                   int(values.get("seeds", 0)), values.get("scenario", ""))
+                   int(values.get("seeds", 0)), values.get("scenario", ""), values.get("verify", ""))
 
 
 def check_values(name, text, values, what):
@@ -76,12 +79,13 @@ def check_values(name, text, values, what):
         raise BadPatch(f"{name} does not say what the bug is")
     if values.get("kind") not in KINDS:
         raise BadPatch(f"{name} needs a line '# kind: K', K one of {', '.join(KINDS)}")
-    if ("seeds" in values) == ("scenario" in values):
-        raise BadPatch(f"{name} needs either a line '# seeds: N' or a line '# scenario: NAME'")
+    if sum(key in values for key in FINDERS) != 1:
+        raise BadPatch(f"{name} needs either a line '# seeds: N', '# scenario: NAME' or '# verify: NAME'")
     if not re.fullmatch(r"[1-9]\d*", values.get("seeds", "1")):
         raise BadPatch(f"{name}: '{values['seeds']}' is no number of seeds")
-    if not re.fullmatch(r"\w+", values.get("scenario", "some")):
-        raise BadPatch(f"{name}: '{values['scenario']}' is no scenario's name")
+    for key in ("scenario", "verify"):
+        if not re.fullmatch(r"\w+", values.get(key, "some")):
+            raise BadPatch(f"{name}: '{values[key]}' is no scenario's name")
     source = values.get("source", "our own")
     if source != "our own" and not (REFERENCE.match(source) and ": " in source):
         raise BadPatch(f"{name}: a source is 'OWNER/NAME issue #N: what happened there' (or pull request), or 'our own'")

@@ -100,6 +100,10 @@ def play(scenario):
     return simulate("run", f"scenarios/{scenario}.toml")
 
 
+def verify(scenario):
+    return simulate("verify", f"scenarios/{scenario}.toml")
+
+
 def broken_scenarios():
     """Returns the names of all scenarios, and of those that fail."""
     lines = re.findall(r"^(PASS|FAIL) scenario=(\w+)", simulate("run", "--all").output, re.MULTILINE)

@@ -18,7 +18,8 @@ class Row:
 
     @property
     def finder(self):
-        return str(self.planted.seeds) if self.planted.seeds else self.planted.scenario
+        planted = self.planted
+        return planted.scenario or (f"verify {planted.verify}" if planted.verify else str(planted.seeds))
 
     def small(self):
         """Steps before and after, and the seconds that it took."""
@@ -62,7 +63,7 @@ def totals(rows):
         lines.append(f"median steps: {statistics.median(s.before for s in small):g} before, "
                      f"{statistics.median(s.after for s in small):g} after; median seconds to make them small: "
                      f"{statistics.median(s.seconds for s in small):.1f}; failed again twice by the same invariant: "
-                     f"{sum(s.is_same for s in small)} of {len(found)}")
+                     f"{sum(s.is_same for s in small)} of {len([row for row in found if not row.planted.verify])}")
     return lines
 
 
@@ -85,7 +86,7 @@ def markdown(rows, command, clean, with_shrink):
             "source. The first lines of a patch say what it is and, where it is one that another implementation has "
             "had, where that is told. Bugs of others that cannot be planted here stand in `EQUIVALENT.md`.", "",
             f"The column *seeds* says within how many seeds of `vesper-sim hunt` the bug must be found, or which "
-            f"scenario must fail. {clean}.", ""]
+            f"scenario must fail, or of which scenario `vesper-sim verify` must say that two runs differ. {clean}.", ""]
     text += [f"- {sentence}" for sentence in totals(rows) + [kinds(rows)]] + [""]
     text += [line(heads(with_shrink)), line(["---"] * len(heads(with_shrink)))]
     text += [line(row.cells(with_shrink)) for row in rows]
