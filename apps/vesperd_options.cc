@@ -132,8 +132,11 @@ void add_limit_options(CLI::App& app, RawOptions& raw) {
                                                        {"warning", net::LogLevel::kWarning},
                                                        {"error", net::LogLevel::kError},
                                                        {"off", net::LogLevel::kOff}};
-  app.add_option("--log-level", raw.log_level, "debug, info, warning, error or off")
-      ->transform(CLI::CheckedTransformer(levels, CLI::ignore_case))
+  // In words of our own: CLI11's would be these levels' numbers, as bytes.
+  app.add_option("--log-level", raw.log_level, "What is logged, and what is graver")
+      ->transform(CLI::CheckedTransformer(levels, CLI::ignore_case)
+                      .description("debug, info, warning, error or off"))
+      ->type_name("LEVEL")
       ->default_str("info");
 }
 

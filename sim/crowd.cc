@@ -54,7 +54,7 @@ const ClientsConfig* Crowd::crowd_of(const OpenOperation& operation) const {
 
 bool Crowd::is_lost(const OpenOperation& operation, Way way) const {
   const ClientsConfig* const crowd = crowd_of(operation);
-  if (crowd == nullptr) return false;
+  if (crowd == nullptr || !loses_) return false;
   const bool is_there = way == Way::kThere;
   const std::uint64_t share = is_there ? crowd->lose_requests_ppm : crowd->lose_answers_ppm;
   if (share == 0) return false;

@@ -65,6 +65,8 @@ class Crowd {
   enum class Way : std::uint8_t { kThere, kBack };
   Duration way(const OpenOperation& operation, Way way) const;
   bool is_lost(const OpenOperation& operation, Way way) const;
+  // From now on nothing is.
+  void end_losses() { loses_ = false; }
 
   // --- Operations ---
   // One of a client of its own.
@@ -130,6 +132,7 @@ class Crowd {
   std::uint64_t singles_ = 0;
   std::uint64_t open_ = 0;
   std::uint64_t pausing_ = 0;  // puts between two tries
+  bool loses_ = true;
 };
 
 }  // namespace vesper::sim

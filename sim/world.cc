@@ -321,6 +321,10 @@ void World::set_client_rate(std::uint64_t rate_per_kilosecond) {
   }
 }
 
+void World::end_client_losses() {
+  impl_->crowd.end_losses();
+}
+
 std::uint64_t World::open_operations() const {
   return impl_->crowd.open();
 }

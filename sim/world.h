@@ -206,6 +206,8 @@ class World {
   OperationId get(NodeId node, std::string_view key, Duration timeout, bool at_follower = false);
   // The rate of every crowd from now on, in operations in a thousand seconds; 0 stops them.
   void set_client_rate(std::uint64_t rate_per_kilosecond);
+  // From now on no request and no answer of a client is lost.
+  void end_client_losses();
   // Operations that were invoked and neither answered nor given up.
   std::uint64_t open_operations() const;
 

@@ -28,9 +28,13 @@ ProgressChecker::Bounds bounds_of(const Scenario& scenario) {
           .request = request + cluster.turn_delay_max.value() * 2 + Duration::milliseconds(100)};
 }
 
-// A crowd that asks for this kind once in a while promises no steady successes.
+// A crowd that asks for this kind once in a while promises no steady successes; nor does one whose
+// requests are lost, and who then asks anybody at random, former members too.
 bool asks_steadily(const ClientsSpec& clients, Parts share) {
   constexpr std::uint64_t kLeast = 2;  // a second
+  const bool is_heard = clients.lose_requests.value().per_million == 0 &&
+                        clients.lose_answers.value().per_million == 0;
+  if (!is_heard) return false;
   return clients.rate.value().per_kilosecond / 1'000 * share.per_million >= kLeast * 1'000'000;
 }
 

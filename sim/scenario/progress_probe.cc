@@ -43,6 +43,8 @@ std::optional<std::string> disagreement(const World& world, NodeId leader) {
 
 std::optional<std::string> probe_progress(World& world, const ProgressProbe& probe) {
   world.set_client_rate(0);
+  // What is open is asked for again until it is answered; by lost tries that could take for ever.
+  world.end_client_losses();
   if (!has_connected_majority(world)) {
     if (!probe.must_work) return std::nullopt;
     return "no majority works, though the disks of a minority at most are spent";
