@@ -277,6 +277,7 @@ void NodeImpl::run_raft_turn(Instant now) {
   raft_->tick(now);
   follow_transfer();
   keep_room(now);
+  hand_over_if_disk_hangs(now);
   keep_snapshots();
   send_held();
   // One Ready a turn: a long backlog of committed entries, as after a restart, is applied between
@@ -286,7 +287,7 @@ void NodeImpl::run_raft_turn(Instant now) {
   follow_configuration();
   follow_change();
   follow_doubt();
-  flush_log();
+  flush_log(now);
   waiters_.serve_reads(applied_, machine_.store());
   serve_snapshots();
   waiters_.expire(now);
@@ -344,12 +345,13 @@ void NodeImpl::send_held() {
   }
 }
 
-void NodeImpl::flush_log() {
+void NodeImpl::flush_log(Instant now) {
   wal_->flush();
   const auto flight = wal_->in_flight();
   if (!flight || (has_observed_ticket_ && flight->ticket == observed_ticket_)) return;
   observed_ticket_ = flight->ticket;
   has_observed_ticket_ = true;
+  observed_at_ = now;
   environment_.observer.on_log_submitted(view(), flight->ticket, flight->last);
 }
 

@@ -56,7 +56,7 @@ class NodeImpl {
   void send(const raft::Message& message);
   void hold(raft::Message message);
   void send_held();
-  void flush_log();
+  void flush_log(Instant now);
   void apply(const raft::Entry& entry);
   void give_answers();
   void report_changes();
@@ -107,6 +107,9 @@ class NodeImpl {
   void keep_room(Instant now);
   void hand_over_for_room(Instant now);
   Instant room_deadline() const;
+
+  // node_disk_hang.cc: a disk that does nothing
+  void hand_over_if_disk_hangs(Instant now);
 
   // node_forming.cc: before Raft starts, and telling others that it has
   Status check_identity() const;
@@ -184,6 +187,7 @@ class NodeImpl {
   std::uint64_t differences_ = 0;
   std::uint64_t observed_ticket_ = 0;
   bool has_observed_ticket_ = false;
+  Instant observed_at_;  // when that batch was submitted
   Waiters waiters_;
   Reported reported_;
   // The configuration in force, as it was last told.
