@@ -163,7 +163,8 @@ void SimDisk::lose_name(const std::string& name) {
 
 // What had a durable name and has none now, before it is forgotten.
 void SimDisk::keep_removed() {
-  for (const auto& [name, number] : durable_names_) {
+  for (const auto& [name, file_number] : durable_names_) {
+    const std::uint32_t number = file_number;
     const bool has_name = std::any_of(names_.begin(), names_.end(),
                                       [&](const auto& entry) { return entry.second == number; });
     File& file = files_.at(number);
