@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/base/random.h"
+#include "sim/scenario/hunt_chain.h"
 #include "sim/scenario/hunt_damage.h"
 #include "sim/scenario/hunt_disks.h"
 #include "sim/scenario/hunt_faults.h"
@@ -17,9 +18,6 @@ namespace vesper::sim {
 
 namespace {
 
-Duration ms(std::uint64_t count) {
-  return Duration::milliseconds(static_cast<std::int64_t>(count));
-}
 Duration us(std::uint64_t count) {
   return Duration::microseconds(static_cast<std::int64_t>(count));
 }

@@ -1,27 +1,18 @@
 #include "sim/scenario/hunt_damage.h"
 
 #include <array>
+#include <utility>
 #include <vector>
+
+#include "sim/scenario/hunt_chain.h"
 
 namespace vesper::sim {
 
 namespace {
 
-Selector node_number(std::uint64_t number) {
-  return {.kind = Selector::Kind::kNode, .number = static_cast<std::uint32_t>(number), .name = {}};
-}
-
-Duration ms(std::uint64_t count) {
-  return Duration::milliseconds(static_cast<std::int64_t>(count));
-}
-
 Step& add(Scenario& scenario, Trigger trigger, Duration time, Action action, Selector node) {
-  Step& step = scenario.steps.emplace_back();
-  step.trigger = trigger;
-  step.time = time;
-  step.action = action;
+  Step& step = add_step(scenario, trigger, time, action);
   step.nodes = {std::move(node)};
-  step.optional = true;
   return step;
 }
 

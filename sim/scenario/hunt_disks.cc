@@ -9,27 +9,24 @@
 #include <utility>
 #include <vector>
 
+#include "sim/scenario/hunt_chain.h"
+
 namespace vesper::sim {
 
 namespace {
-
-Duration ms(std::uint64_t count) {
-  return Duration::milliseconds(static_cast<std::int64_t>(count));
-}
-
-Selector node_number(std::uint64_t number) {
-  return {.kind = Selector::Kind::kNode, .number = static_cast<std::uint32_t>(number), .name = {}};
-}
 
 // Writes the chains of one seed.
 class DiskChains {
  public:
   DiskChains(RandomStream& draws, Scenario& scenario)
-      : draws_(draws), scenario_(scenario), nodes_(scenario.cluster.nodes.value()) {}
+      : draws_(draws),
+        scenario_(scenario),
+        nodes_(scenario.cluster.nodes.value()),
+        chain_(scenario) {}
 
   void choose_victims(std::uint64_t most);
   bool has_victims() const { return !victims_.empty(); }
-  void at(Duration time) { at_ = time; }
+  void at(Duration time) { chain_.at(time); }
 
   void stall();
   void spikes();
@@ -43,32 +40,23 @@ class DiskChains {
   void clock_drift();
 
  private:
-  Step& first(Action action) { return add(Trigger::kAt, at_, action); }
-  Step& then(Duration after, Action action) { return add(Trigger::kAfter, after, action); }
-  Step& add(Trigger trigger, Duration time, Action action) {
-    Step& step = scenario_.steps.emplace_back();
-    step.trigger = trigger;
-    step.time = time;
-    step.action = action;
-    step.optional = true;
-    return step;
-  }
   // Whoever leads, or a node by its number: the steps that follow mean the same one.
   Selector begin_at_some_node() {
     if (!draws_.chance_ppm(400'000)) return node_number(draws_.below(nodes_));
-    Step& note = first(Action::kNote);
-    note.nodes = {{.kind = Selector::Kind::kLeader, .number = 0, .name = {}}};
+    Step& note = chain_.first(Action::kNote);
+    note.nodes = {the_leader()};
     note.as = fmt::format("d{}", scenario_.steps.size());
-    return {.kind = Selector::Kind::kName, .number = 0, .name = note.as};
+    return named(note.as);
   }
   // The next step of a chain that may have begun with a note.
   Step& next(const Selector& who, Action action) {
-    Step& step = who.kind == Selector::Kind::kName ? then(Duration(), action) : first(action);
+    Step& step =
+        who.kind == Selector::Kind::kName ? chain_.then(Duration(), action) : chain_.first(action);
     step.nodes = {who};
     return step;
   }
   Step& then_at(const Selector& who, Duration after, Action action) {
-    Step& step = then(after, action);
+    Step& step = chain_.then(after, action);
     step.nodes = {who};
     return step;
   }
@@ -85,7 +73,7 @@ class DiskChains {
   Scenario& scenario_;
   std::uint64_t nodes_;
   std::vector<std::uint64_t> victims_;
-  Duration at_;
+  StepChain chain_;
 };
 
 // Those that are spent anyway, and then others.
@@ -105,8 +93,7 @@ void DiskChains::choose_victims(std::uint64_t most) {
 
 void DiskChains::stall() {
   const bool is_one = draws_.chance_ppm(700'000);
-  const Selector who = is_one ? begin_at_some_node()
-                              : Selector{.kind = Selector::Kind::kAll, .number = 0, .name = {}};
+  const Selector who = is_one ? begin_at_some_node() : everybody();
   Step& stall = next(who, Action::kDiskStall);
   if (draws_.chance_ppm(300'000))
     stall.lane = storage::DiskLane::kLog;

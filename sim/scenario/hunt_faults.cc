@@ -6,28 +6,11 @@
 #include <array>
 #include <utility>
 
+#include "sim/scenario/hunt_chain.h"
+
 namespace vesper::sim {
 
 namespace {
-
-Duration ms(std::uint64_t count) {
-  return Duration::milliseconds(static_cast<std::int64_t>(count));
-}
-
-const Selector kTheLeader{.kind = Selector::Kind::kLeader, .number = 0, .name = {}};
-const Selector kEverybody{.kind = Selector::Kind::kAll, .number = 0, .name = {}};
-const Selector kTheRest{.kind = Selector::Kind::kRest, .number = 0, .name = {}};
-
-Selector node_number(std::uint64_t number) {
-  return {.kind = Selector::Kind::kNode, .number = static_cast<std::uint32_t>(number), .name = {}};
-}
-Selector follower(std::uint64_t number) {
-  return {
-      .kind = Selector::Kind::kFollower, .number = static_cast<std::uint32_t>(number), .name = {}};
-}
-Selector named(std::string name) {
-  return {.kind = Selector::Kind::kName, .number = 0, .name = std::move(name)};
-}
 
 // Writes the chains of one seed.
 class Chains {
@@ -36,7 +19,8 @@ class Chains {
       : draws_(draws),
         scenario_(scenario),
         nodes_(scenario.cluster.nodes.value()),
-        election_(scenario.cluster.election_timeout_max.value()) {}
+        election_(scenario.cluster.election_timeout_max.value()),
+        chain_(scenario) {}
 
   void crash_leader();
   void crash_random();
@@ -65,54 +49,15 @@ class Chains {
   void hand_over_cut_off();
   void alter();
 
-  void at(Duration time) { at_ = time; }
+  void at(Duration time) { chain_.at(time); }
 
  private:
-  // Opens a chain: its first step comes at its time.
-  Step& first(Action action) {
-    Step& step = add(action);
-    step.trigger = Trigger::kAt;
-    step.time = at_;
-    return step;
-  }
-  Step& then(Duration after, Action action) {
-    Step& step = add(action);
-    step.trigger = Trigger::kAfter;
-    step.time = after;
-    return step;
-  }
-  Step& on(const char* type, std::uint64_t nth, Action action) {
-    Step& step = add(action);
-    step.trigger = Trigger::kOnMessage;
-    step.message.type = type;
-    step.message.nth = nth;
-    return step;
-  }
-  Step& add(Action action) {
-    Step& step = scenario_.steps.emplace_back();
-    step.action = action;
-    step.optional = true;
-    return step;
-  }
-  // A name that no other chain uses.
-  std::string fresh_name() { return fmt::format("x{}", scenario_.steps.size()); }
-  // A short time often, a long one sometimes: around the election timeout.
-  Duration some_time() {
-    const std::int64_t percent = draws_.chance_ppm(400'000)
-                                     ? static_cast<std::int64_t>(draws_.between(1, 40))
-                                     : static_cast<std::int64_t>(draws_.between(80, 400));
-    return election_ * percent / 100;
-  }
+  Duration some_time() { return draw_time_around(draws_, election_); }
   std::optional<CrashLoss> some_loss() {
-    constexpr std::array<CrashLoss, 4> kLosses = {CrashLoss::kKeep, CrashLoss::kLoseAll,
-                                                  CrashLoss::kLoseRandom, CrashLoss::kTear};
     if (draws_.chance_ppm(500'000)) return std::nullopt;
-    return kLosses[draws_.below(kLosses.size())];
+    return draw_crash_loss(draws_);
   }
-  Selector some_node() {
-    if (draws_.chance_ppm(350'000)) return kTheLeader;
-    return node_number(draws_.below(nodes_));
-  }
+  Selector some_node() { return draw_leader_or_node(draws_, nodes_); }
   const char* some_type() {
     constexpr std::array<const char*, 9> kTypes = {
         "AppendRequest", "AppendRequest",  "AppendReply",    "VoteRequest",     "VoteReply",
@@ -121,142 +66,142 @@ class Chains {
   }
   void crash_and_restart(Step& crash, Selector who) {
     crash.nodes = {std::move(who)};
-    crash.as = fresh_name();
+    crash.as = chain_.fresh_name();
     crash.on_crash = some_loss();
     const std::string name = crash.as;
-    then(some_time(), Action::kRestart).nodes = {named(name)};
+    chain_.then(some_time(), Action::kRestart).nodes = {named(name)};
   }
 
   RandomStream& draws_;
   Scenario& scenario_;
   std::uint64_t nodes_;
   Duration election_;
-  Duration at_;
+  StepChain chain_;
 };
 
 void Chains::crash_leader() {
-  crash_and_restart(first(Action::kCrash), kTheLeader);
+  crash_and_restart(chain_.first(Action::kCrash), the_leader());
 }
 
 void Chains::crash_random() {
-  crash_and_restart(first(Action::kCrash), node_number(draws_.below(nodes_)));
+  crash_and_restart(chain_.first(Action::kCrash), node_number(draws_.below(nodes_)));
 }
 
 void Chains::crash_all() {
-  Step& crash = first(Action::kCrash);
-  crash.nodes = {kEverybody};
+  Step& crash = chain_.first(Action::kCrash);
+  crash.nodes = {everybody()};
   crash.on_crash = some_loss();
   const std::uint64_t start = draws_.below(nodes_);
   for (std::uint64_t i = 0; i < nodes_; ++i) {
     const Duration gap = draws_.chance_ppm(500'000) ? Duration() : ms(draws_.below(300));
-    then(gap, Action::kRestart).nodes = {node_number((start + i) % nodes_)};
+    chain_.then(gap, Action::kRestart).nodes = {node_number((start + i) % nodes_)};
   }
 }
 
 void Chains::crash_after_append() {
-  first(Action::kNote);
-  Step& crash = on("AppendRequest", draws_.between(1, 8), Action::kCrash);
+  chain_.first(Action::kNote);
+  Step& crash = chain_.on("AppendRequest", draws_.between(1, 8), Action::kCrash);
   crash_and_restart(crash, named("sender"));
 }
 
 void Chains::crash_after_vote() {
-  first(Action::kCrash).nodes = {kTheLeader};
-  scenario_.steps.back().as = fresh_name();
+  chain_.first(Action::kCrash).nodes = {the_leader()};
+  scenario_.steps.back().as = chain_.fresh_name();
   const std::string leader = scenario_.steps.back().as;
-  Step& crash = on("VoteReply", draws_.between(1, 2), Action::kCrash);
+  Step& crash = chain_.on("VoteReply", draws_.between(1, 2), Action::kCrash);
   crash.nodes = {named("sender")};
-  crash.as = fresh_name();
+  crash.as = chain_.fresh_name();
   crash.on_crash = draws_.chance_ppm(700'000) ? CrashLoss::kLoseAll : CrashLoss::kLoseRandom;
   const std::string voter = crash.as;
-  then(ms(draws_.between(1, 60)), Action::kRestart).nodes = {named(voter)};
-  then(some_time(), Action::kRestart).nodes = {named(leader)};
+  chain_.then(ms(draws_.between(1, 60)), Action::kRestart).nodes = {named(voter)};
+  chain_.then(some_time(), Action::kRestart).nodes = {named(leader)};
 }
 
 void Chains::partition_random() {
-  Step& step = first(Action::kPartition);
+  Step& step = chain_.first(Action::kPartition);
   step.groups.resize(2 + (nodes_ > 4 && draws_.chance_ppm(200'000) ? 1 : 0));
   for (std::uint64_t node = 0; node < nodes_; ++node) {
     step.groups[draws_.below(step.groups.size())].push_back(node_number(node));
   }
   std::erase_if(step.groups, [](const auto& group) { return group.empty(); });
-  if (step.groups.size() == 1) step.groups.push_back({kTheRest});
-  then(some_time() * 2, Action::kHeal);
+  if (step.groups.size() == 1) step.groups.push_back({the_rest()});
+  chain_.then(some_time() * 2, Action::kHeal);
 }
 
 void Chains::isolate_leader_with_minority() {
-  Step& step = first(Action::kPartition);
-  step.groups = {{kTheLeader}, {kTheRest}};
+  Step& step = chain_.first(Action::kPartition);
+  step.groups = {{the_leader()}, {the_rest()}};
   for (std::uint64_t i = 0; i + 1 < (nodes_ - 1) / 2; ++i) step.groups[0].push_back(follower(i));
-  then(some_time() * 2, Action::kHeal);
+  chain_.then(some_time() * 2, Action::kHeal);
 }
 
 void Chains::isolate_and_return() {
-  first(Action::kPartition).groups = {{node_number(draws_.below(nodes_))}, {kTheRest}};
-  then(election_ * static_cast<std::int64_t>(draws_.between(2, 6)), Action::kHeal);
+  chain_.first(Action::kPartition).groups = {{node_number(draws_.below(nodes_))}, {the_rest()}};
+  chain_.then(election_ * static_cast<std::int64_t>(draws_.between(2, 6)), Action::kHeal);
 }
 
 void Chains::read_at_old_leader() {
-  Step& note = first(Action::kNote);
-  note.nodes = {kTheLeader};
-  note.as = fresh_name();
+  Step& note = chain_.first(Action::kNote);
+  note.nodes = {the_leader()};
+  note.as = chain_.fresh_name();
   const std::string old = note.as;
   const bool one_way = draws_.chance_ppm(400'000);
   if (one_way) {
-    Step& cut = then(Duration(), Action::kCut);
-    cut.from = kTheRest;
+    Step& cut = chain_.then(Duration(), Action::kCut);
+    cut.from = the_rest();
     cut.to = named(old);
   } else {
-    then(Duration(), Action::kPartition).groups = {{named(old)}, {kTheRest}};
+    chain_.then(Duration(), Action::kPartition).groups = {{named(old)}, {the_rest()}};
   }
   const auto put = [&](Duration after, const Selector& where) {
-    Step& step = then(after, Action::kPut);
+    Step& step = chain_.then(after, Action::kPut);
     step.nodes = {where};
     step.key = "k0";
     step.value = fmt::format("\"at {}\"", scenario_.steps.size());
   };
   const auto get = [&](Duration after) {
-    Step& step = then(after, Action::kGet);
+    Step& step = chain_.then(after, Action::kGet);
     step.nodes = {named(old)};
     step.key = "k0";
   };
   put(ms(1), named(old));
   for (int round = 0; round < 3; ++round) {
-    put(election_ * static_cast<std::int64_t>(draws_.between(20, 90)) / 100, kTheLeader);
+    put(election_ * static_cast<std::int64_t>(draws_.between(20, 90)) / 100, the_leader());
     get(ms(draws_.between(1, 60)));
   }
-  then(some_time(), Action::kHeal);
+  chain_.then(some_time(), Action::kHeal);
 }
 
 void Chains::cut_one_way() {
-  Step& cut = first(Action::kCut);
-  cut.from = draws_.chance_ppm(500'000) ? kTheLeader : node_number(draws_.below(nodes_));
-  cut.to = draws_.chance_ppm(500'000) ? kTheRest : node_number(draws_.below(nodes_));
+  Step& cut = chain_.first(Action::kCut);
+  cut.from = draws_.chance_ppm(500'000) ? the_leader() : node_number(draws_.below(nodes_));
+  cut.to = draws_.chance_ppm(500'000) ? the_rest() : node_number(draws_.below(nodes_));
   if (draws_.chance_ppm(500'000)) std::swap(cut.from, cut.to);
-  then(some_time() * 2, Action::kHeal);
+  chain_.then(some_time() * 2, Action::kHeal);
 }
 
 void Chains::pause() {
-  Step& step = first(Action::kPause);
+  Step& step = chain_.first(Action::kPause);
   step.nodes = {some_node()};
-  step.as = fresh_name();
+  step.as = chain_.fresh_name();
   const std::string name = step.as;
-  then(some_time(), Action::kResume).nodes = {named(name)};
+  chain_.then(some_time(), Action::kResume).nodes = {named(name)};
 }
 
 void Chains::hold_messages() {
-  first(Action::kNote);
+  chain_.first(Action::kNote);
   // One draw a statement: the order of arguments is the compiler's.
   const std::uint64_t nth = draws_.between(1, 4);
   const char* const type = some_type();
-  on(type, nth, Action::kHold).message.count = draws_.between(1, 12);
-  then(some_time() * 2, Action::kRelease);
+  chain_.on(type, nth, Action::kHold).message.count = draws_.between(1, 12);
+  chain_.then(some_time() * 2, Action::kRelease);
 }
 
 void Chains::delay_messages() {
-  first(Action::kNote);
+  chain_.first(Action::kNote);
   const std::uint64_t nth = draws_.between(1, 4);
   const char* const type = some_type();
-  Step& step = on(type, nth, Action::kDelay);
+  Step& step = chain_.on(type, nth, Action::kDelay);
   step.message.count = draws_.between(1, 30);
   DelaySpec delay;
   delay.min = some_time();
@@ -264,33 +209,33 @@ void Chains::delay_messages() {
 }
 
 void Chains::repeat_messages() {
-  first(Action::kNote);
-  on(some_type(), 1, Action::kDuplicate).message.count = draws_.between(5, 50);
+  chain_.first(Action::kNote);
+  chain_.on(some_type(), 1, Action::kDuplicate).message.count = draws_.between(5, 50);
 }
 
 // One follower misses entries for a while: tails that differ, and hints that must be right.
 void Chains::starve_follower() {
-  first(Action::kNote);
-  Step& step = on("AppendRequest", 1, Action::kDrop);
+  chain_.first(Action::kNote);
+  Step& step = chain_.on("AppendRequest", 1, Action::kDrop);
   step.message.to = follower(draws_.below(std::max<std::uint64_t>(nodes_ - 1, 1)));
   step.message.count = draws_.between(5, 60);
 }
 
 void Chains::slow_disk() {
-  Step& step = first(Action::kDisk);
+  Step& step = chain_.first(Action::kDisk);
   step.nodes = {some_node()};
-  step.as = fresh_name();
+  step.as = chain_.fresh_name();
   DelaySpec slow;
   slow.min = ms(draws_.between(20, 400));
   step.delay = slow;
   const std::string name = step.as;
-  Step& back = then(some_time() * 2, Action::kDisk);
+  Step& back = chain_.then(some_time() * 2, Action::kDisk);
   back.nodes = {named(name)};
   back.delay = scenario_.disk.sync;
 }
 
 void Chains::network_burst() {
-  Step& burst = first(Action::kNetwork);
+  Step& burst = chain_.first(Action::kNetwork);
   burst.drop = scenario_.network.drop;
   if (draws_.chance_ppm(600'000)) burst.drop = Parts{draws_.between(100'000, 500'000)};
   if (draws_.chance_ppm(500'000)) burst.duplicate = Parts{draws_.between(100'000, 600'000)};
@@ -300,87 +245,90 @@ void Chains::network_burst() {
                             .mean = {},
                             .max = ms(1) + election_ * 3 / 4};
   }
-  Step& back = then(some_time() * 2, Action::kNetwork);
+  Step& back = chain_.then(some_time() * 2, Action::kNetwork);
   back.delay = scenario_.network.delay;
   back.drop = scenario_.network.drop;
   back.duplicate = scenario_.network.duplicate;
 }
 
 void Chains::fail_sync() {
-  Step& step = first(Action::kFailSync);
+  Step& step = chain_.first(Action::kFailSync);
   step.nodes = {some_node()};
-  step.as = fresh_name();
+  step.as = chain_.fresh_name();
   const Selector node = named(step.as);
-  then(some_time() + ms(500), Action::kCrash).nodes = {node};
-  then(some_time(), Action::kRestart).nodes = {node};
+  chain_.then(some_time() + ms(500), Action::kCrash).nodes = {node};
+  chain_.then(some_time(), Action::kRestart).nodes = {node};
 }
 
 // Leaders that die one after another with their entries on some logs only (paper figure 8).
 void Chains::churn() {
-  first(Action::kNote);
+  chain_.first(Action::kNote);
   std::string before;
   const std::uint64_t rounds = draws_.between(3, 6);
   for (std::uint64_t round = 0; round < rounds; ++round) {
-    Step& drop = on("AppendRequest", draws_.between(1, 3), Action::kDrop);
+    Step& drop = chain_.on("AppendRequest", draws_.between(1, 3), Action::kDrop);
     drop.message.count = draws_.between(1, nodes_ * 2);
-    Step& crash = on("AppendRequest", draws_.between(1, nodes_), Action::kCrash);
+    Step& crash = chain_.on("AppendRequest", draws_.between(1, nodes_), Action::kCrash);
     crash.nodes = {named("sender")};
-    crash.as = fresh_name();
+    crash.as = chain_.fresh_name();
     crash.on_crash = draws_.chance_ppm(600'000) ? CrashLoss::kKeep : CrashLoss::kLoseRandom;
     const std::string name = crash.as;
-    if (!before.empty()) then(ms(draws_.between(1, 100)), Action::kRestart).nodes = {named(before)};
+    if (!before.empty())
+      chain_.then(ms(draws_.between(1, 100)), Action::kRestart).nodes = {named(before)};
     before = name;
   }
-  then(some_time(), Action::kRestart).nodes = {named(before)};
+  chain_.then(some_time(), Action::kRestart).nodes = {named(before)};
 }
 
 void Chains::hand_over() {
-  Step& step = first(Action::kTransfer);
+  Step& step = chain_.first(Action::kTransfer);
   if (draws_.chance_ppm(500'000)) step.to = node_number(draws_.below(nodes_));
 }
 
 void Chains::hand_over_often() {
-  first(Action::kTransfer);
+  chain_.first(Action::kTransfer);
   const std::uint64_t times = draws_.between(2, 6);
-  for (std::uint64_t i = 0; i < times; ++i) then(some_time(), Action::kTransfer);
+  for (std::uint64_t i = 0; i < times; ++i) chain_.then(some_time(), Action::kTransfer);
 }
 
 // The target lacks entries when it is named.
 void Chains::hand_over_to_a_laggard() {
   const Selector target = follower(draws_.below(std::max<std::uint64_t>(nodes_ - 1, 1)));
-  first(Action::kNote);
-  Step& starve = on("AppendRequest", 1, Action::kDrop);
+  chain_.first(Action::kNote);
+  Step& starve = chain_.on("AppendRequest", 1, Action::kDrop);
   starve.message.to = target;
   starve.message.count = draws_.between(2, 30);
-  then(ms(draws_.between(1, 100)), Action::kTransfer).to = target;
+  chain_.then(ms(draws_.between(1, 100)), Action::kTransfer).to = target;
 }
 
 // One of the two ends at the moment at which it is decided. The rule comes first: a leader may tell
 // its target within the very turn in which it is asked to.
 void Chains::hand_over_and_crash() {
-  first(Action::kNote);
-  Step& crash = on("TimeoutNow", 1, Action::kCrash);
+  chain_.first(Action::kNote);
+  Step& crash = chain_.on("TimeoutNow", 1, Action::kCrash);
   const char* const who = draws_.chance_ppm(500'000) ? "sender" : "receiver";
   crash_and_restart(crash, named(who));
-  first(Action::kTransfer);
+  chain_.first(Action::kTransfer);
 }
 
 void Chains::hand_over_late() {
-  first(Action::kNote);
-  on("TimeoutNow", 1, Action::kHold).message.count = draws_.between(1, 12);
-  then(some_time(), Action::kRelease);
-  first(Action::kTransfer);
+  chain_.first(Action::kNote);
+  chain_.on("TimeoutNow", 1, Action::kHold).message.count = draws_.between(1, 12);
+  chain_.then(some_time(), Action::kRelease);
+  chain_.first(Action::kTransfer);
 }
 
 void Chains::hand_over_cut_off() {
-  Step& note = first(Action::kNote);
-  note.nodes = {kTheLeader};
-  note.as = fresh_name();
+  Step& note = chain_.first(Action::kNote);
+  note.nodes = {the_leader()};
+  note.as = chain_.fresh_name();
   const std::string old = note.as;
-  then(Duration(), Action::kTransfer);
-  then(Duration::microseconds(static_cast<std::int64_t>(draws_.below(8'000))), Action::kPartition)
-      .groups = {{named(old)}, {kTheRest}};
-  then(some_time(), Action::kHeal);
+  chain_.then(Duration(), Action::kTransfer);
+  chain_
+      .then(Duration::microseconds(static_cast<std::int64_t>(draws_.below(8'000))),
+            Action::kPartition)
+      .groups = {{named(old)}, {the_rest()}};
+  chain_.then(some_time(), Action::kHeal);
 }
 
 // A bit of a value that all nodes hold; or a put that one node alone has applied.
@@ -388,14 +336,14 @@ void Chains::alter() {
   const Selector node = some_node();
   const bool is_bit = draws_.chance_ppm(500'000);
   if (is_bit) {
-    Step& put = first(Action::kPut);
-    put.nodes = {kTheLeader};
+    Step& put = chain_.first(Action::kPut);
+    put.nodes = {the_leader()};
     put.key = "altered";
     put.value = "\"sound\"";
   } else {
-    first(Action::kNote);
+    chain_.first(Action::kNote);
   }
-  Step& alter = then(ms(draws_.between(1, 2'000)), Action::kAlter);
+  Step& alter = chain_.then(ms(draws_.between(1, 2'000)), Action::kAlter);
   alter.nodes = {node};
   alter.key = "altered";
   if (!is_bit) alter.value = "\"wrong\"";

@@ -6,24 +6,16 @@
 #include <string>
 #include <utility>
 
+#include "sim/scenario/hunt_chain.h"
+
 namespace vesper::sim {
 
 namespace {
 
-Step& add(Scenario& scenario, Action action, Trigger trigger, Duration time) {
-  Step& step = scenario.steps.emplace_back();
-  step.action = action;
-  step.trigger = trigger;
-  step.time = time;
-  step.optional = true;
-  return step;
-}
-
 Selector drawn_node(RandomStream& draws, const Scenario& scenario) {
-  if (draws.chance_ppm(300'000)) return {.kind = Selector::Kind::kLeader, .number = 0, .name = {}};
-  if (draws.chance_ppm(300'000)) return {.kind = Selector::Kind::kAll, .number = 0, .name = {}};
-  const auto number = static_cast<std::uint32_t>(draws.below(scenario.cluster.nodes.value()));
-  return {.kind = Selector::Kind::kNode, .number = number, .name = {}};
+  if (draws.chance_ppm(300'000)) return the_leader();
+  if (draws.chance_ppm(300'000)) return everybody();
+  return node_number(draws.below(scenario.cluster.nodes.value()));
 }
 
 // Where writes inside files need no room, a log notices only when it has filled its segment.
@@ -31,7 +23,7 @@ void fill_and_empty(RandomStream& draws, Duration at, Scenario& scenario) {
   constexpr std::array<std::uint64_t, 5> kRooms = {0, 700, 5'000, 20'000, 100'000};
   const Selector who = drawn_node(draws, scenario);
   const std::string name = fmt::format("x{}", scenario.steps.size());
-  Step& full = add(scenario, Action::kDiskFull, Trigger::kAt, at);
+  Step& full = add_step(scenario, Trigger::kAt, at, Action::kDiskFull);
   full.nodes = {who};
   full.room = kRooms[draws.below(kRooms.size())];
   full.in_place = draws.chance_ppm(400'000);
@@ -39,16 +31,17 @@ void fill_and_empty(RandomStream& draws, Duration at, Scenario& scenario) {
   Selector whose = who;
   if (who.kind == Selector::Kind::kLeader) {
     full.as = name;
-    whose = {.kind = Selector::Kind::kName, .number = 0, .name = name};
+    whose = named(name);
   }
   const Duration crash_after = Duration::milliseconds(static_cast<std::int64_t>(draws.below(4000)));
   if (who.kind != Selector::Kind::kAll && draws.chance_ppm(300'000)) {
-    add(scenario, Action::kCrash, Trigger::kAfter, crash_after).nodes = {whose};
+    add_step(scenario, Trigger::kAfter, crash_after, Action::kCrash).nodes = {whose};
     const Duration down = Duration::milliseconds(static_cast<std::int64_t>(draws.below(1500)));
-    add(scenario, Action::kRestart, Trigger::kAfter, down).nodes = {whose};
+    add_step(scenario, Trigger::kAfter, down, Action::kRestart).nodes = {whose};
   }
   const auto span = static_cast<std::int64_t>(draws.between(500, 15'000));
-  add(scenario, Action::kDiskRoom, Trigger::kAfter, Duration::milliseconds(span)).nodes = {whose};
+  add_step(scenario, Trigger::kAfter, Duration::milliseconds(span), Action::kDiskRoom).nodes = {
+      whose};
 }
 
 }  // namespace

@@ -7,27 +7,11 @@
 #include <utility>
 #include <vector>
 
+#include "sim/scenario/hunt_chain.h"
+
 namespace vesper::sim {
 
 namespace {
-
-Duration ms(std::uint64_t count) {
-  return Duration::milliseconds(static_cast<std::int64_t>(count));
-}
-
-const Selector kTheLeader{.kind = Selector::Kind::kLeader, .number = 0, .name = {}};
-const Selector kEverybody{.kind = Selector::Kind::kAll, .number = 0, .name = {}};
-const Selector kTheRest{.kind = Selector::Kind::kRest, .number = 0, .name = {}};
-
-Selector node_number(std::uint64_t number) {
-  return {.kind = Selector::Kind::kNode, .number = static_cast<std::uint32_t>(number), .name = {}};
-}
-Selector named(std::string name) {
-  return {.kind = Selector::Kind::kName, .number = 0, .name = std::move(name)};
-}
-
-constexpr std::array<CrashLoss, 4> kLosses = {CrashLoss::kKeep, CrashLoss::kLoseAll,
-                                              CrashLoss::kLoseRandom, CrashLoss::kTear};
 
 // Writes the chains of one seed.
 class LinkChains {
@@ -36,7 +20,8 @@ class LinkChains {
       : draws_(draws),
         scenario_(scenario),
         nodes_(scenario.cluster.nodes.value()),
-        election_(scenario.cluster.election_timeout_max.value()) {}
+        election_(scenario.cluster.election_timeout_max.value()),
+        chain_(scenario) {}
 
   void clog();
   void swizzle();
@@ -51,39 +36,12 @@ class LinkChains {
   void rolling_restarts();
   void crash_loop();
 
-  void at(Duration time) { at_ = time; }
+  void at(Duration time) { chain_.at(time); }
 
  private:
-  Step& first(Action action) {
-    Step& step = add(action, Trigger::kAt);
-    step.time = at_;
-    return step;
-  }
-  Step& then(Duration after, Action action) {
-    Step& step = add(action, Trigger::kAfter);
-    step.time = after;
-    return step;
-  }
-  Step& add(Action action, Trigger trigger) {
-    Step& step = scenario_.steps.emplace_back();
-    step.action = action;
-    step.trigger = trigger;
-    step.optional = true;
-    return step;
-  }
-  std::string fresh_name() { return fmt::format("x{}", scenario_.steps.size()); }
-  // A short time often, a long one sometimes: around the election timeout.
-  Duration some_time() {
-    const std::int64_t percent = draws_.chance_ppm(400'000)
-                                     ? static_cast<std::int64_t>(draws_.between(1, 40))
-                                     : static_cast<std::int64_t>(draws_.between(80, 400));
-    return election_ * percent / 100;
-  }
-  CrashLoss some_loss() { return kLosses[draws_.below(kLosses.size())]; }
-  Selector some_node() {
-    if (draws_.chance_ppm(350'000)) return kTheLeader;
-    return node_number(draws_.below(nodes_));
-  }
+  Duration some_time() { return draw_time_around(draws_, election_); }
+  CrashLoss some_loss() { return draw_crash_loss(draws_); }
+  Selector some_node() { return draw_leader_or_node(draws_, nodes_); }
   std::vector<std::uint64_t> shuffled_nodes() {
     std::vector<std::uint64_t> order;
     for (std::uint64_t node = 0; node < nodes_; ++node) {
@@ -97,26 +55,26 @@ class LinkChains {
   Scenario& scenario_;
   std::uint64_t nodes_;
   Duration election_;
-  Duration at_;
+  StepChain chain_;
 };
 
 // All links of a node, in, out or both; or a single one.
 void LinkChains::clog() {
-  Step& note = first(Action::kNote);
+  Step& note = chain_.first(Action::kNote);
   note.nodes = {some_node()};
-  note.as = fresh_name();
+  note.as = chain_.fresh_name();
   const Selector who = named(note.as);
   const std::uint64_t way = draws_.below(4);
-  const Selector other = way == 3 ? node_number(draws_.below(nodes_)) : kTheRest;
+  const Selector other = way == 3 ? node_number(draws_.below(nodes_)) : the_rest();
   const auto both_ends = [&](Duration after, Action action) {
     if (way != 1) {
-      Step& out = then(after, action);
+      Step& out = chain_.then(after, action);
       out.from = who;
       out.to = other;
       after = Duration();
     }
     if (way == 0 || way == 3) return;
-    Step& in = then(after, action);
+    Step& in = chain_.then(after, action);
     in.from = other;
     in.to = who;
   };
@@ -126,7 +84,7 @@ void LinkChains::clog() {
 
 // All nodes, or some, stop one after another, and come back one after another in another order.
 void LinkChains::swizzle() {
-  first(Action::kNote);
+  chain_.first(Action::kNote);
   const std::uint64_t kind = draws_.below(3);
   const std::uint64_t count = draws_.between(1, nodes_);
   std::vector<std::uint64_t> stopped = shuffled_nodes();
@@ -135,16 +93,16 @@ void LinkChains::swizzle() {
   const auto stop = [&](std::uint64_t node, bool is_end) {
     const Duration after = draws_.between(Duration(), most);
     if (kind == 0) {
-      then(after, is_end ? Action::kResume : Action::kPause).nodes = {node_number(node)};
+      chain_.then(after, is_end ? Action::kResume : Action::kPause).nodes = {node_number(node)};
       return;
     }
     const Action begin = kind == 1 ? Action::kClog : Action::kCut;
     const Action end = kind == 1 ? Action::kUnclog : Action::kMend;
-    Step& out = then(after, is_end ? end : begin);
+    Step& out = chain_.then(after, is_end ? end : begin);
     out.from = node_number(node);
-    out.to = kTheRest;
-    Step& in = then(Duration(), is_end ? end : begin);
-    in.from = kTheRest;
+    out.to = the_rest();
+    Step& in = chain_.then(Duration(), is_end ? end : begin);
+    in.from = the_rest();
     in.to = node_number(node);
   };
   for (const std::uint64_t node : stopped) stop(node, false);
@@ -156,7 +114,7 @@ void LinkChains::swizzle() {
 
 // Says all of the network again, as the file has it.
 Step& LinkChains::end_network(Duration after) {
-  Step& back = then(after, Action::kNetwork);
+  Step& back = chain_.then(after, Action::kNetwork);
   const LinkSpec& network = scenario_.network;
   back.delay = network.delay;
   back.drop = network.drop;
@@ -165,7 +123,7 @@ Step& LinkChains::end_network(Duration after) {
 }
 
 void LinkChains::bursts() {
-  Step& step = first(Action::kNetwork);
+  Step& step = chain_.first(Action::kNetwork);
   const Duration good = ms(draws_.between(50, 3'000));
   step.burst = BurstSpec{.drop = Parts{draws_.between(300'000, 1'000'000)},
                          .mean_good = good,
@@ -174,13 +132,13 @@ void LinkChains::bursts() {
 }
 
 void LinkChains::corrupt() {
-  Step& step = first(Action::kNetwork);
+  Step& step = chain_.first(Action::kNetwork);
   step.corrupt = Parts{draws_.between(10'000, 500'000)};
   end_network(some_time() * 2);
 }
 
 void LinkChains::replay_steadily() {
-  Step& step = first(Action::kNetwork);
+  Step& step = chain_.first(Action::kNetwork);
   step.replay = Parts{draws_.between(10'000, 500'000)};
   step.replay_age = ms(draws_.between(100, 60'000));
   end_network(some_time() * 3);
@@ -188,12 +146,12 @@ void LinkChains::replay_steadily() {
 
 // Of the past of a node that has died since: to it and from it.
 void LinkChains::replay_after_crash() {
-  Step& crash = first(Action::kCrash);
+  Step& crash = chain_.first(Action::kCrash);
   crash.nodes = {some_node()};
-  crash.as = fresh_name();
+  crash.as = chain_.fresh_name();
   crash.on_crash = some_loss();
   const Selector who = named(crash.as);
-  then(some_time(), Action::kRestart).nodes = {who};
+  chain_.then(some_time(), Action::kRestart).nodes = {who};
   constexpr std::array<const char*, 8> kTypes = {"",
                                                  "",
                                                  "VoteReply",
@@ -204,10 +162,10 @@ void LinkChains::replay_after_crash() {
                                                  "SnapshotReply"};
   const std::uint64_t times = draws_.between(1, 4);
   for (std::uint64_t i = 0; i < times; ++i) {
-    Step& replay = then(some_time() / 2, Action::kReplay);
+    Step& replay = chain_.then(some_time() / 2, Action::kReplay);
     replay.type = kTypes[draws_.below(kTypes.size())];
     replay.count = draws_.between(1, 10);
-    replay.from = kEverybody;
+    replay.from = everybody();
     replay.to = who;
     if (draws_.chance_ppm(500'000)) std::swap(replay.from, replay.to);
   }
@@ -217,88 +175,89 @@ void LinkChains::release_in_reverse() {
   constexpr std::array<const char*, 6> kTypes = {"AppendRequest", "AppendReply",
                                                  "VoteReply",     "VoteRequest",
                                                  "SnapshotReply", "HeartbeatReply"};
-  first(Action::kNote);
-  Step& hold = add(Action::kHold, Trigger::kOnMessage);
+  chain_.first(Action::kNote);
+  Step& hold = chain_.add(Trigger::kOnMessage, Action::kHold);
   hold.message.type = kTypes[draws_.below(kTypes.size())];
   hold.message.count = draws_.between(2, 16);
   if (draws_.chance_ppm(500'000)) {
-    then(some_time(), Action::kRelease).nth = draws_.between(1, hold.message.count);
+    chain_.then(some_time(), Action::kRelease).nth = draws_.between(1, hold.message.count);
   }
-  then(some_time(), Action::kRelease).reverse = true;
+  chain_.then(some_time(), Action::kRelease).reverse = true;
 }
 
 void LinkChains::crash_at_disk() {
-  first(Action::kNote);
+  chain_.first(Action::kNote);
   constexpr std::array<const char*, 7> kOps = {"",       "sync",   "write",         "create",
                                                "rename", "remove", "sync-directory"};
   constexpr std::array<const char*, 3> kLanes = {"", "log", "background"};
-  Step& crash = add(Action::kCrash, Trigger::kOnDisk);
+  Step& crash = chain_.add(Trigger::kOnDisk, Action::kCrash);
   if (draws_.chance_ppm(500'000)) crash.disk.node = node_number(draws_.below(nodes_));
   crash.disk.op = kOps[draws_.below(kOps.size())];
   crash.disk.lane = kLanes[draws_.below(kLanes.size())];
   crash.disk.nth = draws_.between(1, 12);
   crash.disk.after = draws_.chance_ppm(500'000);
   crash.nodes = {named("writer")};
-  crash.as = fresh_name();
+  crash.as = chain_.fresh_name();
   crash.on_crash = some_loss();
   const Selector who = named(crash.as);
-  then(some_time(), Action::kRestart).nodes = {who};
+  chain_.then(some_time(), Action::kRestart).nodes = {who};
 }
 
 void LinkChains::crash_mid_turn() {
-  first(Action::kNote);
+  chain_.first(Action::kNote);
   constexpr std::array<const char*, 7> kTypes = {
       "AppendRequest", "AppendRequest", "HeartbeatRequest", "VoteRequest",
       "VoteReply",     "AppendReply",   "TimeoutNow"};
-  Step& crash = add(Action::kCrash, Trigger::kOnMessage);
+  Step& crash = chain_.add(Trigger::kOnMessage, Action::kCrash);
   crash.message.type = kTypes[draws_.below(kTypes.size())];
   crash.message.nth = draws_.between(1, 8);
   crash.mid_turn = true;
   crash.nodes = {named("sender")};
-  crash.as = fresh_name();
+  crash.as = chain_.fresh_name();
   crash.on_crash = some_loss();
   const Selector who = named(crash.as);
-  then(some_time(), Action::kRestart).nodes = {who};
+  chain_.then(some_time(), Action::kRestart).nodes = {who};
 }
 
 // Several at once, each with losses of its own.
 void LinkChains::crash_several() {
-  first(Action::kNote);
+  chain_.first(Action::kNote);
   std::vector<std::uint64_t> who = shuffled_nodes();
   who.resize(draws_.between(1, nodes_));
   for (const std::uint64_t node : who) {
-    Step& crash = then(Duration(), Action::kCrash);
+    Step& crash = chain_.then(Duration(), Action::kCrash);
     crash.nodes = {node_number(node)};
     crash.on_crash = some_loss();
   }
   for (const std::uint64_t node : shuffled_nodes()) {
     if (std::find(who.begin(), who.end(), node) == who.end()) continue;
-    then(draws_.between(Duration(), some_time()), Action::kRestart).nodes = {node_number(node)};
+    chain_.then(draws_.between(Duration(), some_time()), Action::kRestart).nodes = {
+        node_number(node)};
   }
 }
 
 // One after another, the next as soon as the one before is back, or a while later.
 void LinkChains::rolling_restarts() {
-  first(Action::kNote);
+  chain_.first(Action::kNote);
   for (const std::uint64_t node : shuffled_nodes()) {
-    Step& crash = then(draws_.between(Duration(), some_time()), Action::kCrash);
+    Step& crash = chain_.then(draws_.between(Duration(), some_time()), Action::kCrash);
     crash.nodes = {node_number(node)};
     crash.on_crash = some_loss();
-    then(ms(draws_.below(300)), Action::kRestart).nodes = {node_number(node)};
+    chain_.then(ms(draws_.below(300)), Action::kRestart).nodes = {node_number(node)};
   }
 }
 
 // It dies again soon after each start, before it has done much.
 void LinkChains::crash_loop() {
-  first(Action::kNote);
+  chain_.first(Action::kNote);
   const Selector who = node_number(draws_.below(nodes_));
   const std::uint64_t times = draws_.between(3, 10);
   const Duration most = draws_.chance_ppm(500'000) ? ms(20) : election_;
   for (std::uint64_t i = 0; i < times; ++i) {
-    Step& crash = then(draws_.between(Duration(), most), Action::kCrash);
+    Step& crash = chain_.then(draws_.between(Duration(), most), Action::kCrash);
     crash.nodes = {who};
     crash.on_crash = some_loss();
-    then(ms(draws_.below(50)), Action::kRestart).nodes = {who};
+    chain_.then(ms(draws_.below(50)), Action::kRestart).nodes = {who};
   }
 }
 

@@ -6,15 +6,12 @@
 #include <string>
 #include <vector>
 
+#include "sim/scenario/hunt_chain.h"
 #include "sim/scenario/hunt_faults.h"
 
 namespace vesper::sim {
 
 namespace {
-
-Selector node_of(std::uint32_t id) {
-  return {.kind = Selector::Kind::kNode, .number = id, .name = {}};
-}
 
 class Changes {
  public:
@@ -42,12 +39,12 @@ class Changes {
     has_wiped_ = true;
     const std::size_t which = draws_.below(voters_.size());
     Step& wipe = add(Action::kWipe, at);
-    wipe.nodes = {node_of(voters_[which])};
+    wipe.nodes = {node_number(voters_[which])};
     if (draws_.chance_ppm(500'000)) {
       Step& back = add(Action::kRestart, {});
       back.trigger = Trigger::kAfter;
       back.time = Duration::milliseconds(static_cast<std::int64_t>(draws_.between(10, 2000)));
-      back.nodes = {node_of(voters_[which])};
+      back.nodes = {node_number(voters_[which])};
     }
     voters_.erase(voters_.begin() + static_cast<std::ptrdiff_t>(which));
     voters_.push_back(next_++);
@@ -67,7 +64,7 @@ class Changes {
 
   void ask(Duration at) {
     Step& step = add(Action::kMembers, at);
-    for (const std::uint32_t id : voters_) step.nodes.push_back(node_of(id));
+    for (const std::uint32_t id : voters_) step.nodes.push_back(node_number(id));
   }
 
   // Soon after the change was asked for, by the messages that carry it.
@@ -78,23 +75,16 @@ class Changes {
     crash.message.type = "AppendRequest";
     crash.message.nth = draws_.between(1, 40);
     const char* const who = draws_.chance_ppm(600'000) ? "sender" : "receiver";
-    crash.nodes = {{.kind = Selector::Kind::kName, .number = 0, .name = who}};
+    crash.nodes = {named(who)};
     crash.as = "m" + std::to_string(scenario_.steps.size());
-    const Selector died{.kind = Selector::Kind::kName, .number = 0, .name = crash.as};
+    const Selector died = named(crash.as);
     Step& back = add(Action::kRestart, {});
     back.trigger = Trigger::kAfter;
     back.time = Duration::milliseconds(static_cast<std::int64_t>(draws_.between(10, 3000)));
     back.nodes = {died};
   }
 
-  Step& add(Action action, Duration at) {
-    Step& step = scenario_.steps.emplace_back();
-    step.action = action;
-    step.trigger = Trigger::kAt;
-    step.time = at;
-    step.optional = true;
-    return step;
-  }
+  Step& add(Action action, Duration at) { return add_step(scenario_, Trigger::kAt, at, action); }
 
   RandomStream& draws_;
   Scenario& scenario_;
