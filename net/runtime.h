@@ -82,12 +82,6 @@ class Runtime : private node::Network, private node::Clients, private node::Obse
   void send(NodeId to, ByteView frame) override;
   void meet(const raft::Configuration& configuration) override;
   void answer(RequestId request, const node::Answer& answer) override;
-  void on_ready(const node::NodeView&, const raft::Ready&) override {}
-  void on_send(const node::NodeView&, const raft::Message&) override {}
-  void on_log_submitted(const node::NodeView&, std::uint64_t, WriteId) override {}
-  void on_restored(const node::NodeView&, LogPosition, std::uint64_t) override {}
-  void on_applied(const node::NodeView&, const raft::Entry&, const node::Applied&) override {}
-  void on_configuration(const node::NodeView&, Index, const raft::Configuration&) override {}
   void on_event(const node::NodeEvent& event) override { logger_.event(event); }
 
   struct Waiting {

@@ -206,26 +206,28 @@ struct Applied {
 
 // Watches a node from outside: the simulator's checkers and traces, the real runtime's log lines.
 // Calls come from inside run_turn in the order in which things happen; on_event also from inside
-// open and from inputs.
+// open and from inputs. Whoever watches overrides what it wants to see.
 class Observer {
  public:
   virtual ~Observer() = default;
   // A Ready was collected; none of its effects has happened yet.
-  virtual void on_ready(const NodeView& view, const raft::Ready& ready) = 0;
+  virtual void on_ready(const NodeView& /*view*/, const raft::Ready& /*ready*/) {}
   // A message is handed to the network now: all that it acknowledges must be durable by now.
-  virtual void on_send(const NodeView& view, const raft::Message& message) = 0;
+  virtual void on_send(const NodeView& /*view*/, const raft::Message& /*message*/) {}
   // The log batch `ticket` of the disk's log lane was submitted; it ends with the write `last`.
-  virtual void on_log_submitted(const NodeView& view, std::uint64_t ticket, WriteId last) = 0;
+  virtual void on_log_submitted(const NodeView& /*view*/, std::uint64_t /*ticket*/,
+                                WriteId /*last*/) {}
   // An entry was applied.
-  virtual void on_applied(const NodeView& view, const raft::Entry& entry,
-                          const Applied& applied) = 0;
+  virtual void on_applied(const NodeView& /*view*/, const raft::Entry& /*entry*/,
+                          const Applied& /*applied*/) {}
   // A leader's snapshot took the place of the log up to `last`, and of store and sessions.
-  virtual void on_restored(const NodeView& view, LogPosition last, std::uint64_t state_hash) = 0;
+  virtual void on_restored(const NodeView& /*view*/, LogPosition /*last*/,
+                           std::uint64_t /*state_hash*/) {}
   // The configuration that stands in the entry at `index` came into force on this node: it was
   // appended, or what stood after it was truncated; or this life began with it.
-  virtual void on_configuration(const NodeView& view, Index index,
-                                const raft::Configuration& configuration) = 0;
-  virtual void on_event(const NodeEvent& event) = 0;
+  virtual void on_configuration(const NodeView& /*view*/, Index /*index*/,
+                                const raft::Configuration& /*configuration*/) {}
+  virtual void on_event(const NodeEvent& /*event*/) {}
 };
 
 struct Environment {

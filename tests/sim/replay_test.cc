@@ -120,13 +120,6 @@ class Life final : public node::Clock,
     clients_->answer(request, told);
     passes_ = false;
   }
-  void on_ready(const node::NodeView&, const raft::Ready&) override {}
-  void on_send(const node::NodeView&, const raft::Message&) override {}
-  void on_log_submitted(const node::NodeView&, std::uint64_t, WriteId) override {}
-  void on_applied(const node::NodeView&, const raft::Entry&, const node::Applied&) override {}
-  void on_restored(const node::NodeView&, LogPosition, std::uint64_t) override {}
-  void on_configuration(const node::NodeView&, Index, const raft::Configuration&) override {}
-  void on_event(const node::NodeEvent&) override {}
 
  private:
   node::Environment given(const node::Environment& environment) {
