@@ -11,6 +11,7 @@
 #include "apps/vesper_sim_commands.h"
 #include "apps/vesper_sim_source.h"
 #include "core/base/hash.h"
+#include "core/base/version.h"
 
 namespace vesper::app {
 
@@ -181,7 +182,7 @@ sim::RunResult read_run(Members& in) {
 // --- The header ---
 
 ShardHeader header_of(const HuntPlan& whole, Shard shard) {
-  return {.program = std::string(program_version()),
+  return {.program = kVesperVersion,
           .source = std::string(source_id()),
           .seeds = whole.seeds(),
           .scenarios = whole.scenarios(),
