@@ -27,13 +27,13 @@ within = "2s"
 that = "role(n0) == leader"
 """
 SHARDS = 2
-# Options and a command as ssh has them, but the command runs here.
+# Options and a command as ssh has them, but the command runs here, with the SHELL that a login has.
 SSH = """#!/bin/bash
 echo "$*" >>{log}
 while [[ $1 == -* ]]; do shift; done
 shift
 [[ ${{1:-}} != -- ]] || shift
-exec sh -c "$*"
+SHELL=/bin/sh exec sh -c "$*"
 """
 program = engines = None
 compared = []
