@@ -12,7 +12,9 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 WORK = ROOT / "build-planted"
 COPY = WORK / "source"
-BUILD = WORK / "build"
+# As deep under its source, and with the same options, as the builds of tests/suite.py: what ccache kept of those
+# is what the bugs have not touched.
+BUILD = COPY / "build"
 PROGRAM = BUILD / "apps" / "vesper-sim"
 FOLDERS = ("core", "sim", "net", "apps", "tests", "scenarios")
 JOBS = str(os.cpu_count() or 1)
@@ -66,7 +68,7 @@ def sync_copy():
         to.write_bytes(content)
         shutil.copymode(ROOT / path, to)
     for path in COPY.rglob("*"):
-        if path.is_file() and path.relative_to(COPY) not in wanted:
+        if path.is_file() and path.relative_to(COPY) not in wanted and not path.is_relative_to(BUILD):
             path.unlink()
 
 
@@ -80,7 +82,7 @@ def build():
         environment = dict(os.environ)
         if "CXX" not in environment and shutil.which("ccache"):
             environment["CXX"] = "ccache g++"
-        must(["meson", "setup", "-Ddebug=false", "-Doptimization=1", BUILD, COPY], "meson setup", env=environment)
+        must(["meson", "setup", "-Ddebug=false", BUILD, COPY], "meson setup", env=environment)
     must(["ninja", "-C", BUILD, "apps/vesper-sim"], "the build")
 
 

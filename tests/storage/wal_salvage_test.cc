@@ -211,24 +211,28 @@ TEST_CASE("a last group that a disk put elsewhere in the log is missed, and tell
 
 // --- The order of writes ---
 
+struct Strike {
+  std::string file;
+  std::uint64_t offset;
+};
+
 // Every segment struck in its middle, and the first group of all.
-std::vector<std::pair<std::string, std::uint64_t>> strikes(const MemoryDisk& disk,
-                                                           const std::string& last) {
-  std::vector<std::pair<std::string, std::uint64_t>> places;
+std::vector<Strike> strikes(const MemoryDisk& disk, const std::string& last) {
+  std::vector<Strike> places;
   for (const std::string& file : disk.names()) {
     if (file == "identity" || file > last) continue;
-    places.emplace_back(file, 1'024 + 50);
-    places.emplace_back(file, 5'000);
+    places.push_back({file, 1'024 + 50});
+    places.push_back({file, 5'000});
   }
   return places;
 }
 
-MemoryDisk struck(const MemoryDisk& disk, const std::string& file, std::uint64_t offset) {
+MemoryDisk struck(const MemoryDisk& disk, const Strike& strike) {
   MemoryDisk result = disk;
-  std::vector<std::byte> bytes = result.contents(file);
-  std::fill(bytes.begin() + static_cast<std::ptrdiff_t>(offset / 512 * 512),
-            bytes.begin() + static_cast<std::ptrdiff_t>(offset / 512 * 512 + 512), kUnreadable);
-  result.put(file, std::move(bytes));
+  std::vector<std::byte> bytes = result.contents(strike.file);
+  const auto sector = static_cast<std::ptrdiff_t>(strike.offset / 512 * 512);
+  std::fill(bytes.begin() + sector, bytes.begin() + sector + 512, kUnreadable);
+  result.put(strike.file, std::move(bytes));
   return result;
 }
 
@@ -249,8 +253,8 @@ TEST_CASE("a crash at any point of the cut leaves a doubt about the same, with t
   const std::vector<SampleGroup> groups = testing::sample_log();
   const raft::HardState hard_state = groups.back().after.hard_state;
   std::uint64_t crashes = 0;
-  for (const auto& [file, offset] : strikes(groups.back().disk, groups.back().file)) {
-    const MemoryDisk damaged = struck(groups.back().disk, file, offset);
+  for (const Strike& strike : strikes(groups.back().disk, groups.back().file)) {
+    const MemoryDisk damaged = struck(groups.back().disk, strike);
     MemoryDisk first_disk = damaged;
     const auto first = start(first_disk);
     REQUIRE(first.ok());
@@ -269,7 +273,8 @@ TEST_CASE("a crash at any point of the cut leaves a doubt about the same, with t
         });
         ++crashes;
         auto again = start(after);
-        INFO(file << " at " << offset << ", " << operations << " operations, choice " << choice);
+        INFO(strike.file << " at " << strike.offset << ", " << operations << " operations, choice "
+                         << choice);
         REQUIRE(again.ok());
         REQUIRE(again.value().doubt.has_value());
         CHECK(again.value().doubt->hard_state == hard_state);
@@ -292,8 +297,8 @@ TEST_CASE("a crash at any point of the cut leaves a doubt about the same, with t
 TEST_CASE("what is written after a cut is recovered, in doubt until the doubt is ended") {
   const std::vector<SampleGroup> groups = testing::sample_log();
   const raft::HardState hard_state = groups.back().after.hard_state;
-  for (const auto& [file, offset] : strikes(groups.back().disk, groups.back().file)) {
-    MemoryDisk disk = struck(groups.back().disk, file, offset);
+  for (const Strike& strike : strikes(groups.back().disk, groups.back().file)) {
+    MemoryDisk disk = struck(groups.back().disk, strike);
     auto life = start(disk);
     REQUIRE(life.ok());
     if (!life.value().doubt) continue;
@@ -331,7 +336,7 @@ TEST_CASE("an old segment that comes back takes back neither term nor vote") {
   const std::string old_name = groups.back().file;
   const std::vector<std::byte> old_segment = groups.back().disk.contents(old_name);
   // The log is lost, and begins anew.
-  MemoryDisk disk = struck(groups.back().disk, "segment-0000000000000001.log", 1'024);
+  MemoryDisk disk = struck(groups.back().disk, {"segment-0000000000000001.log", 1'024});
   {
     auto log = start(disk);
     REQUIRE(log.ok());
