@@ -51,11 +51,11 @@ sim::Marks marks_of(const std::string& text) {
 }
 
 std::string encode(std::size_t item, const sim::RunResult& r) {
-  return fmt::format("{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\n", item, r.seed,
+  return fmt::format("{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\n", item, r.seed,
                      r.passed ? 1 : 0, r.at.nanoseconds(), r.event, r.counts.events,
-                     r.counts.faults, r.counts.operations, r.counts.answered, r.hash,
-                     fmt::join(r.marks.times(), ","), r.violation.empty() ? "-" : r.violation,
-                     one_line(r.detail));
+                     r.counts.faults, r.counts.operations, r.counts.answered, r.counts.deliveries,
+                     r.hash, fmt::join(r.marks.times(), ","),
+                     r.violation.empty() ? "-" : r.violation, one_line(r.detail));
 }
 
 std::pair<std::size_t, sim::RunResult> decode(const std::string& line) {
@@ -66,7 +66,8 @@ std::pair<std::size_t, sim::RunResult> decode(const std::string& line) {
   std::string marks;
   sim::RunResult r;
   in >> item >> r.seed >> passed >> at >> r.event >> r.counts.events >> r.counts.faults >>
-      r.counts.operations >> r.counts.answered >> r.hash >> marks >> r.violation;
+      r.counts.operations >> r.counts.answered >> r.counts.deliveries >> r.hash >> marks >>
+      r.violation;
   in.ignore(1);
   std::getline(in, r.detail);
   r.passed = passed != 0;
@@ -81,7 +82,7 @@ void report_abort(int /*signal*/) {
   fmt::memory_buffer line;
   const std::uint64_t event = worker_last->event();
   fmt::format_to(std::back_inserter(line),
-                 "{}\t0\t0\t{}\t{}\t{}\t0\t0\t0\t0\t{}\tcheck\ta check of the program failed\n",
+                 "{}\t0\t0\t{}\t{}\t{}\t0\t0\t0\t0\t0\t{}\tcheck\ta check of the program failed\n",
                  worker_item, worker_last->at().nanoseconds(), event, event, kNoMarks);
   write_all(worker_pipe, std::string_view(line.data(), line.size()));
   _exit(3);

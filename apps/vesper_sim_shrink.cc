@@ -63,6 +63,10 @@ std::string size_of(const sim::Scenario& scenario) {
                      clients_of(scenario), ms / 1000, ms % 1000);
 }
 
+std::string deliveries_of(const sim::RunResult& result) {
+  return fmt::format(" deliveries={}", result.counts.deliveries);
+}
+
 void print_removed(const std::vector<std::string>& removed) {
   std::map<std::string, std::size_t> times;
   for (const std::string& what : removed) ++times[what];
@@ -93,7 +97,9 @@ int shrink_and_write(const ShrinkJob& job) {
     const auto is_other = [&](const sim::RunResult& result) { return !is_same(result, wanted); };
     const auto results = run_all(candidates, job.processes, is_other);
     if (results.empty() || is_other(results.back())) return std::nullopt;
-    return sim::FailedCandidate{.index = results.size() - 1, .at = results.back().at};
+    return sim::FailedCandidate{.index = results.size() - 1,
+                                .at = results.back().at,
+                                .deliveries = results.back().counts.deliveries};
   };
   sim::Shrunk shrunk = sim::shrink_scenario(
       job.scenario, {.at = wanted.at, .may_come_earlier = !is_own_rule(wanted)}, find);
@@ -112,8 +118,9 @@ int shrink_and_write(const ShrinkJob& job) {
     return kExitBadInput;
   }
   print_removed(shrunk.removed);
-  fmt::print("before: {}\nafter:  {} (of {} smaller ones tried, in {:.1f} s)\n",
-             size_of(job.scenario), size_of(small), shrunk.tried, wall_seconds() - start);
+  fmt::print("before: {}{}\nafter:  {}{} (of {} smaller ones tried, in {:.1f} s)\n",
+             size_of(job.scenario), deliveries_of(wanted), size_of(small), deliveries_of(twice[0]),
+             shrunk.tried, wall_seconds() - start);
   fmt::print("{}\nreplay: vesper-sim run {}\n", fail_line(small.name, twice[0]), job.file);
   return kExitViolation;
 }

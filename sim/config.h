@@ -13,6 +13,7 @@
 #include "core/base/time.h"
 #include "core/base/types.h"
 #include "core/node/node.h"
+#include "sim/frame_span.h"
 
 namespace vesper::sim {
 
@@ -153,6 +154,8 @@ struct WorldConfig {
   Duration turn_delay_max;
   LinkConfig network;
   std::map<std::pair<NodeId, NodeId>, LinkConfig> links;  // from, to
+  // Lost whatever else their link does; ascending.
+  std::map<std::pair<NodeId, NodeId>, std::vector<FrameSpan>> lost_frames;
   // Whether old frames are kept, so that they can be replayed.
   bool remembers_frames = false;
   DiskConfig disk;

@@ -16,7 +16,10 @@ Links::Links(const WorldConfig& config)
                         .duplicates = {random, {Purpose::kLinkDuplicate, from, to}},
                         .bursts = {random, {Purpose::kLinkBurst, from, to}},
                         .corruptions = {random, {Purpose::kLinkCorrupt, from, to}},
-                        .replays = {random, {Purpose::kLinkReplay, from, to}}});
+                        .replays = {random, {Purpose::kLinkReplay, from, to}},
+                        .lost = {}});
+      const auto lost = config.lost_frames.find({NodeId(from), NodeId(to)});
+      if (lost != config.lost_frames.end()) links_.back().lost = lost->second;
     }
   }
 }
@@ -24,6 +27,7 @@ Links::Links(const WorldConfig& config)
 Links::Arrivals Links::draw(Instant now, NodeId from, NodeId to) {
   Link& link = at(from, to);
   Arrivals arrivals;
+  if (is_lost_by_number(link)) return arrivals;
   if (!passes(from, to)) return arrivals;
   if (link.config.drop_ppm > 0 && link.drops.chance_ppm(link.config.drop_ppm)) return arrivals;
   arrivals.is_lost_in_burst = is_lost_in_burst(now, link);
@@ -33,6 +37,15 @@ Links::Arrivals Links::draw(Instant now, NodeId from, NodeId to) {
     arrivals.after[arrivals.copies++] = draw_delay(link.config.delay, link.delays);
   }
   return arrivals;
+}
+
+bool Links::is_lost_by_number(Link& link) {
+  if (link.lost.empty()) return false;
+  ++link.sent;
+  while (link.lost_before < link.lost.size() && link.lost[link.lost_before].last < link.sent) {
+    ++link.lost_before;
+  }
+  return link.lost_before < link.lost.size() && link.lost[link.lost_before].first <= link.sent;
 }
 
 bool Links::is_lost_in_burst(Instant now, Link& link) {

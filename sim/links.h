@@ -56,12 +56,16 @@ class Links {
     RandomStream bursts;
     RandomStream corruptions;
     RandomStream replays;
+    std::vector<FrameSpan> lost;
+    std::uint64_t sent = 0;
+    std::size_t lost_before = 0;  // spans that have been passed
     bool is_cut = false;
     bool is_clogged = false;
     // Of a link with bursts: its state, and how long that lasts. Begins with its first frame.
     bool is_bad = false;
     std::optional<Instant> state_until;
   };
+  static bool is_lost_by_number(Link& link);
   static bool is_lost_in_burst(Instant now, Link& link);
   Link& at(NodeId from, NodeId to) { return links_[from.value() * nodes_ + to.value()]; }
   const Link& at(NodeId from, NodeId to) const {

@@ -155,6 +155,7 @@ class Parser {
     node_id(reader, "from", link.from);
     node_id(reader, "to", link.to);
     visit_fields(reader, link.link);
+    reader.field("lose", link.lose);
     reader.finish();
     report(reader, rules_.check(link));
   }

@@ -249,6 +249,21 @@ void TableReader::read(const toml::node& node, std::string_view key,
   for (const toml::node& item : *array) read(item, key, out.emplace_back());
 }
 
+void TableReader::read(const toml::node& node, std::string_view key, std::vector<FrameSpan>& out) {
+  const toml::array* array = node.as_array();
+  if (array == nullptr || array->empty()) {
+    return wanted(node, key, "a list of frames, such as [\"3\", \"5..8\", \"12..\"]");
+  }
+  for (const toml::node& item : *array) {
+    const Result<FrameSpan> parsed = parse_frame_span(item.value_or(std::string_view()));
+    if (!parsed.ok()) return wrong(item, key, parsed.error());
+    if (!out.empty() && parsed.value().first <= out.back().last) {
+      return wanted(item, key, "frames in ascending order");
+    }
+    out.push_back(parsed.value());
+  }
+}
+
 void TableReader::read_node_id(const toml::node& node, std::string_view key, std::uint32_t& out) {
   const auto id = parse_node(node.value_or(std::string_view()));
   if (!id) return wanted(node, key, "a node's own name, such as \"n0\"");

@@ -72,6 +72,7 @@ class TableReader {
   void read(const toml::node& node, std::string_view key, std::vector<std::vector<Selector>>& out);
   void read(const toml::node& node, std::string_view key, Condition& out);
   void read(const toml::node& node, std::string_view key, std::vector<std::uint64_t>& out);
+  void read(const toml::node& node, std::string_view key, std::vector<FrameSpan>& out);
   // A node's own name, "n3".
   void read_node_id(const toml::node& node, std::string_view key, std::uint32_t& out);
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/base/limits.h"
+#include "sim/frame_span.h"
 #include "sim/scenario/condition.h"
 #include "sim/scenario/values.h"
 
@@ -81,6 +82,8 @@ struct LinkOverride {
   std::uint32_t from = 0;
   std::uint32_t to = 0;
   LinkSpec link;
+  // Frames that are lost, each by its number in this direction: "3", "5..8", "12..".
+  std::vector<FrameSpan> lose;
   bool operator==(const LinkOverride&) const = default;
 };
 

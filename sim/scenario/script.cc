@@ -131,7 +131,10 @@ bool Script::is_disturbing() const {
     const Step& step = scenario_.steps[rule.step];
     return decides_on_messages(step.action) && rule.seen >= step.message.nth;
   });
-  return network_disturbed_ || !disturbed_links_.empty() || holds_messages_ ||
+  const bool loses_frames =
+      std::any_of(scenario_.links.begin(), scenario_.links.end(),
+                  [](const LinkOverride& link) { return !link.lose.empty(); });
+  return loses_frames || network_disturbed_ || !disturbed_links_.empty() || holds_messages_ ||
          !disks_disturbed_.empty() || !full_disks_.empty() || !stalled_disks_.empty() ||
          !disturbed_clocks_.empty() || rules_disturb;
 }

@@ -70,6 +70,10 @@ std::string text_of(const Selector& value) {
   return quoted(format_selector(value));
 }
 
+std::string text_of(const FrameSpan& span) {
+  return quoted(format_frame_span(span));
+}
+
 template <class T>
 std::string text_of(const Range<T>& range) {
   if (range.is_drawn()) return text_of(range.low);
@@ -83,6 +87,9 @@ std::string list_of(const std::vector<T>& items) {
   return text + "]";
 }
 
+std::string text_of(const std::vector<FrameSpan>& spans) {
+  return list_of(spans);
+}
 std::string text_of(const std::vector<Selector>& nodes) {
   return nodes.size() == 1 ? text_of(nodes[0]) : list_of(nodes);
 }
@@ -278,6 +285,7 @@ std::string serialize_scenario(const Scenario& scenario) {
     writer.line("from", fmt::format("\"n{}\"", link.from));
     writer.line("to", fmt::format("\"n{}\"", link.to));
     writer.differences(link.link, scenario.network);
+    if (!link.lose.empty()) writer.line("lose", text_of(link.lose));
   }
   per_node(writer, "disk", scenario.disk, scenario.disks);
   per_node(writer, "clock", scenario.clock, scenario.clocks);

@@ -7,6 +7,7 @@
 
 #include "sim/scenario/parser.h"
 #include "sim/scenario/serializer.h"
+#include "sim/scenario/shrink_frames.h"
 #include "sim/scenario/shrink_settings.h"
 #include "sim/scenario/shrink_steps.h"
 
@@ -44,6 +45,13 @@ class Shrinker {
     if (shrunk_.scenario.steps.size() > kLong) {
       other_seeds_ = kOtherSeeds;
       take_away();
+      other_seeds_ = 0;
+    }
+    // Without the frames that do not matter, some of the steps that lost frames do not either.
+    if (lose_frames()) {
+      take_away();
+      lose_frames();
+      deliver_what_is_not_sent();
     }
     return std::move(shrunk_);
   }
@@ -76,6 +84,7 @@ class Shrinker {
     shrunk_.scenario = std::move(scenarios[failed->index]);
     shrunk_.removed.push_back(std::move(candidates[failed->index / each].removed));
     failure_.at = failed->at;
+    deliveries_ = failed->deliveries;
     return true;
   }
 
@@ -102,6 +111,10 @@ class Shrinker {
     for (const Simplification& way : ways) {
       Candidate candidate{shrunk_.scenario, way.what};
       way.apply(candidate.scenario);
+      // A direction that only loses frames of its own is else as all the others.
+      for (LinkOverride& link : candidate.scenario.links) {
+        if (link.link == shrunk_.scenario.network) link.link = candidate.scenario.network;
+      }
       if (!(candidate.scenario == shrunk_.scenario)) candidates.push_back(std::move(candidate));
     }
     return try_all(std::move(candidates));
@@ -147,6 +160,62 @@ class Shrinker {
     }
   }
 
+  // Only the frames that the failure needs arrive. True: there are fewer now.
+  bool lose_frames() {
+    // What waits in vain would wait in vain for what is lost.
+    if (!failure_.may_come_earlier) return false;
+    bool any = false;
+    for (const Direction& direction : directions_of(shrunk_.scenario)) {
+      any |= lose_last_frames(direction);
+      any |= lose_single_frames(direction);
+    }
+    return any;
+  }
+
+  // All from some number on, the lowest that will do.
+  bool lose_last_frames(const Direction& direction) {
+    if (arriving(shrunk_.scenario, direction).has_end()) return false;
+    if (!try_arriving(direction, shortest_first())) return false;
+    std::uint64_t end = arriving(shrunk_.scenario, direction).end;
+    std::uint64_t too_low = end / 2 + 1;  // as shortest_first() has them
+    while (too_low + 1 < end) {
+      const std::uint64_t middle = too_low + (end - too_low) / 2;
+      (try_arriving(direction, {first_frames(middle)}) ? end : too_low) = middle;
+    }
+    return true;
+  }
+
+  bool lose_single_frames(const Direction& direction) {
+    const auto numbers = [&] { return arriving(shrunk_.scenario, direction).numbers; };
+    const std::size_t before = numbers().size();
+    std::size_t size = before;
+    while (size > 0 && !numbers().empty()) {
+      const auto fewer = without_stretches(arriving(shrunk_.scenario, direction), size);
+      if (!try_arriving(direction, fewer)) size /= 2;
+    }
+    return numbers().size() < before;
+  }
+
+  // A direction in which nothing is sent anyway need not be told to lose it.
+  void deliver_what_is_not_sent() {
+    for (const Direction& direction : directions_of(shrunk_.scenario)) {
+      const Scenario whole = without_losses(shrunk_.scenario, direction);
+      if (whole == shrunk_.scenario || !is_a_file(whole)) continue;
+      const auto failed = find_failed_({whole});
+      ++shrunk_.tried;
+      if (failed && failed->deliveries <= deliveries_) shrunk_.scenario = whole;
+    }
+  }
+
+  bool try_arriving(const Direction& direction, const std::vector<Arriving>& all) {
+    std::vector<Candidate> candidates;
+    const std::string what = fmt::format("frames from n{} to n{}", direction.from, direction.to);
+    for (const Arriving& each : all) {
+      candidates.push_back({with_arriving(shrunk_.scenario, direction, each), what});
+    }
+    return try_all(std::move(candidates));
+  }
+
   // Times that a reader can keep in mind.
   void round_times() {
     for (const Duration unit : {Duration::seconds(1), Duration::milliseconds(100),
@@ -161,6 +230,7 @@ class Shrinker {
   const FindFailed& find_failed_;
   Failure failure_;
   std::uint64_t other_seeds_ = 0;
+  std::uint64_t deliveries_ = 0;  // of the last one adopted
   Shrunk shrunk_;
 };
 

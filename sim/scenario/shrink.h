@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -18,6 +19,7 @@ namespace vesper::sim {
 struct FailedCandidate {
   std::size_t index = 0;
   Instant at;  // of the violation
+  std::uint64_t deliveries = 0;
 };
 // The first of the candidates that fails as the scenario did; nothing if none does.
 using FindFailed =

@@ -192,6 +192,17 @@ std::optional<std::uint32_t> parse_small_number(std::string_view text) {
   return number;
 }
 
+// From 1, and below a billion: more than any run sends.
+std::optional<std::uint64_t> parse_frame_number(std::string_view text) {
+  if (text.empty() || text.size() > 9 || text[0] == '0') return std::nullopt;
+  std::uint64_t number = 0;
+  for (const char c : text) {
+    if (!is_digit(c)) return std::nullopt;
+    number = number * 10 + static_cast<std::uint64_t>(c - '0');
+  }
+  return number;
+}
+
 std::string format_scaled(std::int64_t value, std::int64_t scale) {
   const std::int64_t whole = value / scale;
   std::int64_t rest = value % scale;
@@ -270,6 +281,25 @@ std::string format_parts(Parts parts) {
   std::string text = format_scaled(static_cast<std::int64_t>(parts.per_million), 1'000'000);
   if (text.find('.') == std::string::npos) text += ".0";
   return text;
+}
+
+Result<FrameSpan> parse_frame_span(std::string_view text) {
+  const auto problem = [&] { return expected("frames such as \"3\", \"5..8\" or \"12..\"", text); };
+  const std::size_t dots = text.find("..");
+  const auto first = parse_frame_number(text.substr(0, dots));
+  if (!first) return problem();
+  if (dots == std::string_view::npos) return FrameSpan{*first, *first};
+  const std::string_view rest = text.substr(dots + 2);
+  if (rest.empty()) return FrameSpan{*first, FrameSpan::kNoLast};
+  const auto last = parse_frame_number(rest);
+  if (!last || *last <= *first) return problem();
+  return FrameSpan{*first, *last};
+}
+
+std::string format_frame_span(const FrameSpan& span) {
+  if (span.first == span.last) return fmt::format("{}", span.first);
+  if (span.last == FrameSpan::kNoLast) return fmt::format("{}..", span.first);
+  return fmt::format("{}..{}", span.first, span.last);
 }
 
 std::optional<std::uint32_t> parse_node(std::string_view text) {

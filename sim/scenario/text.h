@@ -32,6 +32,10 @@ bool is_free_name(std::string_view text);
 // "n3" gives 3.
 std::optional<std::uint32_t> parse_node(std::string_view text);
 
+// "3", "5..8", "12.." as numbers of frames, counted from 1.
+Result<FrameSpan> parse_frame_span(std::string_view text);
+std::string format_frame_span(const FrameSpan& span);
+
 const char* distribution_name(Distribution value);
 const char* crash_loss_name(CrashLoss value);
 const char* damage_part_name(DamagePart value);

@@ -101,6 +101,7 @@ WorldConfig world_config_of(const Scenario& scenario) {
   config.network = link_config_of(scenario.network);
   for (const LinkOverride& link : scenario.links) {
     config.links[{NodeId(link.from), NodeId(link.to)}] = link_config_of(link.link);
+    if (!link.lose.empty()) config.lost_frames[{NodeId(link.from), NodeId(link.to)}] = link.lose;
   }
   config.remembers_frames = replays_frames(scenario);
   config.disk = disk_config_of(scenario.disk);

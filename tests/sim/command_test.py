@@ -106,7 +106,7 @@ class Commands(unittest.TestCase):
         shrink = subprocess.run([program, "shrink", "broken.toml", "--jobs", "2"], cwd=self.folder, capture_output=True,
                                 text=True, timeout=60, check=False)
         self.assertEqual(shrink.returncode, 1, shrink.stderr)
-        self.assertIn("before: steps=3 nodes=5 clients=3 duration=20.000s", shrink.stdout)
+        self.assertIn("before: steps=3 nodes=5 clients=3 duration=20.000s deliveries=", shrink.stdout)
         self.assertIn("after:  steps=1 nodes=1 clients=0 duration=10.00", shrink.stdout)
         again = subprocess.run([program, "run", "a_1_small.toml"], cwd=self.folder, capture_output=True, text=True,
                                timeout=60, check=False)

@@ -110,6 +110,20 @@ TEST_CASE("bursts lose about what their states promise, and in runs") {
   CHECK(lost / runs < 140);
 }
 
+TEST_CASE("frames are lost by their numbers in one direction, those that a cut loses counted too") {
+  WorldConfig config = config_of(1, 2);
+  config.lost_frames[{NodeId(0), NodeId(1)}] = {{2, 2}, {4, 5}, {9, FrameSpan::kNoLast}};
+  Links links(config);
+  std::string arrived;
+  for (int i = 0; i < 20; ++i) {
+    if (i == 6) links.cut(NodeId(0), NodeId(1));
+    if (i == 7) links.mend(NodeId(0), NodeId(1));
+    arrived += links.draw(Instant(), NodeId(0), NodeId(1)).copies == 1 ? '1' : '0';
+    CHECK(links.draw(Instant(), NodeId(1), NodeId(0)).copies == 1);
+  }
+  CHECK(arrived == "10100101000000000000");
+}
+
 TEST_CASE("a link without bursts draws nothing for them") {
   const auto first_delays = [](BurstConfig burst) {
     WorldConfig config = config_of(3, 2);

@@ -48,6 +48,16 @@ constexpr BadCase kBadCases[] = {
      "f:4:58: [network].delay: mean: not of a constant delay"},
     {"[[link]]\nfrom = \"n0\"\n", "f:3:1: [[link]]: expected the key \"to\""},
     {"[[link]]\nfrom = \"n0\"\nto = \"n5\"\n", "f:5:6: [[link]]: to: expected a node below n5"},
+    {"[[link]]\nfrom = \"n0\"\nto = \"n1\"\nlose = []\n",
+     "f:6:8: [[link]]: lose: expected a list of frames, such as [\"3\", \"5..8\", \"12..\"]"},
+    {"[[link]]\nfrom = \"n0\"\nto = \"n1\"\nlose = [\"0\"]\n",
+     "f:6:9: [[link]]: lose: expected frames such as \"3\", \"5..8\" or \"12..\""},
+    {"[[link]]\nfrom = \"n0\"\nto = \"n1\"\nlose = [\"3..3\"]\n",
+     "f:6:9: [[link]]: lose: expected frames such as"},
+    {"[[link]]\nfrom = \"n0\"\nto = \"n1\"\nlose = [\"2\", 3]\n",
+     "f:6:14: [[link]]: lose: expected frames such as"},
+    {"[[link]]\nfrom = \"n0\"\nto = \"n1\"\nlose = [\"4..\", \"9\"]\n",
+     "f:6:16: [[link]]: lose: expected frames in ascending order"},
     {"[disk]\non_crash = \"burn\"\n",
      "f:4:12: [disk]: on_crash: expected one of keep, lose-all, lose-random-unsynced, tear"},
     {"[disk.n9]\nsync = \"1ms\"\n", "f:3:1: [disk]: n9: expected a node below n5"},
@@ -206,8 +216,13 @@ TEST_CASE("conditions mean what they say, and what is not there compares false")
   }
 }
 
+struct BadCondition {
+  const char* text;
+  const char* error;
+};
+
 TEST_CASE("bad conditions name the column") {
-  const std::pair<const char*, const char*> cases[] = {
+  const BadCondition cases[] = {
       {"", "expected a number, a counter, a node or a field of a node, not the end (column 1"},
       {"leader", "expected \"exists\", \".\" or a comparison, not the end (column 7"},
       {"leader.commit", "expected a comparison (== != < <= > >=), not the end (column 14"},
@@ -221,11 +236,11 @@ TEST_CASE("bad conditions name the column") {
       {"operations > 1x", "expected a whole number, not \"1x\" (column 14"},
       {"((((((((((((((((((leader exists))))))))))))))))))", "expected fewer parentheses"},
   };
-  for (const auto& [text, error] : cases) {
-    CAPTURE(text);
-    const auto condition = Condition::parse(text);
+  for (const BadCondition& one : cases) {
+    CAPTURE(one.text);
+    const auto condition = Condition::parse(one.text);
     REQUIRE(!condition.ok());
-    CHECK(condition.error().message.substr(0, std::string(error).size()) == error);
+    CHECK(condition.error().message.substr(0, std::string(one.error).size()) == one.error);
   }
 }
 

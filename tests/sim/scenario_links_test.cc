@@ -70,6 +70,7 @@ from = "n0"
 to = "n1"
 burst = { drop = 0.0, mean_good = "1s", mean_bad = "1s" }
 corrupt = 0.5
+lose = ["3", "5..8", "12.."]
 [[clients]]
 lose_requests = 0.1
 lose_answers = [0.0, 0.2]
@@ -128,6 +129,8 @@ TEST_CASE("the words of links are read, and written so that they read back as th
   const Scenario scenario = parsed(kAllWords);
   CHECK(scenario.network.burst.drop == Range(Parts{900'000}));
   CHECK(scenario.links.front().link.replay == Range(Parts{20'000}));
+  CHECK(scenario.links.front().lose ==
+        std::vector<FrameSpan>{{3, 3}, {5, 8}, {12, FrameSpan::kNoLast}});
   CHECK(scenario.steps.at(7).disk ==
         DiskMatch{.node = Selector{.kind = Selector::Kind::kNode, .number = 0, .name = {}},
                   .op = "sync-directory",

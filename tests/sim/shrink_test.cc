@@ -10,6 +10,7 @@
 
 #include "sim/scenario/parser.h"
 #include "sim/scenario/serializer.h"
+#include "sim/scenario/shrink_frames.h"
 #include "sim/scenario/shrink_steps.h"
 
 namespace vesper::sim {
@@ -17,10 +18,31 @@ namespace {
 
 using Fails = std::function<bool(const Scenario&)>;
 
+// As if so many frames were sent in each of three directions, and none in the others.
+struct Sent {
+  Direction direction;
+  std::uint64_t frames;
+};
+constexpr Sent kSent[] = {{{0, 1}, 20}, {{2, 0}, 5}, {{2, 1}, 3}};
+
+std::uint64_t arrivals(const Scenario& scenario) {
+  std::uint64_t count = 0;
+  for (const Sent& sent : kSent) {
+    const Arriving left = arriving(scenario, sent.direction);
+    count += left.has_end() ? static_cast<std::uint64_t>(std::count_if(
+                                  left.numbers.begin(), left.numbers.end(),
+                                  [&](std::uint64_t number) { return number <= sent.frames; }))
+                            : sent.frames;
+  }
+  return count;
+}
+
 FindFailed first_of(Fails fails) {
   return [fails](const std::vector<Scenario>& candidates) -> std::optional<FailedCandidate> {
     for (std::size_t i = 0; i < candidates.size(); ++i) {
-      if (fails(candidates[i])) return FailedCandidate{.index = i, .at = Instant()};
+      if (fails(candidates[i])) {
+        return FailedCandidate{.index = i, .at = Instant(), .deliveries = arrivals(candidates[i])};
+      }
     }
     return std::nullopt;
   };
@@ -104,9 +126,48 @@ TEST_CASE("a run that waits in vain for something is not cut before the end of i
       before, {.at = Instant() + Duration::seconds(40), .may_come_earlier = false},
       [&](const std::vector<Scenario>& candidates) {
         return std::optional(FailedCandidate{.index = candidates.size() - 1,
-                                             .at = Instant() + Duration::seconds(40)});
+                                             .at = Instant() + Duration::seconds(40),
+                                             .deliveries = 0});
       });
   CHECK(shrunk.scenario.duration == Duration::milliseconds(40'001));
+  // Nor does it lose what it may be waiting for.
+  CHECK(shrunk.scenario.links.empty());
+}
+
+bool arrives(const Scenario& scenario, const Direction& direction, std::uint64_t frame) {
+  const Arriving left = arriving(scenario, direction);
+  return !left.has_end() ||
+         std::find(left.numbers.begin(), left.numbers.end(), frame) != left.numbers.end();
+}
+
+TEST_CASE("of the frames between nodes only those arrive that the failure needs") {
+  Scenario before = large();
+  before.cluster.nodes = 3;
+  before.links.push_back(
+      {.from = 0, .to = 1, .link = before.network, .lose = {{5, 5}, {900, 1'000}}});
+  const Shrunk shrunk = shrink_scenario(
+      before, {.at = Instant() + Duration::seconds(50)}, first_of([&](const Scenario& s) {
+        return s.cluster.nodes.value() == 3 && arrives(s, {0, 1}, 3) && arrives(s, {0, 1}, 17) &&
+               arrives(s, {2, 0}, 1);
+      }));
+  CHECK(arriving(shrunk.scenario, {0, 1}).numbers == std::vector<std::uint64_t>{3, 17});
+  CHECK(arriving(shrunk.scenario, {2, 0}).numbers == std::vector<std::uint64_t>{1});
+  CHECK(arriving(shrunk.scenario, {2, 1}).has_end());
+  CHECK(arriving(shrunk.scenario, {2, 1}).numbers.empty());
+  // In the others nothing is sent, which needs no word.
+  CHECK(shrunk.scenario.links.size() == 3);
+  const auto read = parse_scenario(serialize_scenario(shrunk.scenario), "small");
+  REQUIRE(read.ok());
+  CHECK(read.value() == shrunk.scenario);
+}
+
+TEST_CASE("a direction whose frames all matter loses none") {
+  const Shrunk shrunk = shrink_scenario(
+      large(), {.at = Instant() + Duration::seconds(50)}, first_of([&](const Scenario& s) {
+        return s.cluster.nodes.value() >= 2 && !arriving(s, {0, 1}).has_end();
+      }));
+  CHECK_FALSE(arriving(shrunk.scenario, {0, 1}).has_end());
+  CHECK(shrunk.scenario.cluster.nodes.value() == 2);
 }
 
 TEST_CASE("a scenario that stays long is tried with other seeds too") {
