@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "apps/source_id.h"
 #include "apps/vesper_sim_commands.h"
 #include "core/base/version.h"
 #include "sim/replay/replay.h"
@@ -106,9 +107,11 @@ int replay_command(const ReplayCommand& command) {
   if (const auto& difference = replayed.difference) {
     fmt::print("turn {} differs, at event {} (offset {}): {}\n", difference->turn,
                difference->event, difference->offset, difference->what);
-    fmt::print(
-        "(if the program that recorded was built of other sources than this one, look there "
-        "first)\n");
+    if (replayed.sources != core_source_id()) {
+      fmt::print(
+          "(it was recorded by a core of the sources {}, this one is of {}: look there first)\n",
+          replayed.sources, core_source_id());
+    }
     fmt::print("FAIL {}\n", counts(command, replayed));
     return kExitViolation;
   }

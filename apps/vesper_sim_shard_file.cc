@@ -8,8 +8,8 @@
 #include <charconv>
 #include <utility>
 
+#include "apps/source_id.h"
 #include "apps/vesper_sim_commands.h"
-#include "apps/vesper_sim_source.h"
 #include "core/base/hash.h"
 #include "core/base/version.h"
 
@@ -183,7 +183,7 @@ sim::RunResult read_run(Members& in) {
 
 ShardHeader header_of(const HuntPlan& whole, Shard shard) {
   return {.program = kVesperVersion,
-          .source = std::string(source_id()),
+          .source = std::string(run_source_id()),
           .seeds = whole.seeds(),
           .scenarios = whole.scenarios(),
           .shard = shard};

@@ -11,7 +11,7 @@
 //   {"end":true,"runs":150,"failures":0,"hash":"<16 digits>","crc":"..."}
 //
 //   vesper-sim shard  the format's version
-//   program, source   who ran it (vesper_sim_source.h)
+//   program, source   who ran it (source_id.h)
 //   scenarios         none: hunt's own; the hash is of what the file says
 //   runs              of this shard: how many lines follow
 //   at, event         nanoseconds and number of the run's end, or of its violation

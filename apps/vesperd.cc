@@ -9,6 +9,7 @@
 #include <chrono>
 #include <csignal>
 
+#include "apps/source_id.h"
 #include "apps/vesperd_join.h"
 #include "apps/vesperd_options.h"
 #include "apps/vesperd_stop.h"
@@ -112,7 +113,8 @@ int run(vesper::VesperdOptions options, std::size_t descriptors, int signals) {
                                 .disk = {options.data_directory, options.sync},
                                 .mailbox = {},
                                 .record = options.record,
-                                .program = vesper::kVesperVersion},
+                                .program = vesper::kVesperVersion,
+                                .sources = std::string(vesper::app::core_source_id())},
                                logger);
   vesper::net::Service service(
       {.version = vesper::kVesperVersion, .body_bytes = options.body_bytes}, runtime);

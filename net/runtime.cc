@@ -85,7 +85,8 @@ void Runtime::begin_recording(const node::Environment& environment) {
   }
   record_ = std::move(file.value());
   recorder_ = std::make_unique<node::Recorder>(
-      *record_, node::Recorder::Life{options_.program, options_.node, environment});
+      *record_,
+      node::Recorder::Life{options_.program, options_.sources, options_.node, environment});
   is_recording_ = true;
   logger_.line(LogLevel::kInfo, "records to " + record_->path());
 }

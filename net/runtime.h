@@ -36,6 +36,7 @@ class Runtime : private node::Network, private node::Clients, private node::Obse
     Mailbox::Bounds mailbox;
     RecordFile::Options record;  // no path: nothing is recorded
     std::string program;         // its version, for the recording
+    std::string sources;         // what tells builds of it apart, for the recording too
   };
   // The logger outlives the runtime.
   Runtime(Options options, Logger& logger);

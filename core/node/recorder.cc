@@ -27,10 +27,12 @@ Environment Recorder::environment() {
 
 void Recorder::begin(const Life& life) {
   encode_config(life.config, scratch_);
-  const std::size_t size = RecordingWriter::bytes_max(life.program.size()) + kWord +
+  const std::size_t size = RecordingWriter::bytes_max(life.program.size()) +
+                           RecordingWriter::bytes_max(life.sources.size()) + kWord +
                            RecordingWriter::bytes_max(scratch_.size());
   if (!writer_.begin(RecordKind::kBegin, size)) return;
   writer_.bytes(as_bytes(life.program));
+  writer_.bytes(as_bytes(life.sources));
   writer_.word(to_.random.seed());
   writer_.bytes(scratch_);
   writer_.end();

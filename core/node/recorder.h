@@ -19,9 +19,11 @@ class Recorder final : private Clock,
                        private Observer {
  public:
   // Both outlive it, and so does what the environment refers to. `program` names the version of
-  // the core: only the same can run through the recording.
+  // the core: only the same can run through the recording. `sources` tells builds of one version
+  // apart, so that whoever looks at a difference knows.
   struct Life {
     std::string_view program;
+    std::string_view sources;
     const NodeConfig& config;
     Environment environment;
   };

@@ -37,7 +37,7 @@ inline constexpr std::size_t kRecordingPartBytes = 256 * 1024;
 
 enum class RecordKind : std::uint8_t {
   kNone = 0,      // no record: the end
-  kBegin = 1,     // bytes program, u64 seed, bytes NodeConfig
+  kBegin = 1,     // bytes program, bytes sources, u64 seed, bytes NodeConfig
   kFrame = 2,     // bytes
   kRequest = 3,   // number id, the request
   kDiskDone = 4,  // number lane, number ticket, status, of each read: sparse bytes

@@ -13,6 +13,7 @@ namespace {
 using node::RecordKind;
 
 struct Life {
+  std::string sources;
   node::NodeConfig config;
   Random random{0};
 };
@@ -28,6 +29,7 @@ Result<Life> read_beginning(node::RecordingReader& reader, std::string_view prog
   }
   ByteReader& in = reader.fields();
   const std::string_view recorded_by = as_text(node::take_bytes(in));
+  const std::string_view sources = as_text(node::take_bytes(in));
   const std::uint64_t seed = in.u64();
   const ByteView encoded = node::take_bytes(in);
   if (in.ok() && recorded_by != program) {
@@ -41,7 +43,7 @@ Result<Life> read_beginning(node::RecordingReader& reader, std::string_view prog
     reader.refuse();
     return reader.status().error();
   }
-  return Life{std::move(config.value()), Random(seed)};
+  return Life{std::string(sources), std::move(config.value()), Random(seed)};
 }
 
 // What the owner of a node does with it between two of its records (net/runtime.cc).
@@ -110,6 +112,7 @@ Result<Replayed> replay(ByteView file, const ReplayOptions& options) {
 
   Replayed result;
   result.is_cut = reader.is_cut();
+  result.sources = life.value().sources;
   ReplayWorld world(reader, options, result);
   Owner owner(std::move(life.value()), world);
   owner.start();

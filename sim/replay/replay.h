@@ -37,6 +37,7 @@ struct ReplayDifference {
 };
 
 struct Replayed {
+  std::string sources;       // of the program that recorded, as it named them
   std::uint64_t events = 0;  // records
   std::uint64_t turns = 0;   // that ended, all alike but for a difference in the last
   std::uint64_t frames = 0;

@@ -25,6 +25,7 @@ using testing::MemoryRoom;
 constexpr std::uint32_t kNodes = 3;
 constexpr std::size_t kRoom = 16 * 1024 * 1024;
 constexpr const char* kProgram = "test";
+constexpr const char* kSources = "0123456789abcdef";
 
 struct Post {
   NodeId to;
@@ -48,7 +49,7 @@ class Life final : public node::Clock,
     const node::Environment environment{*this, *this, disk, *this, *this, Random(id.value() + 1)};
     if (room != nullptr) {
       recorder_ = std::make_unique<node::Recorder>(
-          *room, node::Recorder::Life{kProgram, config_, environment});
+          *room, node::Recorder::Life{kProgram, kSources, config_, environment});
     }
     node_ = std::make_unique<node::Node>(config_, given(environment));
     const Status opened = node_->open();
@@ -241,6 +242,7 @@ TEST_CASE("a node that was recorded does the same again, from its first start on
   CHECK(what_differs(replayed) == "nothing");
   CHECK(replayed.turns == world.recorded().turns());
   CHECK(replayed.has_ended);
+  CHECK(replayed.sources == kSources);
   CHECK_FALSE(replayed.is_cut);
   CHECK_FALSE(replayed.damage.has_value());
   CHECK(replayed.view.state_hash == view.state_hash);
