@@ -19,6 +19,13 @@ void add_jobs(CLI::App& app, std::size_t& jobs, const char* what = "Processes") 
   app.add_option("--jobs", jobs, what)->capture_default_str()->check(CLI::Range(1, 256));
 }
 
+void add_matrix(CLI::App& app, bool& matrix) {
+  app.add_flag(
+      "--matrix", matrix,
+      "Also how often each fault was injected, and what the clusters did about it: masked, "
+      "repaired, refused, stopped. What cannot be and was seen is a violation");
+}
+
 // One a command: the name, the options, and what is then done.
 void add_run(CLI::App& app, Work& work) {
   auto command = std::make_shared<RunCommand>();
@@ -40,6 +47,7 @@ void add_hunt(CLI::App& app, Work& work) {
   hunt.add_option("--seeds", command->seeds, "A..B, both included")->capture_default_str();
   add_jobs(hunt, command->jobs);
   hunt.add_flag("--json", command->json, "The last line as JSON");
+  add_matrix(hunt, command->matrix);
   hunt.add_flag("--stop-at-first", command->stop_at_first, "Ends with the first failed seed");
   hunt.add_option("--write-failures", command->write_failures,
                   "A folder for the scenario of each failed seed");
@@ -61,6 +69,7 @@ void add_merge(CLI::App& app, Work& work) {
       *app.add_subcommand("merge", "Prints of all shards' files what one hunt of all seeds prints");
   merge.add_option("FILE", command->files, "Files of hunt --shard, or folders of them")->required();
   merge.add_flag("--json", command->json, "The last line as JSON");
+  add_matrix(merge, command->matrix);
   merge.add_option("--write-failures", command->write_failures,
                    "A folder for the scenario of each failed seed");
   merge.add_flag("--shrink", command->shrink, "Makes the scenario of each failed seed small");

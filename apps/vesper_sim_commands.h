@@ -30,6 +30,7 @@ struct HuntCommand {
   std::string seeds = "1..100";        // A..B
   std::size_t jobs = 1;
   bool json = false;
+  bool matrix = false;  // what the clusters did about each fault
   bool stop_at_first = false;
   std::string write_failures;  // a folder for the scenarios of failed seeds
   bool shrink = false;         // those too that are made small of them
@@ -42,6 +43,7 @@ struct MergeCommand {
   std::vector<std::string> files;  // of all shards of a hunt, or folders of them
   std::size_t jobs = 1;            // for what shrinks
   bool json = false;
+  bool matrix = false;
   std::string write_failures;
   bool shrink = false;
 };

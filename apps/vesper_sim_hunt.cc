@@ -15,6 +15,7 @@ namespace {
 int hunt_all(const HuntCommand& command, const HuntPlan& plan) {
   const Progress progress(plan.size());
   const ReportOptions options{.json = command.json,
+                              .matrix = command.matrix,
                               .write_failures = command.write_failures,
                               .shrink = command.shrink,
                               .jobs = command.jobs};

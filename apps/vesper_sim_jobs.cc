@@ -36,7 +36,7 @@ std::string one_line(std::string text) {
   return text;
 }
 
-// Instead of the marks of a run that did not end.
+// Instead of the marks and outcomes of a run that did not end.
 constexpr std::string_view kNoMarks = "-";
 
 sim::Marks marks_of(const std::string& text) {
@@ -50,12 +50,22 @@ sim::Marks marks_of(const std::string& text) {
   return marks;
 }
 
+sim::Outcomes outcomes_of(const std::string& text) {
+  std::vector<std::uint64_t> numbers;
+  std::istringstream in(text == kNoMarks ? std::string() : text);
+  for (std::uint64_t number = 0; in >> number; in.ignore(1)) numbers.push_back(number);
+  return sim::outcomes_of(numbers).value_or(sim::Outcomes());
+}
+
 std::string encode(std::size_t item, const sim::RunResult& r) {
-  return fmt::format("{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\n", item, r.seed,
-                     r.passed ? 1 : 0, r.at.nanoseconds(), r.event, r.counts.events,
-                     r.counts.faults, r.counts.operations, r.counts.answered, r.counts.deliveries,
-                     r.hash, fmt::join(r.marks.times(), ","),
-                     r.violation.empty() ? "-" : r.violation, one_line(r.detail));
+  const std::vector<std::uint64_t> outcomes = numbers_of(r.outcomes);
+  return fmt::format(
+      "{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\n", item, r.seed,
+      r.passed ? 1 : 0, r.at.nanoseconds(), r.event, r.counts.events, r.counts.faults,
+      r.counts.operations, r.counts.answered, r.counts.deliveries, r.hash,
+      fmt::join(r.marks.times(), ","),
+      outcomes.empty() ? std::string(kNoMarks) : fmt::format("{}", fmt::join(outcomes, ",")),
+      r.violation.empty() ? "-" : r.violation, one_line(r.detail));
 }
 
 std::pair<std::size_t, sim::RunResult> decode(const std::string& line) {
@@ -64,14 +74,16 @@ std::pair<std::size_t, sim::RunResult> decode(const std::string& line) {
   int passed = 0;
   std::int64_t at = 0;
   std::string marks;
+  std::string outcomes;
   sim::RunResult r;
   in >> item >> r.seed >> passed >> at >> r.event >> r.counts.events >> r.counts.faults >>
       r.counts.operations >> r.counts.answered >> r.counts.deliveries >> r.hash >> marks >>
-      r.violation;
+      outcomes >> r.violation;
   in.ignore(1);
   std::getline(in, r.detail);
   r.passed = passed != 0;
   r.marks = marks_of(marks);
+  r.outcomes = outcomes_of(outcomes);
   r.at = Instant::from_nanoseconds(at);
   if (r.violation == "-") r.violation.clear();
   return {item, std::move(r)};
@@ -81,9 +93,10 @@ std::pair<std::size_t, sim::RunResult> decode(const std::string& line) {
 void report_abort(int /*signal*/) {
   fmt::memory_buffer line;
   const std::uint64_t event = worker_last->event();
-  fmt::format_to(std::back_inserter(line),
-                 "{}\t0\t0\t{}\t{}\t{}\t0\t0\t0\t0\t0\t{}\tcheck\ta check of the program failed\n",
-                 worker_item, worker_last->at().nanoseconds(), event, event, kNoMarks);
+  fmt::format_to(
+      std::back_inserter(line),
+      "{}\t0\t0\t{}\t{}\t{}\t0\t0\t0\t0\t0\t{}\t{}\tcheck\ta check of the program failed\n",
+      worker_item, worker_last->at().nanoseconds(), event, event, kNoMarks, kNoMarks);
   write_all(worker_pipe, std::string_view(line.data(), line.size()));
   _exit(3);
 }

@@ -77,6 +77,7 @@ class Merge {
       : command_(command),
         progress_(0),
         options_{.json = command.json,
+                 .matrix = command.matrix,
                  .write_failures = command.write_failures,
                  .shrink = command.shrink,
                  .jobs = command.jobs} {}

@@ -56,6 +56,7 @@ void HuntReport::count(const sim::RunResult& result) {
   operations_ += result.counts.operations;
   simulated_us_ += static_cast<std::uint64_t>(result.at.nanoseconds() / 1000);
   coverage_.add(result.marks);
+  matrix_.add(result.outcomes);
 }
 
 void HuntReport::add_hash(std::uint64_t hash) {
@@ -114,9 +115,10 @@ std::string HuntReport::last_line(double wall) const {
         "{{\"seeds\": {}, \"failures\": {}, \"failed_seeds\": [{}], \"events\": {}, "
         "\"events_per_second\": {:.0f}, "
         "\"simulated_mean\": {:.1f}, \"faults_mean\": {:.1f}, \"operations_mean\": {:.1f}, "
-        "\"wall\": {:.1f}, \"hash\": \"{:016x}\", \"coverage\": {}}}",
+        "\"wall\": {:.1f}, \"hash\": \"{:016x}\", \"coverage\": {}{}}}",
         runs_, failures_, fmt::join(seeds, ", "), events_, rate, simulated, faults, operations,
-        wall, hash_, coverage_.json());
+        wall, hash_, coverage_.json(),
+        options_.matrix ? ", \"matrix\": " + matrix_.json() : std::string());
   }
   return fmt::format(
       "seeds={} failures={} events={} events/s={:.0f} wall={:.1f}s mean: simulated={:.1f}s "
@@ -128,8 +130,10 @@ int HuntReport::finish(double wall) {
   progress_.clear();
   if (options_.shrink) shrink_failed();
   if (!options_.json) fmt::print("{}", coverage_.report());
+  if (!options_.json && options_.matrix) fmt::print("{}", matrix_.report());
   fmt::print("{}\n", last_line(wall));
-  return failures_ > 0 ? kExitViolation : kExitPassed;
+  const bool is_belied = options_.matrix && !matrix_.belied_cells().empty();
+  return failures_ > 0 || is_belied ? kExitViolation : kExitPassed;
 }
 
 }  // namespace vesper::app

@@ -10,6 +10,7 @@
 
 #include "apps/vesper_sim_plan.h"
 #include "sim/coverage.h"
+#include "sim/outcome_matrix.h"
 #include "sim/scenario/runner.h"
 
 namespace vesper::app {
@@ -29,6 +30,7 @@ class Progress {
 
 struct ReportOptions {
   bool json = false;
+  bool matrix = false;         // of faults and outcomes
   std::string write_failures;  // a folder for the scenarios of failed seeds
   bool shrink = false;         // those too that are made small of them
   std::size_t jobs = 1;
@@ -70,6 +72,7 @@ class HuntReport {
   std::uint64_t operations_ = 0;
   std::uint64_t simulated_us_ = 0;
   sim::Coverage coverage_;
+  sim::OutcomeMatrix matrix_;
   std::uint64_t hash_ = 0;                // over the runs' hashes, in their order
   std::vector<std::size_t> failed_runs_;  // the first of them
 };

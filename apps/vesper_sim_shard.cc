@@ -146,6 +146,7 @@ class ShardRun {
         jobs_(command.jobs),
         progress_(plan_.size()),
         options_{.json = command.json,
+                 .matrix = command.matrix,
                  .write_failures = command.write_failures,
                  .shrink = false,
                  .jobs = command.jobs},

@@ -17,7 +17,7 @@ namespace vesper::app {
 
 namespace {
 
-constexpr std::uint64_t kFormat = 1;
+constexpr std::uint64_t kFormat = 2;
 constexpr std::size_t kLineBytesMost = std::size_t{1} << 20;
 // ,"crc":"00000000"}
 constexpr std::size_t kCrcBytes = 18;
@@ -101,6 +101,19 @@ class Members {
     return read;
   }
 
+  sim::Outcomes outcomes(const char* name) {
+    std::vector<std::uint64_t> numbers;
+    const auto* value = find(name);
+    if (value != nullptr && value->IsArray()) {
+      for (const auto& each : value->GetArray()) numbers.push_back(number_of(&each, name));
+    } else {
+      fail(name, "a list of numbers");
+    }
+    const std::optional<sim::Outcomes> read = sim::outcomes_of(numbers);
+    if (!read) fail(name, "eleven numbers for each fault");
+    return read.value_or(sim::Outcomes());
+  }
+
   void fail(const char* name, const char* what) {
     if (error_.empty()) error_ = fmt::format("\"{}\" must be {}", name, what);
   }
@@ -170,6 +183,7 @@ sim::RunResult read_run(Members& in) {
   result.counts.operations = in.number("operations");
   result.hash = in.hash("hash");
   result.marks = in.marks("marks");
+  result.outcomes = in.outcomes("outcomes");
   if (!result.passed) {
     result.violation = in.text("violation");
     result.detail = in.text("detail");
@@ -214,16 +228,21 @@ std::string header_line(const ShardHeader& header) {
   }
   std::vector<std::string> marks;
   for (const char* name : sim::kMarkNames) marks.push_back(json_text(name));
+  std::vector<std::string> faults;
+  for (std::size_t i = 0; i < sim::kFaultKinds; ++i) {
+    faults.push_back(json_text(std::string(name_of(static_cast<sim::Fault>(i)))));
+  }
   return sealed(fmt::format(
       "{{\"vesper-sim shard\":{},\"program\":{},\"source\":{},\"seeds\":\"{}\",\"scenarios\":[{}],"
-      "\"shard\":{},\"shards\":{},\"runs\":{},\"marks\":[{}]",
+      "\"shard\":{},\"shards\":{},\"runs\":{},\"marks\":[{}],\"faults\":[{}]",
       kFormat, json_text(header.program), json_text(header.source), seeds_text(header.seeds),
       fmt::join(scenarios, ","), header.shard.index, header.shard.count,
-      header.whole().part(header.shard).size(), fmt::join(marks, ",")));
+      header.whole().part(header.shard).size(), fmt::join(marks, ","), fmt::join(faults, ",")));
 }
 
 std::string run_line(const HuntPlan& part, std::size_t run, const sim::RunResult& result,
                      double wall) {
+  const std::vector<std::uint64_t> outcomes = numbers_of(result.outcomes);
   std::string failure;
   if (!result.passed) {
     failure =
@@ -232,10 +251,11 @@ std::string run_line(const HuntPlan& part, std::size_t run, const sim::RunResult
   }
   return sealed(fmt::format(
       "{{\"run\":{},\"seed\":{},\"passed\":{},{}\"at\":{},\"event\":{},\"events\":{},\"faults\":{},"
-      "\"operations\":{},\"hash\":\"{:016x}\",\"marks\":[{}],\"wall\":{:.3f}",
+      "\"operations\":{},\"hash\":\"{:016x}\",\"marks\":[{}],"
+      "\"outcomes\":[{}],\"wall\":{:.3f}",
       run, result.seed, result.passed, failure, result.at.nanoseconds(), result.event,
       result.counts.events, result.counts.faults, result.counts.operations, result.hash,
-      fmt::join(result.marks.times(), ","), wall));
+      fmt::join(result.marks.times(), ","), fmt::join(outcomes, ","), wall));
 }
 
 std::string end_line(const ShardEnd& end) {

@@ -2,11 +2,12 @@
 // only at the end, so that a process that is killed leaves whole lines and at most one torn one.
 // vesper-sim hunt --shard writes and resumes it, vesper-sim merge reads it.
 //
-//   {"vesper-sim shard":1,"program":"0.1.0","source":"<16 digits>","seeds":"1..300",
+//   {"vesper-sim shard":2,"program":"0.1.0","source":"<16 digits>","seeds":"1..300",
 //    "scenarios":[{"name":"...","hash":"<16 digits>"}],"shard":0,"shards":2,"runs":150,
-//    "marks":["cluster formed",...],"crc":"<8 digits>"}
+//    "marks":["cluster formed",...],"faults":["partition",...],"crc":"<8 digits>"}
 //   {"run":0,"seed":2,"passed":true,"at":19958334000,"event":5120,"events":5120,"faults":9,
-//    "operations":120,"hash":"<16 digits>","marks":[1,0,...],"wall":0.131,"crc":"..."}
+//    "operations":120,"hash":"<16 digits>","marks":[1,0,...],"outcomes":[0,3,2,1,2,0,0,...],
+//    "wall":0.131,"crc":"..."}
 //   ...
 //   {"end":true,"runs":150,"failures":0,"hash":"<16 digits>","crc":"..."}
 //
@@ -16,6 +17,8 @@
 //   runs              of this shard: how many lines follow
 //   at, event         nanoseconds and number of the run's end, or of its violation
 //   marks             sim/marks.h: their names, and of each run how often each was reached
+//   faults, outcomes  sim/outcomes.h: their names, and of each that a run had its place in the list
+//                     and its numbers; at the place behind the last, what was seen without any
 //   wall              seconds that the shard took until then, in all the processes that ran it
 //   crc               CRC-32C of the line up to `,"crc"`
 //   end               only a file that has it is complete; failures and hash are of its runs

@@ -256,6 +256,7 @@ std::vector<std::uint64_t> SimDisk::crash(CrashLoss loss) {
     each.batches.clear();
   }
   catch_up_late_write();
+  took_back_ = false;
   lose_sectors(loss);
   lose_names(loss);
   waits_ = {};
@@ -276,6 +277,7 @@ void SimDisk::lose_sectors(CrashLoss loss) {
       bool is_kept = loss == CrashLoss::kKeep || i < kept_prefix;
       if (loss == CrashLoss::kLoseRandom) is_kept = crashes_.chance_ppm(kHalf);
       if (is_kept) continue;
+      took_back_ = true;
       const std::uint64_t offset = sector * storage::kSectorBytes;
       const std::uint64_t count =
           std::min<std::uint64_t>(storage::kSectorBytes, file.bytes.size() - offset);
@@ -293,6 +295,7 @@ void SimDisk::lose_names(CrashLoss loss) {
     const NameChange& change = name_changes_[i];
     bool is_kept = loss == CrashLoss::kKeep || i < kept_prefix;
     if (loss == CrashLoss::kLoseRandom) is_kept = crashes_.chance_ppm(kHalf);
+    if (!is_kept) took_back_ = true;
     if (!is_kept) continue;
     if (!change.removed.empty()) names_.erase(change.removed);
     if (!change.added.empty()) names_[change.added] = change.file;

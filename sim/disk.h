@@ -59,6 +59,8 @@ class SimDisk final : public storage::Disk {
   // The batches under way get as far as a draw says; then what was not synced goes as `loss` says.
   // The lanes are empty afterwards. The result: log batches that were carried out whole, by ticket.
   std::vector<std::uint64_t> crash(CrashLoss loss);
+  // Whether the last crash took back anything that was not synced.
+  bool took_back() const { return took_back_; }
   // An operator looks at it, or a fault strikes it: no operation of the node's.
   Result<SharedBytes> look_at(const std::string& name) const;
   void set_config(const DiskConfig& config) { config_ = config; }
@@ -205,6 +207,7 @@ class SimDisk final : public storage::Disk {
   std::optional<Late> late_;
   std::deque<Removed> removed_;
   Misdeeds misdeeds_;
+  bool took_back_ = false;
 };
 
 }  // namespace vesper::sim

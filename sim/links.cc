@@ -29,7 +29,8 @@ Links::Arrivals Links::draw(Instant now, NodeId from, NodeId to) {
   Arrivals arrivals;
   if (is_lost_by_number(link)) return arrivals;
   if (!passes(from, to)) return arrivals;
-  if (link.config.drop_ppm > 0 && link.drops.chance_ppm(link.config.drop_ppm)) return arrivals;
+  arrivals.is_dropped = link.config.drop_ppm > 0 && link.drops.chance_ppm(link.config.drop_ppm);
+  if (arrivals.is_dropped) return arrivals;
   arrivals.is_lost_in_burst = is_lost_in_burst(now, link);
   if (arrivals.is_lost_in_burst) return arrivals;
   arrivals.after[arrivals.copies++] = draw_delay(link.config.delay, link.delays);

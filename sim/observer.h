@@ -14,6 +14,7 @@
 #include "core/node/node.h"
 #include "core/node/wire.h"
 #include "core/raft/ready.h"
+#include "sim/config.h"
 
 namespace vesper::sim {
 
@@ -70,10 +71,15 @@ class WorldObserver {
   // A request was handed to the node, and the node has answered it, whether or not its client still
   // waits. The id is the node's name for it.
   virtual void on_request_taken(Instant /*at*/, NodeId /*node*/, RequestId /*request*/) {}
-  virtual void on_request_answered(Instant /*at*/, NodeId /*node*/, RequestId /*request*/) {}
+  virtual void on_request_answered(Instant /*at*/, NodeId /*node*/, RequestId /*request*/,
+                                   const node::Answer& /*answer*/) {}
 
   // --- The disk: something that stood on this node's is not what was written any more.
   virtual void on_damage(Instant /*at*/, NodeId /*node*/) {}
+  // The same of what stood at rest, and which part it was; on_damage comes too.
+  virtual void on_strike(Instant /*at*/, NodeId /*node*/, DamagePart /*part*/) {}
+  // A crash took back something that was not synced, by this rule.
+  virtual void on_unsynced_lost(Instant /*at*/, NodeId /*node*/, CrashLoss /*loss*/) {}
   // It gave the node an error that a fault made.
   virtual void on_disk_error(Instant /*at*/, NodeId /*node*/, std::string_view /*operation*/) {}
 

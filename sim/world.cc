@@ -26,6 +26,7 @@ WorldImpl::WorldImpl(WorldConfig world_config, std::vector<WorldObserver*> world
       hash(mix64(0, config.seed)),
       links(config),
       crowd(config),
+      newest_arrived(std::size_t{config.all_nodes()} * config.all_nodes()),
       old_frames(config.seed),
       members_now(raft::Configuration::of_founders(std::vector<Incarnation>(config.nodes))) {
   VESPER_CHECK(config.nodes > 0 && config.all_nodes() <= limits::kNodes);

@@ -32,6 +32,8 @@ struct WorldCounts {
   std::uint64_t events = 0;      // all of the following
   std::uint64_t deliveries = 0;  // frames that reached a node
   std::uint64_t lost = 0;        // frames that did not
+  std::uint64_t dropped = 0;     // among those lost: by a draw or a rule, one by one
+  std::uint64_t overtaken = 0;   // that reached a node after one that the same link sent later
   std::uint64_t duplicated = 0;  // that left twice
   std::uint64_t delayed = 0;     // by an interceptor, as the next
   std::uint64_t held = 0;
@@ -165,6 +167,8 @@ class World {
   // As the configuration says, but for how far it has come.
   void calm_clock(NodeId node);
   bool is_clock_as_usual(NodeId node) const;
+  // As the configuration says; of how fast it is.
+  bool is_disk_as_usual(NodeId node) const;
   // Flips one bit of a file at rest. Requires: the node is down, the file is there and that long.
   void flip_bit(NodeId node, const std::string& file, std::uint64_t offset, unsigned bit);
   // Strikes this part of a node's disk, at a place that is drawn; nothing if it has no such part.

@@ -99,6 +99,7 @@ void World::damage(NodeId node, DamagePart part) {
   }
   impl_->fault(what + " " + name(node));
   impl_->note_damage(impl_->member(node));
+  impl_->tell([&](WorldObserver& to) { to.on_strike(now(), node, part); });
 }
 
 // --- Clocks ---
@@ -125,6 +126,12 @@ void World::calm_clock(NodeId node) {
   if (is_clock_as_usual(node)) return;
   const std::int64_t drift = drift_of(impl_->config, node);
   change_clock(node, {.jump = {}, .drift_ppm = drift, .stands_still = false});
+}
+
+bool World::is_disk_as_usual(NodeId node) const {
+  const auto own = impl_->config.disks.find(node);
+  const DiskConfig& usual = own == impl_->config.disks.end() ? impl_->config.disk : own->second;
+  return impl_->member(node).disk.config() == usual;
 }
 
 bool World::is_clock_as_usual(NodeId node) const {

@@ -38,6 +38,7 @@ void WorldImpl::send_frame(NodeId from, NodeId to, ByteView frame) {
       return transmit(from, to, bytes, Duration());
     case Fate::Kind::kDrop:
       ++counts.lost;
+      ++counts.dropped;
       return;
     case Fate::Kind::kHold:
       ++counts.held;
@@ -58,6 +59,7 @@ void WorldImpl::transmit(NodeId from, NodeId to, const SharedBytes& bytes, Durat
   if (config.remembers_frames) old_frames.remember(now, from, to, bytes);
   const Links::Arrivals arrivals = links.draw(now, from, to);
   if (arrivals.copies == 0) ++counts.lost;
+  if (arrivals.is_dropped) ++counts.dropped;
   if (arrivals.is_lost_in_burst) ++counts.burst_losses;
   if (arrivals.copies > 1) ++counts.duplicated;
   for (std::size_t copy = 0; copy < arrivals.copies; ++copy) {
@@ -109,6 +111,9 @@ void WorldImpl::on_deliver(const Event& event) {
     ++counts.lost;
     return;
   }
+  std::uint64_t& newest = newest_arrived[frame.from.value() * members.size() + member.id.value()];
+  if (frame.number < newest) ++counts.overtaken;
+  newest = std::max(newest, frame.number);
   const Member::Frame arrived{frame.from, std::move(frame.bytes), frame.is_corrupt};
   stir(mark_of(arrived));
   if (member.is_paused) {

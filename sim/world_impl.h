@@ -192,6 +192,7 @@ class WorldImpl {
   };
   std::vector<Held> held;
   std::uint64_t frames_sent = 0;
+  std::vector<std::uint64_t> newest_arrived;  // by link: the number of the frame
   // By link: what waits in it until it is unclogged.
   std::map<std::pair<NodeId, NodeId>, std::vector<InFlight>> clogged;
   OldFrames old_frames;

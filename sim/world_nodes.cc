@@ -55,7 +55,7 @@ void Member::send(NodeId to, ByteView frame) {
 }
 void Member::answer(RequestId request, const node::Answer& answer) {
   if (is_silenced) return;
-  world_.tell([&](WorldObserver& to) { to.on_request_answered(world_.now, id, request); });
+  world_.tell([&](WorldObserver& to) { to.on_request_answered(world_.now, id, request, answer); });
   world_.answer(request, answer);
 }
 void Member::on_ready(const node::NodeView& seen, const raft::Ready& ready) {
@@ -167,6 +167,9 @@ void WorldImpl::crash(Member& member, CrashLoss loss) {
     tell([&](WorldObserver& to) { to.on_log_durable(now, member.id, ticket); });
   }
   note_misdeeds(member);
+  if (member.disk.took_back()) {
+    tell([&](WorldObserver& to) { to.on_unsynced_lost(now, member.id, loss); });
+  }
   member.node.reset();
   member.is_silenced = false;
   ++member.life;  // whatever is still under way for it is for nobody

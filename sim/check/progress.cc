@@ -89,7 +89,8 @@ void ProgressChecker::on_request_taken(Instant at, NodeId node, RequestId reques
   waiting.open.insert(request);
 }
 
-void ProgressChecker::on_request_answered(Instant /*at*/, NodeId node, RequestId request) {
+void ProgressChecker::on_request_answered(Instant /*at*/, NodeId node, RequestId request,
+                                          const node::Answer& /*answer*/) {
   Waiting& waiting = waiting_[node.value()];
   waiting.open.erase(request);
   while (!waiting.in_turn.empty() && !waiting.open.contains(waiting.in_turn.front().first)) {

@@ -51,7 +51,8 @@ class ProgressChecker final : public WorldObserver {
   void on_pause(Instant at, NodeId node) override;
   void on_clock_stopped(Instant at, NodeId node, bool stands_still) override;
   void on_request_taken(Instant at, NodeId node, RequestId request) override;
-  void on_request_answered(Instant at, NodeId node, RequestId request) override;
+  void on_request_answered(Instant at, NodeId node, RequestId request,
+                           const node::Answer& answer) override;
   void on_event_end(Instant at, std::uint64_t event) override;
 
  private:

@@ -65,9 +65,10 @@ void Checks::observe(const World& world, bool disturbed) {
     members_version_ = world.members_version();
   }
   if (disturbed || !scenario_.at_end.progress) undisturbed_since_ = world.now();
+  has_leader_ = world.leader().has_value();
   progress_.observe(world.now(),
                     {.has_majority = has_majority_ && undisturbed_since_ != world.now(),
-                     .has_leader = world.leader().has_value(),
+                     .has_leader = has_leader_,
                      .last_fault_at = std::max(world.last_fault_at(), undisturbed_since_),
                      .puts = {world.counts().put_successes, is_asked_to_put_},
                      .gets = {world.counts().get_successes, is_asked_to_get_}});

@@ -36,6 +36,9 @@ class Checks : public WorldObserver {
   const FaultBudget& budget() const { return budget_; }
   // What only the whole run can tell.
   std::optional<Violation> at_end(const World& world) const;
+  // As of the last observe.
+  bool has_majority() const { return has_majority_; }
+  bool has_leader() const { return has_leader_; }
   // How long a cluster may take to work again once nothing is in its way.
   Duration progress_bound() const;
 
@@ -57,6 +60,7 @@ class Checks : public WorldObserver {
   FaultBudget budget_;
   bool is_majority_known_ = false;
   bool has_majority_ = false;
+  bool has_leader_ = false;
   std::uint64_t members_version_ = 0;
   bool is_asked_to_put_ = false;
   bool is_asked_to_get_ = false;

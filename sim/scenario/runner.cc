@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "sim/check/marker.h"
+#include "sim/check/outcome_watch.h"
 #include "sim/scenario/checks.h"
 #include "sim/scenario/expectations.h"
 #include "sim/scenario/progress_probe.h"
@@ -23,6 +24,8 @@ class Run {
       : scenario_(std::move(scenario)),
         checks_(scenario_),
         marker_(scenario_.cluster.nodes.value() + scenario_.cluster.spares.value()),
+        outcomes_(scenario_.cluster.nodes.value() + scenario_.cluster.spares.value(),
+                  scenario_.cluster.election_timeout_max.value()),
         world_(world_config_of(scenario_), all_observers(options)),
         script_(scenario_, world_),
         expectations_(scenario_, script_) {
@@ -46,6 +49,7 @@ class Run {
     result_.counts = world_.counts();
     result_.marks = marker_.marks(world_);
     result_.marks.hit(Mark::kBudgetLeft, checks_.budget().times_left());
+    result_.outcomes = outcomes_.finish(world_);
     result_.hash = world_.hash();
     return result_;
   }
@@ -54,6 +58,7 @@ class Run {
   std::vector<WorldObserver*> all_observers(const RunOptions& options) {
     std::vector<WorldObserver*> observers = checks_.observers();
     observers.push_back(&marker_);
+    observers.push_back(&outcomes_);
     observers.insert(observers.end(), options.observers.begin(), options.observers.end());
     return observers;
   }
@@ -85,6 +90,8 @@ class Run {
   // Whether an invariant is broken by now; then the run has failed.
   bool is_broken() {
     checks_.observe(world_, script_.is_disturbing());
+    outcomes_.observe(world_,
+                      {.has_majority = checks_.has_majority(), .has_leader = checks_.has_leader()});
     if (const Violation* violation = checks_.violation()) {
       fail(violation->invariant, violation->detail);
     }
@@ -150,6 +157,7 @@ class Run {
   const Scenario scenario_;
   Checks checks_;
   Marker marker_;
+  OutcomeWatch outcomes_;
   World world_;
   Script script_;
   Expectations expectations_;

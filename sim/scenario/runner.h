@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "sim/marks.h"
+#include "sim/outcomes.h"
 #include "sim/scenario/scenario.h"
 #include "sim/world.h"
 
@@ -28,7 +29,8 @@ struct RunResult {
   Instant at;               // of the violation, or the end
   std::uint64_t event = 0;  // likewise
   WorldCounts counts;
-  Marks marks;  // of what happened in it
+  Marks marks;        // of what happened in it
+  Outcomes outcomes;  // of what it did about its faults
   std::uint64_t hash = 0;
 };
 

@@ -3,6 +3,7 @@
 
 import argparse
 import json
+import os
 import pathlib
 import re
 import signal
@@ -121,6 +122,21 @@ class Commands(unittest.TestCase):
         self.assertEqual(hunt.returncode, 1, hunt.stderr)
         self.assertEqual(sorted(path.name for path in (self.folder / "found").iterdir()),
                          ["a_1.toml", "a_1_small.toml", "a_2.toml", "a_2_small.toml"])
+
+    def test_a_hunt_tells_what_clusters_did_about_each_fault(self):
+        # What cannot be is never seen. All that can be takes thousands of seeds: a night's worth, as
+        # VESPER_MATRIX_SEEDS=1..4000.
+        seeds = os.environ.get("VESPER_MATRIX_SEEDS")
+        hunt = subprocess.run([program, "hunt", "--seeds", seeds or "101..130", "--jobs", "2", "--matrix", "--json"],
+                              cwd=self.folder, capture_output=True, text=True, timeout=None if seeds else 60, check=False)
+        self.assertEqual(hunt.returncode, 0, hunt.stdout)
+        matrix = json.loads(hunt.stdout.splitlines()[-1])["matrix"]
+        self.assertEqual(matrix["belied"], [])
+        self.assertEqual(matrix["faults"]["clock offset"]["stopped"],
+                         "cannot: clocks of different nodes are never compared")
+        self.assertGreater(matrix["faults"]["crash"]["repaired"], 0)
+        if seeds:
+            self.assertEqual(matrix["empty"], [])
 
     def test_verify_names_the_first_event_that_two_builds_do_not_share(self):
         # The other build crashes the node half a second later.

@@ -39,7 +39,7 @@ struct Watched {
     checker.on_request_taken(at(now), NodeId(node), RequestId(request));
   }
   void answer(std::uint64_t request, std::uint32_t node, std::int64_t now) {
-    checker.on_request_answered(at(now), NodeId(node), RequestId(request));
+    checker.on_request_answered(at(now), NodeId(node), RequestId(request), {});
   }
   bool is_fine() const { return !checker.violation(); }
   std::string invariant() const { return is_fine() ? "none" : checker.violation()->invariant; }

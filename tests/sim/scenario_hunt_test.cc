@@ -9,6 +9,7 @@
 
 #include "apps/vesper_sim_jobs.h"
 #include "sim/coverage.h"
+#include "sim/outcome_matrix.h"
 #include "sim/scenario/hunt.h"
 #include "sim/scenario/parser.h"
 #include "sim/scenario/serializer.h"
@@ -63,6 +64,7 @@ TEST_CASE("seeds pass, and reach on average a minute, ten faults and 500 operati
   std::uint64_t seeds_with_repeats = 0;
   std::uint64_t seeds_with_refusals = 0;
   Coverage coverage;
+  OutcomeMatrix matrix;
   for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
     CAPTURE(seed);
 
@@ -75,6 +77,7 @@ TEST_CASE("seeds pass, and reach on average a minute, ten faults and 500 operati
     events += result.counts.events;
     hashes.insert(result.hash);
     coverage.add(result.marks);
+    matrix.add(result.outcomes);
     seeds_with_retries += result.counts.retries > 0 ? 1 : 0;
     seeds_with_repeats += result.counts.repeated > 0 ? 1 : 0;
     seeds_with_refusals += result.counts.refused > 0 ? 1 : 0;
@@ -82,6 +85,10 @@ TEST_CASE("seeds pass, and reach on average a minute, ten faults and 500 operati
   MESSAGE("of " << kSeeds << " seeds " << seeds_with_retries << " retry, " << seeds_with_repeats
                 << " get a first answer again, " << seeds_with_refusals << " meet a refusal");
   MESSAGE(coverage.report());
+  MESSAGE(matrix.report());
+  // All of them take a thousand seeds; sim_command's test goes through as many as it is told.
+  CHECK(matrix.empty_cells().size() <= 30);
+  CHECK(matrix.belied_cells() == std::vector<std::string>());
   CHECK(seeds_with_retries >= kSeeds / 4);
   CHECK(seeds_with_repeats >= kSeeds / 5);
   CHECK(seeds_with_refusals >= kSeeds / 10);
@@ -122,6 +129,7 @@ TEST_CASE("the number of processes changes no result") {
     CHECK(one.at(item).counts.events == three.at(item).counts.events);
     CHECK(one.at(item).passed == three.at(item).passed);
     CHECK(one.at(item).marks.times() == three.at(item).marks.times());
+    CHECK(one.at(item).outcomes == three.at(item).outcomes);
   }
 }
 

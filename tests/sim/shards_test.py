@@ -80,7 +80,7 @@ class Shards(unittest.TestCase):
         for number, (hunt, count) in enumerate(hunts):
             with self.subTest(hunt=hunt):
                 self.shards(f"r{number}", count, *hunt)
-                for extra in ([], ["--json"], ["--write-failures", "found"]):
+                for extra in ([], ["--matrix"], ["--json", "--matrix"], ["--write-failures", "found"]):
                     whole = self.sim("hunt", *hunt, *extra)
                     merged = self.sim("merge", f"r{number}", *extra)
                     self.assertEqual(without_times(merged.stdout), without_times(whole.stdout))
@@ -166,11 +166,13 @@ class Shards(unittest.TestCase):
             ("ended early", [*good[:3], good[-1]], "m.jsonl:4: the end after 2 of 4 runs"),
             ("another type", [*good[:2], sealed(good[2], '"passed":true', '"passed":1'), *good[3:]],
              'm.jsonl:3: "passed" must be true or false'),
+            ("no outcomes", [*good[:2], sealed(good[2], '"outcomes":[', '"outcomes":[7],"x":['), *good[3:]],
+             'm.jsonl:3: "outcomes" must be eleven numbers for each fault'),
             ("another hash", [*good[:2], sealed(good[2], json.loads(good[2])["hash"], "0" * 16), *good[3:]],
              "m.jsonl:6: the end does not tell of the runs before it"),
             ("more behind the end", [*good, good[1]], "m.jsonl:7: a line behind the end"),
-            ("another format", [sealed(good[0], 'shard":1,"p', 'shard":2,"p'), *good[1:]],
-             'm.jsonl:1: "vesper-sim shard" must be 1, the format that this program reads'),
+            ("another format", [sealed(good[0], 'shard":2,"p', 'shard":1,"p'), *good[1:]],
+             'm.jsonl:1: "vesper-sim shard" must be 2, the format that this program reads'),
             ("another version", [sealed(good[0], '"program":"', '"program":"9'), *good[1:]],
              "m.jsonl:1: results of another hunt or program: version 9"),
             ("other sources", [sealed(good[0], json.loads(good[0])["source"], "f" * 16), *good[1:]],
