@@ -27,7 +27,8 @@ Links::Links(const WorldConfig& config)
 Links::Arrivals Links::draw(Instant now, NodeId from, NodeId to) {
   Link& link = at(from, to);
   Arrivals arrivals;
-  if (is_lost_by_number(link)) return arrivals;
+  arrivals.is_dropped = is_lost_by_number(link);
+  if (arrivals.is_dropped) return arrivals;
   if (!passes(from, to)) return arrivals;
   arrivals.is_dropped = link.config.drop_ppm > 0 && link.drops.chance_ppm(link.config.drop_ppm);
   if (arrivals.is_dropped) return arrivals;

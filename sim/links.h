@@ -22,7 +22,7 @@ class Links {
   // lost.
   struct Arrivals {
     std::size_t copies = 0;
-    bool is_dropped = false;  // by a draw of its own
+    bool is_dropped = false;  // by its number, or by a draw of its own
     bool is_lost_in_burst = false;
     std::array<Duration, 2> after;
   };
