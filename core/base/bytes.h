@@ -4,6 +4,8 @@
 // integers field by field, little-endian.
 #pragma once
 
+#include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -60,23 +62,33 @@ class SharedBytes {
   std::size_t size_ = 0;
 };
 
+namespace detail {
+// From this machine's order of bytes to little-endian, or back. No loop over bytes where there is
+// nothing to do: compilers do not see through one, and every field of every message comes by here.
+template <class Integer>
+Integer little(Integer value) {
+  if constexpr (std::endian::native == std::endian::little || sizeof value == 1) return value;
+  Integer swapped = 0;
+  for (std::size_t i = 0; i < sizeof value; ++i) {
+    swapped = static_cast<Integer>(swapped << 8 | (value >> (8 * i) & 0xff));
+  }
+  return swapped;
+}
+}  // namespace detail
+
 // Little-endian loads and stores. Requires: the bytes are there.
 template <class Integer>
 Integer load_little(const std::byte* from) {
   static_assert(std::is_unsigned_v<Integer>);
   Integer value = 0;
-  for (std::size_t i = 0; i < sizeof(Integer); ++i) {
-    value = static_cast<Integer>(value |
-                                 static_cast<Integer>(static_cast<Integer>(from[i]) << (8 * i)));
-  }
-  return value;
+  std::memcpy(&value, from, sizeof value);
+  return detail::little(value);
 }
 template <class Integer>
 void store_little(std::byte* to, Integer value) {
   static_assert(std::is_unsigned_v<Integer>);
-  for (std::size_t i = 0; i < sizeof(Integer); ++i) {
-    to[i] = static_cast<std::byte>(static_cast<std::uint8_t>(value >> (8 * i)));
-  }
+  value = detail::little(value);
+  std::memcpy(to, &value, sizeof value);
 }
 
 // Appends to a caller-owned buffer, which keeps its capacity between uses.
@@ -105,6 +117,26 @@ class ByteWriter {
     store_little(out_.data() + at, value);
   }
   std::vector<std::byte>& out_;
+};
+
+// A few integers gathered on the stack, to be appended as one: a header, the fields of a message.
+template <std::size_t kCapacity>
+class FieldWriter {
+ public:
+  void u8(std::uint8_t value) { put(value); }
+  void u32(std::uint32_t value) { put(value); }
+  void u64(std::uint64_t value) { put(value); }
+  ByteView view() const { return {bytes_.data(), size_}; }
+
+ private:
+  template <class Integer>
+  void put(Integer value) {
+    VESPER_CHECK(sizeof value <= kCapacity - size_);
+    store_little(bytes_.data() + size_, value);
+    size_ += sizeof value;
+  }
+  std::array<std::byte, kCapacity> bytes_;
+  std::size_t size_ = 0;
 };
 
 // Reads what a stranger may have written: every read past the end returns zeros and turns ok()

@@ -35,15 +35,16 @@ struct Header {
 // Returns where the frame begins; end_frame fills in what is known only once the body stands.
 std::size_t begin_frame(const Header& header, ByteWriter& out) {
   const std::size_t start = out.size();
-  out.u32(kMagic);
-  out.u8(static_cast<std::uint8_t>(header.kind));
-  out.zeros(3);
-  out.u32(0);  // length
-  out.u32(0);  // checksum
-  out.u64(header.head.cluster.value());
-  out.u64(header.head.incarnation.value());
-  out.u32(header.from.value());
-  out.u32(header.to.value());
+  FieldWriter<kFrameHeaderBytes> fields;
+  fields.u32(kMagic);
+  fields.u32(static_cast<std::uint32_t>(header.kind));  // with the three zeros
+  fields.u32(0);                                        // length
+  fields.u32(0);                                        // checksum
+  fields.u64(header.head.cluster.value());
+  fields.u64(header.head.incarnation.value());
+  fields.u32(header.from.value());
+  fields.u32(header.to.value());
+  out.bytes(fields.view());
   VESPER_CHECK(out.size() - start == kFrameHeaderBytes);
   return start;
 }
@@ -121,12 +122,10 @@ Result<Fingerprint> decode_fingerprint(ByteView body) {
 Status decode_body(std::uint8_t kind, const SharedBytes& body, Frame& frame) {
   switch (static_cast<Kind>(kind)) {
     case Kind::kRaft: {
-      auto message = raft::decode_message(body);
-      if (!message.ok()) return message.error();
-      message.value().from = frame.from;
-      message.value().to = frame.to;
-      frame.body = std::move(message.value());
-      return {};
+      auto& message = frame.body.emplace<raft::Message>();
+      message.from = frame.from;
+      message.to = frame.to;
+      return raft::decode_message(body, message);
     }
     case Kind::kHello: {
       auto hello = decode_hello(body.view());
@@ -230,7 +229,8 @@ Result<Frame> decode_frame(const SharedBytes& bytes) {
     if (zero != std::byte{0}) return invalid("a reserved byte is set");
   }
 
-  Frame frame;
+  Result<Frame> decoded = Frame();  // filled in where it stands: a message is not small
+  Frame& frame = decoded.value();
   frame.cluster = ClusterId(in.u64());
   frame.incarnation = Incarnation(in.u64());
   frame.from = NodeId(in.u32());
@@ -239,8 +239,8 @@ Result<Frame> decode_frame(const SharedBytes& bytes) {
     return invalid("a node id beyond the limit");
   }
   const SharedBytes body = bytes.slice(kFrameHeaderBytes, bytes.size() - kFrameHeaderBytes);
-  VESPER_TRY(decode_body(kind, body, frame));
-  return frame;
+  if (Status status = decode_body(kind, body, frame); !status.ok()) decoded = status.error();
+  return decoded;
 }
 
 }  // namespace vesper::node

@@ -53,19 +53,22 @@ enum class Kind : std::uint8_t {
 static_assert(std::variant_size_v<MessageBody> + 2 ==
               static_cast<std::size_t>(Kind::kHeartbeatReplyInDoubt));
 
-struct Encoder {
-  ByteWriter& out;
+constexpr std::size_t kFieldBytesMax = 64;
+
+// A body but for the entries or the chunk that end it.
+struct FieldEncoder {
   Term term;
+  FieldWriter<kFieldBytesMax> fields = {};
 
   void begin(Kind kind) {
-    out.u8(static_cast<std::uint8_t>(kind));
-    out.u64(term.value());
+    fields.u8(static_cast<std::uint8_t>(kind));
+    fields.u64(term.value());
   }
   void position(LogPosition position) {
-    out.u64(position.term.value());
-    out.u64(position.index.value());
+    fields.u64(position.term.value());
+    fields.u64(position.index.value());
   }
-  void boolean(bool value) { out.u8(value ? 1 : 0); }
+  void boolean(bool value) { fields.u8(value ? 1 : 0); }
 
   void operator()(const PreVoteRequest& body) {
     begin(Kind::kPreVoteRequest);
@@ -87,63 +90,65 @@ struct Encoder {
     VESPER_CHECK(body.entries.size() <= limits::kAppendEntries);
     begin(Kind::kAppendRequest);
     position(body.previous);
-    out.u64(body.commit.value());
-    out.u32(static_cast<std::uint32_t>(body.entries.size()));
-    const std::size_t before = out.size();
-    for (const Entry& entry : body.entries) out.bytes(entry.record().view());
-    VESPER_CHECK(body.entries.size() <= 1 || out.size() - before <= limits::kAppendBytes);
+    fields.u64(body.commit.value());
+    fields.u32(static_cast<std::uint32_t>(body.entries.size()));
   }
   void operator()(const AppendReply& body) {
     begin(Kind::kAppendReply);
     boolean(body.accepted);
     if (body.accepted) {
-      out.u64(body.match.value());
+      fields.u64(body.match.value());
     } else {
-      out.u64(body.rejected.value());
+      fields.u64(body.rejected.value());
       position(body.hint);
     }
   }
   void operator()(const HeartbeatRequest& body) {
     begin(Kind::kHeartbeatRequest);
-    out.u64(body.commit.value());
-    out.u64(body.round.value());
+    fields.u64(body.commit.value());
+    fields.u64(body.round.value());
   }
   void operator()(const HeartbeatReply& body) {
     const bool is_in_doubt = body.doubt != Term();
     begin(is_in_doubt ? Kind::kHeartbeatReplyInDoubt : Kind::kHeartbeatReply);
-    out.u64(body.round.value());
-    if (is_in_doubt) out.u64(body.doubt.value());
+    fields.u64(body.round.value());
+    if (is_in_doubt) fields.u64(body.doubt.value());
   }
   void operator()(const TimeoutNow&) { begin(Kind::kTimeoutNow); }
   void snapshot(const SnapshotId& id) {
     position(id.last);
-    out.u64(id.bytes);
-    out.u32(id.checksum);
+    fields.u64(id.bytes);
+    fields.u32(id.checksum);
   }
   void operator()(const SnapshotRequest& body) {
     VESPER_CHECK(body.chunk.size() <= limits::kSnapshotChunkBytes);
     begin(Kind::kSnapshotRequest);
     snapshot(body.snapshot);
-    out.u64(body.offset);
-    out.u32(static_cast<std::uint32_t>(body.chunk.size()));
-    out.bytes(body.chunk.view());
+    fields.u64(body.offset);
+    fields.u32(static_cast<std::uint32_t>(body.chunk.size()));
   }
   void operator()(const SnapshotReply& body) {
     begin(Kind::kSnapshotReply);
     snapshot(body.snapshot);
-    out.u64(body.next);
+    fields.u64(body.next);
   }
   void operator()(const ReadIndexRequest& body) {
     begin(Kind::kReadIndexRequest);
-    out.u64(body.batch.value());
+    fields.u64(body.batch.value());
   }
   void operator()(const ReadIndexReply& body) {
     begin(Kind::kReadIndexReply);
     boolean(body.granted);
-    out.u64(body.batch.value());
-    if (body.granted) out.u64(body.index.value());
+    fields.u64(body.batch.value());
+    if (body.granted) fields.u64(body.index.value());
   }
 };
+
+void append_entries(const std::vector<Entry>& entries, ByteWriter& out) {
+  const std::size_t before = out.size();
+  for (const Entry& entry : entries) out.bytes(entry.record().view());
+  VESPER_CHECK(entries.size() <= 1 || out.size() - before <= limits::kAppendBytes);
+}
 
 // Reads on after a fault and keeps the first one: every field is asked for in line, and `fault`
 // once at the end.
@@ -151,16 +156,15 @@ class Decoder {
  public:
   explicit Decoder(const SharedBytes& bytes) : bytes_(bytes), in_(bytes.view()) {}
 
-  Result<Message> decode() {
+  Status decode(Message& message) {
     const std::uint8_t kind = in_.u8();
-    Message message;
     message.term = term_ = Term(in_.u64());
     if (term_ > Term(limits::kTerm)) fail(ErrorCode::kLimit, "a term beyond all elections");
     message.body = body(kind);
     if (!in_.ok()) fail(ErrorCode::kInvalid, "cut short");
     if (in_.remaining() > 0) fail(ErrorCode::kInvalid, "bytes left over");
     if (fault_) return *std::move(fault_);
-    return message;
+    return {};
   }
 
  private:
@@ -348,12 +352,25 @@ class Decoder {
 }  // namespace
 
 void encode_message(const Message& message, std::vector<std::byte>& out) {
+  FieldEncoder encoder{message.term};
+  std::visit(encoder, message.body);
   ByteWriter writer(out);
-  std::visit(Encoder{writer, message.term}, message.body);
+  writer.bytes(encoder.fields.view());
+  if (const auto* request = std::get_if<AppendRequest>(&message.body)) {
+    append_entries(request->entries, writer);
+  } else if (const auto* piece = std::get_if<SnapshotRequest>(&message.body)) {
+    writer.bytes(piece->chunk.view());
+  }
+}
+
+Status decode_message(const SharedBytes& bytes, Message& message) {
+  return Decoder(bytes).decode(message);
 }
 
 Result<Message> decode_message(const SharedBytes& bytes) {
-  return Decoder(bytes).decode();
+  Message message;
+  VESPER_TRY(decode_message(bytes, message));
+  return message;
 }
 
 }  // namespace vesper::raft
