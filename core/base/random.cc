@@ -1,5 +1,7 @@
 #include "core/base/random.h"
 
+#include "core/base/log2.h"
+
 namespace vesper {
 
 namespace {
@@ -8,23 +10,6 @@ namespace {
 std::uint64_t scale(std::uint64_t word, std::uint64_t bound) {
   __extension__ using Wide = unsigned __int128;
   return static_cast<std::uint64_t>((static_cast<Wide>(word) * bound) >> 64);
-}
-
-// -log2(u / 2^64) in 32.32 fixed point, for u > 0: the whole part from the leading zeros, the
-// fraction bit by bit by squaring the mantissa. Integers all the way, so every machine draws the
-// same.
-std::uint64_t minus_log2(std::uint64_t u) {
-  __extension__ using Wide = unsigned __int128;
-  const int zeros = __builtin_clzll(u);
-  std::uint64_t mantissa = u << zeros;  // in [2^63, 2^64): 1.0 to 2.0
-  std::uint64_t fraction = 0;
-  for (int bit = 31; bit >= 0; --bit) {
-    const Wide square = static_cast<Wide>(mantissa) * mantissa;  // in [2^126, 2^128)
-    const bool carry = (square >> 127) != 0;
-    if (carry) fraction |= 1ULL << bit;
-    mantissa = static_cast<std::uint64_t>(carry ? square >> 64 : square >> 63);
-  }
-  return ((static_cast<std::uint64_t>(zeros) + 1) << 32) - fraction;
 }
 
 }  // namespace

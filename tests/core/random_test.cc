@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "core/base/log2.h"
 #include "tests/core/properties.h"
 
 namespace vesper {
@@ -125,6 +126,40 @@ TEST_CASE("exponential has its mean, its median and its memoryless tail") {
   CHECK(below_median < 100'000 + 1'350);
   CHECK(over_three_means > 9'957 - 590);
   CHECK(over_three_means < 9'957 + 590);
+}
+
+// What minus_log2 is defined by.
+std::uint64_t minus_log2_by_squaring(std::uint64_t u) {
+  const int zeros = __builtin_clzll(u);
+  return ((static_cast<std::uint64_t>(zeros) + 1) << 32) - log2_by_squaring(u << zeros, 32);
+}
+
+TEST_CASE("the fast logarithm is the slow one to the last bit") {
+  RandomStream numbers = stream(6);
+  int differences = 0;
+  const auto compare = [&](std::uint64_t u) {
+    if (u > 0 && minus_log2(u) != minus_log2_by_squaring(u)) ++differences;
+  };
+
+  for (std::uint64_t i = 0; i < 2'000'000; ++i) {
+    const std::uint64_t u = numbers.next();
+    compare(i % 4 == 0 ? u >> (i % 63) : u);
+  }
+  // Where the table goes from one part to the next, and where a result is just whole.
+  for (std::uint64_t part = 0; part < 128; ++part) {
+    const std::uint64_t begin = (std::uint64_t{1} << 63) + (part << 56);
+    for (std::uint64_t near = 0; near < 1'000; ++near) {
+      compare(begin + near);
+      compare(begin - near);
+    }
+  }
+  for (int bit = 0; bit < 64; ++bit) {
+    compare((std::uint64_t{1} << bit) - 1);
+    compare(std::uint64_t{1} << bit);
+    compare((std::uint64_t{1} << bit) + 1);
+  }
+
+  CHECK(differences == 0);
 }
 
 TEST_CASE("exponential of a zero mean is zero") {
