@@ -58,7 +58,7 @@ void Node::run_turn() {
 Instant Node::next_deadline() const {
   return impl_->next_deadline();
 }
-NodeView Node::view() const {
+const NodeView& Node::view() const {
   return impl_->view();
 }
 bool Node::stopped() const {
@@ -408,8 +408,8 @@ Instant NodeImpl::next_deadline() const {
 
 // --- Seeing and telling ---
 
-NodeView NodeImpl::view() const {
-  NodeView view;
+const NodeView& NodeImpl::view() const {
+  NodeView& view = view_;
   view.id = config_.id;
   view.phase = phase_;
   view.cluster = identity_.cluster;
@@ -431,6 +431,7 @@ NodeView NodeImpl::view() const {
   view.is_joint = members_.is_joint;
   view.is_voter = members_.is_voter;
   view.members = members_.count;
+  view.doubt.reset();
   if (doubt_) {
     view.doubt = DoubtView{doubt_->hard_state.term, doubt_->first, doubt_->last, doubt_->where};
   }

@@ -77,7 +77,8 @@ class Node {
   // When the next turn is due at the latest, on this node's clock, if no input comes before.
   Instant next_deadline() const;
 
-  NodeView view() const;
+  // As it is now: the reference shows it until the node is asked or fed again.
+  const NodeView& view() const;
   bool stopped() const;
   // Requires: stopped(). Why, with file and place where it is the disk's.
   const Error& stop_reason() const;

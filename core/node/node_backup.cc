@@ -19,6 +19,7 @@ void NodeImpl::read_snapshot_part(RequestId id, const Request& request) {
 // Who asked for a snapshot waited as a read does, so what is applied now is recent enough.
 void NodeImpl::serve_snapshots() {
   if (waiters_.take_snapshot_wanted()) snapshots_.want(applied_);
+  if (!snapshots_.has_parts()) return;
   for (Snapshots::Part& part : snapshots_.take_parts()) {
     waiters_.end_part(part.request,
                       {.outcome = Outcome::kSuccess, .leader = {}, .value = std::move(part.bytes)});

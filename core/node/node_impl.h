@@ -34,7 +34,7 @@ class NodeImpl {
   void on_disk_done(storage::DiskDone done);
   void run_turn();
   Instant next_deadline() const;
-  NodeView view() const;
+  const NodeView& view() const;
   bool stopped() const { return phase_ == Phase::kStopped; }
   const Error& stop_reason() const { return stop_reason_; }
   const SharedBytes* peek(std::string_view key) const { return machine_.store().get(key); }
@@ -207,6 +207,7 @@ class NodeImpl {
   std::vector<std::pair<NodeId, Refusal::Reason>> refusals_;  // to be sent in this turn
   Index reported_snapshot_;
   std::vector<std::byte> scratch_;
+  mutable NodeView view_;  // what view() filled in last: whoever watches is shown it at every step
 
   // While the disk is full.
   std::optional<Instant> try_room_at_;  // none: it is not

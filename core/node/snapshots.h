@@ -83,6 +83,7 @@ class Snapshots {
     SharedBytes bytes;
   };
   // What was read and verified since.
+  bool has_parts() const { return !parts_read_.empty(); }
   std::vector<Part> take_parts() { return std::exchange(parts_read_, {}); }
 
   // Whether the disk had no room for the one that should have been made.

@@ -60,6 +60,8 @@ void Raft::send_append(Progress& progress, Index last) {
   AppendRequest request{
       .previous = {log_.term_at(previous), previous}, .commit = commit_, .entries = {}};
   std::size_t bytes = 0;
+  request.entries.reserve(
+      std::min<std::size_t>(last.value() - previous.value(), config_.append_entries_max));
   for (Index index = progress.next();
        index <= last && request.entries.size() < config_.append_entries_max; index = index.next()) {
     const Entry& entry = log_.at(index);
