@@ -14,6 +14,7 @@ namespace {
 constexpr std::size_t kGroupBodyBytes = 1024 * 1024;
 // Buffers kept for later: the batch in flight, the group that gathers, and one to spare.
 constexpr std::size_t kSpareBuffers = 3;
+constexpr std::size_t kGroupOps = 2;  // its write and its sync
 constexpr std::size_t kTruncationBytes = 8;
 constexpr std::size_t kKindBytes = 1;
 
@@ -262,14 +263,26 @@ void Wal::submit_group(DiskBatch batch) {
   spans_.back().last_entry = std::max(spans_.back().last_entry, group.last_entry);
   const std::uint64_t framed = group.bytes.size();
   VESPER_CHECK(fits_here(framed));
-  const std::string name = format::segment_name(at_.segment);
-  batch.ops.push_back(WriteFile{name, at_.offset, std::move(group.bytes)});
-  batch.ops.push_back(SyncFile{name});
+  add_group(std::move(group.bytes), batch.ops);
   at_.offset += framed;
   at_.sequence += 1;
   flight_ = flight_of(batch, group.last);
   flight_bytes_ = framed;
   disk_->submit(std::move(batch));
+}
+
+void Wal::add_group(std::vector<std::byte> bytes, std::vector<DiskOp>& ops) {
+  if (ops.empty() && !spare_ops_.empty() && spare_ops_segment_ == at_.segment) {
+    ops.swap(spare_ops_);
+    auto& write = std::get<WriteFile>(ops.front());
+    write.offset = at_.offset;
+    write.bytes = std::move(bytes);
+    return;
+  }
+  const std::string name = format::segment_name(at_.segment);
+  ops.reserve(ops.size() + kGroupOps);
+  ops.push_back(WriteFile{name, at_.offset, std::move(bytes)});
+  ops.push_back(SyncFile{name});
 }
 
 Result<WriteId> Wal::on_disk_done(DiskDone done) {
@@ -297,7 +310,14 @@ Result<WriteId> Wal::on_disk_done(DiskDone done) {
     if (write != nullptr && spare_.size() < kSpareBuffers)
       spare_.push_back(std::move(write->bytes));
   }
-  if (std::exchange(flight_bytes_, 0) > 0) spans_.back().has_group = true;
+  if (std::exchange(flight_bytes_, 0) > 0) {
+    spans_.back().has_group = true;
+    // With a closing before it, it names the segment before this one too.
+    if (done.batch.ops.size() == kGroupOps) {
+      spare_ops_ = std::move(done.batch.ops);
+      spare_ops_segment_ = at_.segment;
+    }
+  }
   const WriteId last = std::exchange(flight_, std::nullopt)->last;
   on_given();
   return last;

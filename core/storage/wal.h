@@ -242,6 +242,7 @@ class Wal {
   void submit_alone(std::vector<DiskOp> ops, WriteId last = WriteId());
   void submit_repair();
   void submit_group(DiskBatch batch);
+  void add_group(std::vector<std::byte> bytes, std::vector<DiskOp>& ops);
   std::vector<std::byte> take_buffer();
 
   void on_refused(DiskDone done);
@@ -272,6 +273,9 @@ class Wal {
   WriteId last_append_;
   std::deque<Group> groups_;                   // appended, not submitted; oldest first
   std::vector<std::vector<std::byte>> spare_;  // buffers to be used again
+  // The operations of a group that is done, likewise: they name this segment.
+  std::vector<DiskOp> spare_ops_;
+  std::uint64_t spare_ops_segment_ = 0;
   std::optional<Flight> flight_;
   std::size_t flight_bytes_ = 0;
   std::uint64_t last_ticket_ = 0;

@@ -156,22 +156,28 @@ bool is_sum_of_one_bit(std::uint32_t sum) {
 void append_mark(const MarkOf& mark, Incarnation incarnation, std::vector<std::byte>& group) {
   const std::size_t group_bytes = group.size();
   VESPER_CHECK(group_bytes % kSectorBytes == 0);
-  group.reserve(group_bytes + mark_bytes(group_bytes));
-  ByteWriter out(group);
-  out.u32(kMarkMagic);
-  out.u32(0);  // the sum
-  out.u64(mark.place.segment);
-  out.u64(mark.place.sequence);
-  out.u64(mark.group_offset);
-  out.u32(static_cast<std::uint32_t>(group_bytes));
-  append_hard_state(mark.hard_state, out);
-  out.zeros(group_bytes + kMarkFixedBytes - group.size());
-  for (std::size_t at = 0; at < group_bytes; at += kSectorBytes) {
-    out.u32(sector_sum(ByteView(group).subspan(at, kSectorBytes)));
+  group.resize(group_bytes + mark_bytes(group_bytes));  // zeros where nothing is put
+  std::byte* const begin = group.data() + group_bytes;
+  std::byte* at = begin;
+  const auto put = [&at](auto value) {
+    store_little(at, value);
+    at += sizeof value;
+  };
+  put(kMarkMagic);
+  put(std::uint32_t{0});  // the sum
+  put(mark.place.segment);
+  put(mark.place.sequence);
+  put(mark.group_offset);
+  put(static_cast<std::uint32_t>(group_bytes));
+  put(mark.hard_state.term.value());
+  put(std::uint32_t{mark.hard_state.vote.has_value()});
+  put(mark.hard_state.vote.value_or(NodeId()).value());
+  at = begin + kMarkFixedBytes;
+  for (std::size_t sector = 0; sector < group_bytes; sector += kSectorBytes) {
+    put(sector_sum(ByteView(group).subspan(sector, kSectorBytes)));
   }
-  out.zeros(round_to_sectors(group.size()) - group.size());
   const ByteView summed = ByteView(group).subspan(group_bytes + 8);
-  store_little(group.data() + group_bytes + 4, crc32c(summed, seed_of(incarnation)));
+  store_little(begin + 4, crc32c(summed, seed_of(incarnation)));
 }
 
 std::optional<Mark> decode_mark(ByteView at, Incarnation incarnation) {
