@@ -1,9 +1,11 @@
 // The queue of events: by time, then by the order in which they were made. No two are equal, so the
-// order is the same whatever the library's heap does. World owns one.
+// order is the same whatever a heap does. World owns one.
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <vector>
 
 #include "core/base/check.h"
@@ -36,31 +38,82 @@ struct Event {
 
 class EventQueue {
  public:
-  bool empty() const { return heap_.empty(); }
+  bool empty() const { return heap_.empty() && limits_.empty(); }
   // Instant::never() for an empty queue.
-  Instant next_at() const { return heap_.empty() ? Instant::never() : heap_.front().at; }
+  Instant next_at() const {
+    if (is_limit_next()) return limits_.front().at;
+    return heap_.empty() ? Instant::never() : heap_.front().at;
+  }
 
   void push(Event event) {
     event.order = next_order_++;
-    heap_.push_back(event);
-    std::push_heap(heap_.begin(), heap_.end(), comes_later);
+    // A time limit mostly ends after those that were set before it. There are many at a time, and
+    // most are over when they come: so they wait in a row of their own, and the heap stays small.
+    const bool is_in_turn = limits_.empty() || limits_.back().at <= event.at;
+    if (event.kind == EventKind::kGiveUp && is_in_turn) {
+      limits_.push_back(event);
+    } else {
+      push_to_heap(event);
+    }
   }
 
   // Requires: !empty().
   Event pop() {
-    VESPER_CHECK(!heap_.empty());
-    std::pop_heap(heap_.begin(), heap_.end(), comes_later);
-    const Event event = heap_.back();
-    heap_.pop_back();
+    VESPER_CHECK(!empty());
+    if (!is_limit_next()) return pop_from_heap();
+    const Event event = limits_.front();
+    limits_.pop_front();
     return event;
   }
 
  private:
-  static bool comes_later(const Event& a, const Event& b) {
-    return a.at != b.at ? a.at > b.at : a.order > b.order;
+  // Four children a node: half as deep as with two, and they lie side by side.
+  static constexpr std::size_t kChildren = 4;
+
+  static bool comes_before(const Event& a, const Event& b) {
+    return a.at != b.at ? a.at < b.at : a.order < b.order;
+  }
+  bool is_limit_next() const {
+    if (limits_.empty()) return false;
+    return heap_.empty() || comes_before(limits_.front(), heap_.front());
+  }
+
+  void push_to_heap(const Event& event) {
+    std::size_t hole = heap_.size();
+    heap_.push_back(event);
+    while (hole > 0) {
+      const std::size_t parent = (hole - 1) / kChildren;
+      if (!comes_before(event, heap_[parent])) break;
+      heap_[hole] = heap_[parent];
+      hole = parent;
+    }
+    heap_[hole] = event;
+  }
+
+  Event pop_from_heap() {
+    const Event event = heap_.front();
+    const Event last = heap_.back();
+    heap_.pop_back();
+    if (heap_.empty()) return event;
+    std::size_t hole = 0;
+    for (;;) {
+      const std::size_t begin = hole * kChildren + 1;
+      const std::size_t end = std::min(begin + kChildren, heap_.size());
+      if (begin >= end) break;
+      std::size_t next = begin;
+      for (std::size_t child = begin + 1; child < end; ++child) {
+        if (comes_before(heap_[child], heap_[next])) next = child;
+      }
+      if (!comes_before(heap_[next], last)) break;
+      heap_[hole] = heap_[next];
+      hole = next;
+    }
+    heap_[hole] = last;
+    return event;
   }
 
   std::vector<Event> heap_;
+  std::deque<Event> limits_;  // kGiveUp, those that came in the order of their time
   std::uint64_t next_order_ = 0;
 };
 
