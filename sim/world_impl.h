@@ -167,6 +167,7 @@ class WorldImpl {
   void ask_as_operator(Member& asked, const node::Request& request);
   void note_members(const Member& seen);
   Member* leading_member();
+  Member* find_leading_member() const;
 
   const WorldConfig config;
   std::vector<WorldObserver*> observers;
@@ -208,6 +209,8 @@ class WorldImpl {
   };
   Wanted wanted;
   std::uint32_t operator_generation = 0;
+  // Who leads, unless a life, a pause, a role or a term has changed since somebody asked.
+  std::optional<Member*> leader_now;
   // The members, as far as any node has known them to be committed.
   raft::Configuration members_now;
   Index members_known_to;

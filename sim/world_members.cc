@@ -108,7 +108,13 @@ void WorldImpl::note_members(const Member& seen) {
   ++members_version;
 }
 
+// It is asked after every event, and seldom another.
 Member* WorldImpl::leading_member() {
+  if (!leader_now) leader_now = find_leading_member();
+  return *leader_now;
+}
+
+Member* WorldImpl::find_leading_member() const {
   Member* leader = nullptr;
   for (const auto& each : members) {
     if (each->node == nullptr || each->is_paused || each->has_stopped) continue;

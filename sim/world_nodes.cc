@@ -123,6 +123,7 @@ void WorldImpl::preset_disks() {
 }
 
 void WorldImpl::start_node(Member& member) {
+  leader_now.reset();
   ++member.life;
   member.is_paused = false;
   member.has_stopped = false;
@@ -155,6 +156,7 @@ void WorldImpl::start_node(Member& member) {
 }
 
 void WorldImpl::note_stop(Member& member, const Error& reason) {
+  leader_now.reset();
   member.has_stopped = true;
   stir(hash64(as_bytes(reason.message)));
   reset_connections(member.id);
@@ -170,6 +172,7 @@ void WorldImpl::crash(Member& member, CrashLoss loss) {
   if (member.disk.took_back()) {
     tell([&](WorldObserver& to) { to.on_unsynced_lost(now, member.id, loss); });
   }
+  leader_now.reset();
   member.node.reset();
   member.is_silenced = false;
   ++member.life;  // whatever is still under way for it is for nobody
@@ -183,12 +186,14 @@ void WorldImpl::crash(Member& member, CrashLoss loss) {
 }
 
 void WorldImpl::pause(Member& member) {
+  leader_now.reset();
   member.is_paused = true;
   fault(fmt::format("pause n{}", member.id.value()));
   tell([&](WorldObserver& to) { to.on_pause(now, member.id); });
 }
 
 void WorldImpl::resume(Member& member) {
+  leader_now.reset();
   member.is_paused = false;
   fault(fmt::format("resume n{}", member.id.value()));
   member.inbox_traffic = 0;
@@ -232,7 +237,9 @@ void WorldImpl::after_input(Member& member) {
 
 void WorldImpl::take_turn(Member& member) {
   member.node->run_turn();
-  member.view = member.node->view();
+  const node::NodeView& now_seen = member.node->view();
+  if (now_seen.role != member.view.role || now_seen.term != member.view.term) leader_now.reset();
+  member.view = now_seen;
   const node::NodeView& view = member.view;
   stir(view.term.value() << 32 ^ view.commit.value());
   stir(view.last.value() << 32 ^ view.durable.value());

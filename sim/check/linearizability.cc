@@ -8,6 +8,8 @@
 #include <set>
 #include <utility>
 
+#include "core/base/hash.h"
+
 namespace vesper::sim {
 
 namespace {
@@ -37,12 +39,64 @@ Instant end_of(const HistoryOperation& operation) {
 
 // --- By witness ---
 
+// A value that was put, under its hash: sorted, these tell the version of a value by comparing
+// numbers that lie side by side, where a map would compare strings all over the memory.
+struct Known {
+  std::uint64_t hash = 0;
+  std::string_view value;
+  std::size_t version = 0;
+  std::size_t place = 0;  // in the order of all puts
+
+  bool comes_before(const Known& other) const {
+    return hash != other.hash ? hash < other.hash : value < other.value;
+  }
+};
+
 // One key's values in the order in which they were put; version 0 is "absent".
 struct Register {
   std::vector<const HistoryOperation*> puts{nullptr};  // by version; nullptr: not in the history
   std::vector<std::vector<const HistoryOperation*>> reads{{}};  // by version
-  std::map<std::string_view, std::size_t> version_of;
+  std::vector<Known> known;
+
+  void sort() {
+    std::sort(known.begin(), known.end(), [](const Known& a, const Known& b) {
+      return a.comes_before(b) || (!b.comes_before(a) && a.place < b.place);
+    });
+  }
+  std::optional<std::size_t> version_of(std::string_view value) const {
+    const Known wanted{.hash = hash64(as_bytes(value)), .value = value};
+    const auto at =
+        std::lower_bound(known.begin(), known.end(), wanted,
+                         [](const Known& a, const Known& b) { return a.comes_before(b); });
+    if (at == known.end() || at->hash != wanted.hash || at->value != value) return std::nullopt;
+    return at->version;
+  }
 };
+
+using Registers = std::map<std::string_view, Register>;
+
+Registers registers_of(const std::vector<WitnessPut>& order) {
+  Registers keys;
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    Register& key = keys[order[i].key];
+    key.known.push_back({hash64(as_bytes(order[i].value)), order[i].value, key.puts.size(), i});
+    key.puts.push_back(nullptr);
+    key.reads.emplace_back();
+  }
+  for (auto& [name, key] : keys) key.sort();
+  return keys;
+}
+
+// The first put whose value its key had before.
+const WitnessPut* first_repeated(const Registers& keys, const std::vector<WitnessPut>& order) {
+  std::size_t first = order.size();
+  for (const auto& [name, key] : keys) {
+    for (std::size_t i = 1; i < key.known.size(); ++i) {
+      if (!key.known[i - 1].comes_before(key.known[i])) first = std::min(first, key.known[i].place);
+    }
+  }
+  return first == order.size() ? nullptr : &order[first];
+}
 
 // Places every version as early as it can be: after it was invoked, after the version before, and
 // after each read of the version before was invoked.
@@ -71,26 +125,21 @@ Linearizability place(const Register& key) {
 }  // namespace
 
 Linearizability check_by_witness(const History& history, const std::vector<WitnessPut>& order) {
-  std::map<std::string_view, Register> keys;
-  for (const WitnessPut& put : order) {
-    Register& key = keys[put.key];
-    if (!key.version_of.emplace(put.value, key.puts.size()).second) {
-      return violated(fmt::format("{} was applied twice to {}", put.value, put.key));
-    }
-    key.puts.push_back(nullptr);
-    key.reads.emplace_back();
+  Registers keys = registers_of(order);
+  if (const WitnessPut* put = first_repeated(keys, order)) {
+    return violated(fmt::format("{} was applied twice to {}", put->value, put->key));
   }
   for (const HistoryOperation& operation : history) {
     if (!counts(operation)) continue;
     Register& key = keys[operation.key];
     std::size_t version = 0;
     if (operation.value) {
-      const auto found = key.version_of.find(*operation.value);
-      if (found == key.version_of.end()) {
+      const auto found = key.version_of(*operation.value);
+      if (!found) {
         if (operation.outcome == HistoryOutcome::kUnknown) continue;  // never took effect
         return violated(describe(operation) + ", a value that was never applied");
       }
-      version = found->second;
+      version = *found;
     }
     if (operation.kind == node::RequestKind::kPut) {
       key.puts[version] = &operation;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "core/base/hash.h"
@@ -319,14 +320,14 @@ void LogChecker::on_wipe(NodeId id) {
 // Whoever takes an entry for committed, leader or not (a leader may step down in the very turn):
 // the copies on disks never become fewer, and the leader of its term has committed as much.
 void LogChecker::on_commit_moved(const Node& node, const node::NodeView& view) {
-  std::size_t copies = 0;
-  for (const Node& each : nodes_) {
-    if (was_on_disk(each, node.memory, view.commit)) ++copies;
-  }
   const auto has_it = [&](NodeId id) {
     return was_on_disk(nodes_[id.value()], node.memory, view.commit);
   };
-  if (!memberships_.may_commit(node.memory, view.commit, has_it)) {
+  // By reference: a function that holds what this one does would be allocated each time.
+  if (!memberships_.may_commit(node.memory, view.commit, std::cref(has_it))) {
+    const auto copies = std::count_if(nodes_.begin(), nodes_.end(), [&](const Node& each) {
+      return was_on_disk(each, node.memory, view.commit);
+    });
     violations_.report(
         "commit-durable",
         fmt::format("n{} commits entry {} in term {}, which is on {} disks of {}", view.id.value(),

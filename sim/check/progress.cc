@@ -42,6 +42,7 @@ void ProgressChecker::watch_kind(Instant at, Instant last_fault_at, const Situat
 }
 
 void ProgressChecker::watch_requests(Instant at) {
+  if (oldest_request_ == Instant::never() || at - oldest_request_ <= bounds_.request) return;
   for (std::size_t node = 0; node < waiting_.size(); ++node) {
     const Waiting& waiting = waiting_[node];
     if (waiting.in_turn.empty()) continue;
@@ -53,12 +54,21 @@ void ProgressChecker::watch_requests(Instant at) {
   }
 }
 
+void ProgressChecker::find_oldest_request() {
+  oldest_request_ = Instant::never();
+  for (const Waiting& waiting : waiting_) {
+    if (waiting.in_turn.empty()) continue;
+    oldest_request_ = std::min(oldest_request_, waiting.in_turn.front().second);
+  }
+}
+
 // A process that begins, ends or is held owes nothing to those who asked it before; nor does one
 // whose clock stands still or has done so since.
 
 void ProgressChecker::forget(NodeId node) {
   waiting_[node.value()].in_turn.clear();
   waiting_[node.value()].open.clear();
+  find_oldest_request();
 }
 
 void ProgressChecker::on_clock_stopped(Instant /*at*/, NodeId node, bool stands_still) {
@@ -86,16 +96,25 @@ void ProgressChecker::on_request_taken(Instant at, NodeId node, RequestId reques
   Waiting& waiting = waiting_[node.value()];
   if (waiting.has_no_time) return;
   waiting.in_turn.emplace_back(request, at);
-  waiting.open.insert(request);
+  if (waiting.spare.empty()) {
+    waiting.open.insert(request);
+  } else {
+    waiting.spare.back().value() = request;
+    waiting.open.insert(std::move(waiting.spare.back()));
+    waiting.spare.pop_back();
+  }
+  oldest_request_ = std::min(oldest_request_, at);
 }
 
 void ProgressChecker::on_request_answered(Instant /*at*/, NodeId node, RequestId request,
                                           const node::Answer& /*answer*/) {
   Waiting& waiting = waiting_[node.value()];
-  waiting.open.erase(request);
+  if (auto ended = waiting.open.extract(request)) waiting.spare.push_back(std::move(ended));
+  if (waiting.in_turn.empty() || waiting.open.contains(waiting.in_turn.front().first)) return;
   while (!waiting.in_turn.empty() && !waiting.open.contains(waiting.in_turn.front().first)) {
     waiting.in_turn.pop_front();
   }
+  find_oldest_request();
 }
 
 void ProgressChecker::on_event_end(Instant /*at*/, std::uint64_t event) {

@@ -60,6 +60,7 @@ class ProgressChecker final : public WorldObserver {
   struct Waiting {
     std::deque<std::pair<RequestId, Instant>> in_turn;  // the first is open; others may be answered
     std::set<RequestId> open;
+    std::vector<std::set<RequestId>::node_type> spare;  // of `open`, to be used again
     bool has_no_time = false;  // its clock stands still, so no limit of its own passes
   };
   // Since when no request of a kind has succeeded, while it should.
@@ -72,10 +73,12 @@ class ProgressChecker final : public WorldObserver {
   void watch_leader(Instant at, const Situation& situation);
   void watch_kind(Instant at, Instant last_fault_at, const Situation::Asked& asked, Idle& idle);
   void watch_requests(Instant at);
+  void find_oldest_request();
   void forget(NodeId node);
 
   const Bounds bounds_;
-  std::vector<Waiting> waiting_;  // by node
+  std::vector<Waiting> waiting_;               // by node
+  Instant oldest_request_ = Instant::never();  // of all that wait
   std::optional<Instant> leaderless_since_;
   Idle idle_puts_{.kind = "put", .since = {}};
   Idle idle_gets_{.kind = "get", .since = {}};
