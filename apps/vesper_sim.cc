@@ -122,9 +122,9 @@ void add_trail(CLI::App& app, Work& work) {
 
 void add_bench(CLI::App& app, Work& work) {
   auto command = std::make_shared<BenchCommand>();
-  CLI::App& bench = *app.add_subcommand(
-      "bench",
-      "Measures simulated seconds and events a CPU second, and again with a million entries");
+  CLI::App& bench = *app.add_subcommand("bench",
+                                        "Measures simulated seconds and events a CPU second, "
+                                        "memory, and all again with a million entries");
   bench.add_flag("--quick", command->quick, "A tenth of the work");
   bench.callback([command, &work] { work = [command] { return bench_command(*command); }; });
 }
