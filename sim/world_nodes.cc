@@ -149,6 +149,7 @@ void WorldImpl::start_node(Member& member) {
   const Status opened = member.node->open();
   note_misdeeds(member);
   member.view = member.node->view();
+  leader_now.reset();  // whoever was asked about meanwhile had the view of the life before
   if (!opened.ok()) return note_stop(member, opened.error());
   member.is_struck = false;
   tell([&](WorldObserver& to) { to.on_opened(now, *member.node); });
