@@ -36,7 +36,7 @@ std::string one_line(std::string text) {
   return text;
 }
 
-// Instead of the marks and outcomes of a run that did not end.
+// Instead of the marks, outcomes and recovery of a run that did not end.
 constexpr std::string_view kNoMarks = "-";
 
 sim::Marks marks_of(const std::string& text) {
@@ -57,15 +57,35 @@ sim::Outcomes outcomes_of(const std::string& text) {
   return sim::outcomes_of(numbers).value_or(sim::Outcomes());
 }
 
+// "53,53,-": a dash for what there was not.
+std::string text_of(const sim::Recovery& recovery) {
+  std::vector<std::string> steps;
+  for (const auto& after : recovery.after) {
+    steps.push_back(after ? std::to_string(*after) : std::string(kNoMarks));
+  }
+  return fmt::format("{}", fmt::join(steps, ","));
+}
+
+sim::Recovery recovery_of(const std::string& text) {
+  sim::Recovery recovery;
+  std::istringstream in(text);
+  std::string step;
+  for (auto& after : recovery.after) {
+    if (std::getline(in, step, ',') && step != kNoMarks) after = std::stoull(step);
+  }
+  return recovery;
+}
+
 std::string encode(std::size_t item, const sim::RunResult& r) {
   const std::vector<std::uint64_t> outcomes = numbers_of(r.outcomes);
   return fmt::format(
-      "{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\n", item, r.seed,
+      "{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\n", item, r.seed,
       r.passed ? 1 : 0, r.at.nanoseconds(), r.event, r.counts.events, r.counts.faults,
       r.counts.operations, r.counts.answered, r.counts.deliveries, r.hash,
       fmt::join(r.marks.times(), ","),
       outcomes.empty() ? std::string(kNoMarks) : fmt::format("{}", fmt::join(outcomes, ",")),
-      r.violation.empty() ? "-" : r.violation, one_line(r.detail));
+      text_of(r.recovery), r.violation.empty() ? "-" : r.violation, one_line(r.stuck),
+      one_line(r.detail));
 }
 
 std::pair<std::size_t, sim::RunResult> decode(const std::string& line) {
@@ -75,15 +95,18 @@ std::pair<std::size_t, sim::RunResult> decode(const std::string& line) {
   std::int64_t at = 0;
   std::string marks;
   std::string outcomes;
+  std::string recovery;
   sim::RunResult r;
   in >> item >> r.seed >> passed >> at >> r.event >> r.counts.events >> r.counts.faults >>
       r.counts.operations >> r.counts.answered >> r.counts.deliveries >> r.hash >> marks >>
-      outcomes >> r.violation;
+      outcomes >> recovery >> r.violation;
   in.ignore(1);
+  std::getline(in, r.stuck, '\t');
   std::getline(in, r.detail);
   r.passed = passed != 0;
   r.marks = marks_of(marks);
   r.outcomes = outcomes_of(outcomes);
+  r.recovery = recovery_of(recovery);
   r.at = Instant::from_nanoseconds(at);
   if (r.violation == "-") r.violation.clear();
   return {item, std::move(r)};
@@ -95,8 +118,8 @@ void report_abort(int /*signal*/) {
   const std::uint64_t event = worker_last->event();
   fmt::format_to(
       std::back_inserter(line),
-      "{}\t0\t0\t{}\t{}\t{}\t0\t0\t0\t0\t0\t{}\t{}\tcheck\ta check of the program failed\n",
-      worker_item, worker_last->at().nanoseconds(), event, event, kNoMarks, kNoMarks);
+      "{}\t0\t0\t{}\t{}\t{}\t0\t0\t0\t0\t0\t{}\t{}\t{}\tcheck\t\ta check of the program failed\n",
+      worker_item, worker_last->at().nanoseconds(), event, event, kNoMarks, kNoMarks, kNoMarks);
   write_all(worker_pipe, std::string_view(line.data(), line.size()));
   _exit(3);
 }

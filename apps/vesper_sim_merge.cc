@@ -151,7 +151,7 @@ class Merge {
   }
 
   void take(std::size_t run, sim::RunResult result) {
-    report_->count(result);
+    report_->count(run, result);
     hashes_[run] = result.hash;
     if (!result.passed) failures_.emplace(run, std::move(result));
   }

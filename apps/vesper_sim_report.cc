@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <iterator>
 
 #include "apps/vesper_sim_commands.h"
 #include "apps/vesper_sim_shrink.h"
@@ -19,6 +20,8 @@ namespace {
 constexpr std::size_t kFailedSeedsNamed = 100;
 // Nor are more shrunk, which takes many runs each.
 constexpr std::size_t kShrunkMost = 10;
+// Of runs that a fault keeps from working, so many are named.
+constexpr std::size_t kStuckRunsNamed = 20;
 static_assert(kShrunkMost <= kFailedSeedsNamed);
 
 }  // namespace
@@ -43,12 +46,12 @@ void Progress::clear() const {
 // --- The report ---
 
 void HuntReport::take(std::size_t run, const sim::RunResult& result) {
-  count(result);
+  count(run, result);
   add_hash(result.hash);
   if (!result.passed) add_failure(run, result);
 }
 
-void HuntReport::count(const sim::RunResult& result) {
+void HuntReport::count(std::size_t run, const sim::RunResult& result) {
   ++runs_;
   if (!result.passed) ++failures_;
   events_ += result.counts.events;
@@ -57,6 +60,11 @@ void HuntReport::count(const sim::RunResult& result) {
   simulated_us_ += static_cast<std::uint64_t>(result.at.nanoseconds() / 1000);
   coverage_.add(result.marks);
   matrix_.add(result.outcomes);
+  recoveries_.add(result.recovery);
+  if (result.stuck.empty()) return;
+  ++stuck_;
+  stuck_runs_.emplace(run, result.stuck);
+  if (stuck_runs_.size() > kStuckRunsNamed) stuck_runs_.erase(std::prev(stuck_runs_.end()));
 }
 
 void HuntReport::add_hash(std::uint64_t hash) {
@@ -102,6 +110,25 @@ void HuntReport::shrink_failed() const {
   }
 }
 
+std::string HuntReport::stuck_report() const {
+  std::string text;
+  for (const auto& [run, why] : stuck_runs_) {
+    text +=
+        fmt::format("stuck scenario={} seed={}: {}\n", plan_.name_of(run), plan_.seed_of(run), why);
+  }
+  if (stuck_ > stuck_runs_.size()) text += fmt::format("stuck: {} runs in all\n", stuck_);
+  return text;
+}
+
+std::string HuntReport::stuck_json() const {
+  std::vector<std::string> named;
+  for (const auto& [run, why] : stuck_runs_) {
+    named.push_back(fmt::format("{{\"scenario\": {}, \"seed\": {}, \"why\": {}}}",
+                                json_text(plan_.name_of(run)), plan_.seed_of(run), json_text(why)));
+  }
+  return fmt::format("{{\"runs\": {}, \"first\": [{}]}}", stuck_, fmt::join(named, ", "));
+}
+
 std::string HuntReport::last_line(double wall) const {
   const auto runs = static_cast<double>(runs_ == 0 ? 1 : runs_);
   const double rate = wall > 0 ? static_cast<double>(events_) / wall : 0;
@@ -115,9 +142,10 @@ std::string HuntReport::last_line(double wall) const {
         "{{\"seeds\": {}, \"failures\": {}, \"failed_seeds\": [{}], \"events\": {}, "
         "\"events_per_second\": {:.0f}, "
         "\"simulated_mean\": {:.1f}, \"faults_mean\": {:.1f}, \"operations_mean\": {:.1f}, "
-        "\"wall\": {:.1f}, \"hash\": \"{:016x}\", \"coverage\": {}{}}}",
+        "\"wall\": {:.1f}, \"hash\": \"{:016x}\", \"recovery\": {}, \"stuck\": {}, "
+        "\"coverage\": {}{}}}",
         runs_, failures_, fmt::join(seeds, ", "), events_, rate, simulated, faults, operations,
-        wall, hash_, coverage_.json(),
+        wall, hash_, recoveries_.json(), stuck_json(), coverage_.json(),
         options_.matrix ? ", \"matrix\": " + matrix_.json() : std::string());
   }
   return fmt::format(
@@ -131,6 +159,7 @@ int HuntReport::finish(double wall) {
   if (options_.shrink) shrink_failed();
   if (!options_.json) fmt::print("{}", coverage_.report());
   if (!options_.json && options_.matrix) fmt::print("{}", matrix_.report());
+  if (!options_.json) fmt::print("{}{}", recoveries_.report(), stuck_report());
   fmt::print("{}\n", last_line(wall));
   const bool is_belied = options_.matrix && !matrix_.belied_cells().empty();
   return failures_ > 0 || is_belied ? kExitViolation : kExitPassed;

@@ -5,12 +5,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "apps/vesper_sim_plan.h"
 #include "sim/coverage.h"
 #include "sim/outcome_matrix.h"
+#include "sim/recovery.h"
 #include "sim/scenario/runner.h"
 
 namespace vesper::app {
@@ -46,7 +48,7 @@ class HuntReport {
   void take(std::size_t run, const sim::RunResult& result);
   // The parts of take, for results that come in another order: each run is counted, at any time;
   // failures and hashes go by rising run.
-  void count(const sim::RunResult& result);
+  void count(std::size_t run, const sim::RunResult& result);
   void add_failure(std::size_t run, const sim::RunResult& result);
   void add_hash(std::uint64_t hash);
 
@@ -59,6 +61,8 @@ class HuntReport {
 
  private:
   std::string last_line(double wall) const;
+  std::string stuck_report() const;
+  std::string stuck_json() const;
   void write_failure(std::size_t run, const sim::RunResult& result) const;
   void shrink_failed() const;
 
@@ -73,8 +77,11 @@ class HuntReport {
   std::uint64_t simulated_us_ = 0;
   sim::Coverage coverage_;
   sim::OutcomeMatrix matrix_;
-  std::uint64_t hash_ = 0;                // over the runs' hashes, in their order
-  std::vector<std::size_t> failed_runs_;  // the first of them
+  sim::Recoveries recoveries_;
+  std::uint64_t stuck_ = 0;
+  std::map<std::size_t, std::string> stuck_runs_;  // the first of them, by run
+  std::uint64_t hash_ = 0;                         // over the runs' hashes, in their order
+  std::vector<std::size_t> failed_runs_;           // the first of them
 };
 
 }  // namespace vesper::app

@@ -93,10 +93,12 @@ fs::path scenarios_folder() {
 struct JsonTexts {
   explicit JsonTexts(const std::string& scenario, const sim::RunResult& result)
       : name(json_text(scenario)),
+        stuck(result.stuck.empty() ? "null" : json_text(result.stuck)),
         violation(result.passed ? "null" : json_text(result.violation)),
         detail(json_text(result.detail)) {}
 
   std::string name;
+  std::string stuck;
   std::string violation;
   std::string detail;
 };
@@ -107,11 +109,12 @@ void append_json_line(fmt::memory_buffer& out, const JsonTexts& texts, const sim
   const std::int64_t micros = microseconds_of_second(result.at);
   fmt::format_to(
       std::back_inserter(out),
-      "{{\"result\": \"{}\", \"scenario\": {}, \"seed\": {}, \"violation\": {}, \"detail\": {}, "
+      "{{\"result\": \"{}\", \"scenario\": {}, \"seed\": {}, \"stuck\": {}, "
+      "\"violation\": {}, \"detail\": {}, "
       "\"at\": {}.{:06}, \"event\": {}, \"events\": {}, \"faults\": {}, \"operations\": {}, "
       "\"simulated\": {}.{:06}, \"wall\": {:.3f}, \"hash\": \"{:016x}\"}}\n",
-      result.passed ? "PASS" : "FAIL", texts.name, result.seed, texts.violation, texts.detail,
-      seconds, micros, result.event, result.counts.events, result.counts.faults,
+      result.passed ? "PASS" : "FAIL", texts.name, result.seed, texts.stuck, texts.violation,
+      texts.detail, seconds, micros, result.event, result.counts.events, result.counts.faults,
       result.counts.operations, seconds, micros, wall, result.hash);
 }
 
@@ -180,6 +183,9 @@ void print_result(const Running& run, const sim::RunResult& result) {
         "PASS scenario={} seed={} events={} simulated={}.{:06}s wall={:.3f}s hash={:016x}\n",
         run.scenario, result.seed, result.counts.events, whole_seconds(result.at),
         microseconds_of_second(result.at), wall, result.hash);
+    if (!result.stuck.empty()) {
+      fmt::format_to(std::back_inserter(out), "stuck: {}\n", result.stuck);
+    }
   } else {
     append_fail_lines(out, run.scenario, run.replay, result);
   }

@@ -114,6 +114,19 @@ class Members {
     return read.value_or(sim::Outcomes());
   }
 
+  sim::Recovery recovery(const char* name) {
+    sim::Recovery read;
+    const auto* value = find(name);
+    if (value == nullptr || !value->IsArray() || value->Size() != sim::Recovery::kSteps) {
+      fail(name, "a number or null for each step");
+      return read;
+    }
+    for (rapidjson::SizeType i = 0; i < sim::Recovery::kSteps; ++i) {
+      if (!(*value)[i].IsNull()) read.after[i] = number_of(&(*value)[i], name);
+    }
+    return read;
+  }
+
   void fail(const char* name, const char* what) {
     if (error_.empty()) error_ = fmt::format("\"{}\" must be {}", name, what);
   }
@@ -184,6 +197,8 @@ sim::RunResult read_run(Members& in) {
   result.hash = in.hash("hash");
   result.marks = in.marks("marks");
   result.outcomes = in.outcomes("outcomes");
+  result.recovery = in.recovery("recovery");
+  if (in.has("stuck")) result.stuck = in.text("stuck");
   if (!result.passed) {
     result.violation = in.text("violation");
     result.detail = in.text("detail");
@@ -243,6 +258,12 @@ std::string header_line(const ShardHeader& header) {
 std::string run_line(const HuntPlan& part, std::size_t run, const sim::RunResult& result,
                      double wall) {
   const std::vector<std::uint64_t> outcomes = numbers_of(result.outcomes);
+  std::vector<std::string> recovery;
+  for (const auto& after : result.recovery.after) {
+    recovery.push_back(after ? std::to_string(*after) : "null");
+  }
+  const std::string stuck =
+      result.stuck.empty() ? std::string() : fmt::format("\"stuck\":{},", json_text(result.stuck));
   std::string failure;
   if (!result.passed) {
     failure =
@@ -252,10 +273,11 @@ std::string run_line(const HuntPlan& part, std::size_t run, const sim::RunResult
   return sealed(fmt::format(
       "{{\"run\":{},\"seed\":{},\"passed\":{},{}\"at\":{},\"event\":{},\"events\":{},\"faults\":{},"
       "\"operations\":{},\"hash\":\"{:016x}\",\"marks\":[{}],"
-      "\"outcomes\":[{}],\"wall\":{:.3f}",
+      "\"outcomes\":[{}],\"recovery\":[{}],{}\"wall\":{:.3f}",
       run, result.seed, result.passed, failure, result.at.nanoseconds(), result.event,
       result.counts.events, result.counts.faults, result.counts.operations, result.hash,
-      fmt::join(result.marks.times(), ","), fmt::join(outcomes, ","), wall));
+      fmt::join(result.marks.times(), ","), fmt::join(outcomes, ","), fmt::join(recovery, ","),
+      stuck, wall));
 }
 
 std::string end_line(const ShardEnd& end) {

@@ -7,7 +7,7 @@
 //    "marks":["cluster formed",...],"faults":["partition",...],"crc":"<8 digits>"}
 //   {"run":0,"seed":2,"passed":true,"at":19958334000,"event":5120,"events":5120,"faults":9,
 //    "operations":120,"hash":"<16 digits>","marks":[1,0,...],"outcomes":[0,3,2,1,2,0,0,...],
-//    "wall":0.131,"crc":"..."}
+//    "recovery":[0,53,61],"wall":0.131,"crc":"..."}
 //   ...
 //   {"end":true,"runs":150,"failures":0,"hash":"<16 digits>","crc":"..."}
 //
@@ -19,10 +19,12 @@
 //   marks             sim/marks.h: their names, and of each run how often each was reached
 //   faults, outcomes  sim/outcomes.h: their names, and of each that a run had its place in the list
 //                     and its numbers; at the place behind the last, what was seen without any
+//   recovery          sim/recovery.h: of its steps, in hundredths of election timeouts, or null
 //   wall              seconds that the shard took until then, in all the processes that ran it
 //   crc               CRC-32C of the line up to `,"crc"`
 //   end               only a file that has it is complete; failures and hash are of its runs
 //
+// A run that a fault keeps from working at its end has "stuck", which says why.
 // A run that failed has "violation", "detail" and "replay", its command, too. (Broken here for the
 // reader: each is one line.)
 #pragma once

@@ -87,6 +87,7 @@ class SimDisk final : public storage::Disk {
   // --- Faults (disk_faults.cc) ---
   // From now on nothing on this lane is done.
   void stall(storage::DiskLane lane) { stalled_[index(lane)] = true; }
+  bool is_stalled(storage::DiskLane lane) const { return stalled_[index(lane)]; }
   // Whether what is due on this lane has to wait; it will be told to finish anew.
   bool has_to_wait(storage::DiskLane lane);
   // The next such operation of the node fails, or, if it lasts, all of them from now on.

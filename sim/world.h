@@ -167,6 +167,8 @@ class World {
   // As the configuration says, but for how far it has come.
   void calm_clock(NodeId node);
   bool is_clock_as_usual(NodeId node) const;
+  // Nothing that its log writes is done (stall_disk).
+  bool is_log_stalled(NodeId node) const;
   // As the configuration says; of how fast it is.
   bool is_disk_as_usual(NodeId node) const;
   // Flips one bit of a file at rest. Requires: the node is down, the file is there and that long.

@@ -128,6 +128,10 @@ void World::calm_clock(NodeId node) {
   change_clock(node, {.jump = {}, .drift_ppm = drift, .stands_still = false});
 }
 
+bool World::is_log_stalled(NodeId node) const {
+  return impl_->member(node).disk.is_stalled(storage::DiskLane::kLog);
+}
+
 bool World::is_disk_as_usual(NodeId node) const {
   const auto own = impl_->config.disks.find(node);
   const DiskConfig& usual = own == impl_->config.disks.end() ? impl_->config.disk : own->second;

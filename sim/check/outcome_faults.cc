@@ -252,6 +252,7 @@ void OutcomeWatch::on_stopped(Instant at, NodeId node, const Error& reason) {
   const auto tell = [&](Evidence evidence) { see(at, evidence, at_node(node)); };
   switch (reason.code) {
     case ErrorCode::kIo:
+    case ErrorCode::kNoSpace:
       return tell(was_open ? Evidence::kStoppedByError : Evidence::kStartRefused);
     case ErrorCode::kCorruption:
       return tell(was_open ? Evidence::kStoppedDamaged : Evidence::kStartRefused);
@@ -263,7 +264,6 @@ void OutcomeWatch::on_stopped(Instant at, NodeId node, const Error& reason) {
     case ErrorCode::kInvalid:
     case ErrorCode::kLimit:
     case ErrorCode::kUnavailable:
-    case ErrorCode::kNoSpace:
       return;
   }
 }

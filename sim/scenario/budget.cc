@@ -37,9 +37,10 @@ std::vector<Majority> majorities_of(const World& world) {
   return majorities;
 }
 
-// Whether nodes from `next` on complete `taken`, who all reach each other, to all majorities.
-bool can_take(const World& world, NodeId next, std::vector<NodeId>& taken,
-              std::vector<Majority> majorities) {
+// Whether nodes of these, from `next` on, complete `taken`, who all reach each other, to all
+// majorities.
+bool can_take(const World& world, const std::vector<NodeId>& working, NodeId next,
+              std::vector<NodeId>& taken, std::vector<Majority> majorities) {
   const auto is_there = [](const Majority& each) { return each.taken >= each.needed(); };
   if (std::all_of(majorities.begin(), majorities.end(), is_there)) return true;
   const auto is_lost = [](const Majority& each) { return each.taken + each.left < each.needed(); };
@@ -51,18 +52,18 @@ bool can_take(const World& world, NodeId next, std::vector<NodeId>& taken,
     counts = true;
     --each.left;
   }
-  const bool reaches_all =
-      counts && can_vote(world, next) && std::all_of(taken.begin(), taken.end(), [&](NodeId other) {
-        return world.is_connected(next, other);
-      });
+  const bool reaches_all = counts && std::binary_search(working.begin(), working.end(), next) &&
+                           std::all_of(taken.begin(), taken.end(), [&](NodeId other) {
+                             return world.is_connected(next, other);
+                           });
   if (reaches_all) {
     taken.push_back(next);
     std::vector<Majority> with = majorities;
     for (Majority& each : with) each.taken += each.has(next) ? 1U : 0U;
-    if (can_take(world, after, taken, std::move(with))) return true;
+    if (can_take(world, working, after, taken, std::move(with))) return true;
     taken.pop_back();
   }
-  return can_take(world, after, taken, std::move(majorities));
+  return can_take(world, working, after, taken, std::move(majorities));
 }
 
 }  // namespace
@@ -77,8 +78,16 @@ bool can_vote(const World& world, NodeId node) {
 }
 
 bool has_connected_majority(const World& world) {
+  std::vector<NodeId> working;
+  for (std::uint32_t i = 0; i < world.config().all_nodes(); ++i) {
+    if (can_vote(world, NodeId(i))) working.emplace_back(i);
+  }
+  return are_connected_majority(world, working);
+}
+
+bool are_connected_majority(const World& world, const std::vector<NodeId>& working) {
   std::vector<NodeId> taken;
-  return can_take(world, NodeId(0), taken, majorities_of(world));
+  return can_take(world, working, NodeId(0), taken, majorities_of(world));
 }
 
 bool may_be_swamped(const Scenario& scenario) {

@@ -25,6 +25,8 @@ bool takes_part(const World& world, NodeId node);
 bool can_vote(const World& world, NodeId node);
 // Nodes that can vote and all reach each other are a majority of every configuration in force.
 bool has_connected_majority(const World& world);
+// The same of some of these nodes, which are sorted.
+bool are_connected_majority(const World& world, const std::vector<NodeId>& working);
 
 // Whether a follower may be sent a single entry a round trip. That may be less than what is asked
 // for: then all puts come too late, and no client comes to its next get.

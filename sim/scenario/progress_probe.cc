@@ -20,12 +20,14 @@ std::uint64_t applied_by_all(const World& world) {
 }
 
 // Who differs from the leader though it is well and reachable; nothing: they agree.
-std::optional<std::string> disagreement(const World& world, NodeId leader) {
+std::optional<std::string> disagreement(const World& world, const FaultLedger& faults,
+                                        NodeId leader) {
   const node::NodeView& first = world.view(leader);
   if (first.applied != first.last) return fmt::format("n{} has not applied all", leader.value());
   for (const raft::Member& member : world.members().members()) {
     const NodeId node = member.id;
     if (node == leader || !takes_part(world, node) || !world.is_connected(leader, node)) continue;
+    if (has_broken_disk(world, faults, node)) continue;
     const node::NodeView& view = world.view(node);
     if (view.doubt) return fmt::format("n{} is in doubt about its log", node.value());
     // States that differ are a matter of the comparison: where no majority can tell which of them
@@ -41,13 +43,19 @@ std::optional<std::string> disagreement(const World& world, NodeId leader) {
 
 }  // namespace
 
-std::optional<std::string> probe_progress(World& world, const ProgressProbe& probe) {
+Probed probe_progress(World& world, const ProgressProbe& probe) {
   world.set_client_rate(0);
   // What is open is asked for again until it is answered; by lost tries that could take for ever.
   world.end_client_losses();
   if (!has_connected_majority(world)) {
-    if (!probe.must_work) return std::nullopt;
-    return "no majority works, though the disks of a minority at most are spent";
+    const Blame blame = find_blame(world, *probe.faults);
+    if (!probe.must_work && blame.is_proved) return {.missing = {}, .stuck = blame.text};
+    return {
+        .missing = (probe.must_work
+                        ? "no majority works, though the disks of a minority at most are spent: "
+                        : "no majority works, and no fault explains it: ") +
+                   blame.text,
+        .stuck = {}};
   }
   const Instant last_end = world.now() + probe.bound + kCatchUpMax;
   Instant end = world.now() + probe.bound;
@@ -71,19 +79,22 @@ std::optional<std::string> probe_progress(World& world, const ProgressProbe& pro
       found = world.counts().found;
       world.get(*leader, kProbeKey, probe.bound);
     } else {
-      const std::optional<std::string> differs = disagreement(world, *leader);
-      if (!differs) return std::nullopt;
+      const std::optional<std::string> differs = disagreement(world, *probe.faults, *leader);
+      if (!differs) return {};
       missing = *differs;
     }
     if (world.next_at() > end) break;
-    if (!probe.step()) return std::nullopt;
+    if (!probe.step()) return {};
     if (const std::uint64_t reached = applied_by_all(world); reached > applied) {
       applied = reached;
       end = std::min(last_end, world.now() + probe.bound);
     }
   }
-  return fmt::format("{}, and nobody has come nearer for {} ms", missing,
-                     probe.bound.nanoseconds() / 1'000'000);
+  const Blame blame = find_blame(world, *probe.faults);
+  if (blame.is_stuck && blame.is_proved) return {.missing = {}, .stuck = blame.text};
+  return {.missing = fmt::format("{}, and nobody has come nearer for {} ms", missing,
+                                 probe.bound.nanoseconds() / 1'000'000),
+          .stuck = {}};
 }
 
 }  // namespace vesper::sim

@@ -1,6 +1,7 @@
 // Asks a world, at the end of a run, whether it still works: if a majority is up and connected, it
 // must have a leader that takes a put and gives it back to a get, and everybody whom the leader
-// reaches must come to the same state, all within a bound of virtual time.
+// reaches must come to the same state, all within a bound of virtual time. If it does not work,
+// it must be proved by whose fault.
 #pragma once
 
 #include <functional>
@@ -8,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "sim/scenario/blame.h"
 #include "sim/world.h"
 
 namespace vesper::sim {
@@ -22,10 +24,19 @@ struct ProgressProbe {
   Duration bound;
   // Whether nothing explains it where no majority is there (FaultBudget::must_work).
   bool must_work = false;
+  // Of the run so far.
+  const FaultLedger* faults = nullptr;
 };
 
-// What is missing when the bound is over, in words; nothing if all is well, if no majority is
-// connected, or if a check failed meanwhile. Stops the clients first and lets their operations end.
-std::optional<std::string> probe_progress(World& world, const ProgressProbe& probe);
+struct Probed {
+  // What is missing when the bound is over, in words; nothing if all is well or excused.
+  std::optional<std::string> missing;
+  // Why the cluster cannot work, where that is proved (Blame::text). Empty: it can.
+  std::string stuck;
+};
+
+// Nothing is missing if a check failed meanwhile. Stops the clients first and lets their operations
+// end.
+Probed probe_progress(World& world, const ProgressProbe& probe);
 
 }  // namespace vesper::sim

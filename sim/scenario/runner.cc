@@ -7,6 +7,7 @@
 
 #include "sim/check/marker.h"
 #include "sim/check/outcome_watch.h"
+#include "sim/scenario/blame.h"
 #include "sim/scenario/checks.h"
 #include "sim/scenario/expectations.h"
 #include "sim/scenario/progress_probe.h"
@@ -26,6 +27,8 @@ class Run {
         marker_(scenario_.cluster.nodes.value() + scenario_.cluster.spares.value()),
         outcomes_(scenario_.cluster.nodes.value() + scenario_.cluster.spares.value(),
                   scenario_.cluster.election_timeout_max.value()),
+        faults_(scenario_.cluster.nodes.value() + scenario_.cluster.spares.value()),
+        recovery_(scenario_.cluster.election_timeout_max.value()),
         world_(world_config_of(scenario_), all_observers(options)),
         script_(scenario_, world_),
         expectations_(scenario_, script_) {
@@ -50,6 +53,7 @@ class Run {
     result_.marks = marker_.marks(world_);
     result_.marks.hit(Mark::kBudgetLeft, checks_.budget().times_left());
     result_.outcomes = outcomes_.finish(world_);
+    result_.recovery = recovery_.recovery();
     result_.hash = world_.hash();
     return result_;
   }
@@ -59,6 +63,7 @@ class Run {
     std::vector<WorldObserver*> observers = checks_.observers();
     observers.push_back(&marker_);
     observers.push_back(&outcomes_);
+    observers.push_back(&faults_);
     observers.insert(observers.end(), options.observers.begin(), options.observers.end());
     return observers;
   }
@@ -95,11 +100,19 @@ class Run {
     if (const Violation* violation = checks_.violation()) {
       fail(violation->invariant, violation->detail);
     }
+    // Asked when a majority is lost, and not as long as it is.
+    if (std::exchange(had_majority_, checks_.has_majority()) && !had_majority_) {
+      const Blame blame = find_blame(world_, faults_);
+      if (!blame.is_proved) {
+        fail("progress", "no majority works, and no fault explains it: " + blame.text);
+      }
+    }
     return failed();
   }
 
   void after_change() {
     if (is_broken()) return;
+    recovery_.observe(world_, checks_.has_leader());
     script_.run_due();
     if (auto expected = expectations_.check(world_.now()))
       fail("expectation", std::move(*expected));
@@ -119,11 +132,13 @@ class Run {
       };
       const Duration bound = checks_.progress_bound();
       checks_.on_clients_end();
-      const ProgressProbe probe{
-          .step = take_event, .bound = bound, .must_work = checks_.budget().must_work(world_)};
-      if (auto missing = probe_progress(world_, probe)) {
-        fail("progress", std::move(*missing));
-      }
+      const ProgressProbe probe{.step = take_event,
+                                .bound = bound,
+                                .must_work = checks_.budget().must_work(world_),
+                                .faults = &faults_};
+      Probed probed = probe_progress(world_, probe);
+      if (probed.missing) fail("progress", std::move(*probed.missing));
+      result_.stuck = std::move(probed.stuck);
     }
     if (!failed()) judge_values();
     if (failed()) return;
@@ -158,6 +173,9 @@ class Run {
   Checks checks_;
   Marker marker_;
   OutcomeWatch outcomes_;
+  FaultLedger faults_;
+  RecoveryWatch recovery_;
+  bool had_majority_ = true;
   World world_;
   Script script_;
   Expectations expectations_;

@@ -9,6 +9,7 @@
 
 #include "sim/marks.h"
 #include "sim/outcomes.h"
+#include "sim/recovery.h"
 #include "sim/scenario/scenario.h"
 #include "sim/world.h"
 
@@ -31,6 +32,10 @@ struct RunResult {
   WorldCounts counts;
   Marks marks;        // of what happened in it
   Outcomes outcomes;  // of what it did about its faults
+  Recovery recovery;  // from its last fault
+  // By whose fault the cluster cannot work at the end (Blame::text), though the run passed; empty:
+  // it can, or it was not asked.
+  std::string stuck;
   std::uint64_t hash = 0;
 };
 
