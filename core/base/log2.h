@@ -21,8 +21,8 @@ constexpr std::uint64_t high_product(std::uint64_t a, std::uint64_t b) {
 
 }  // namespace log2_detail
 
-// log2(mantissa / 2^63) with so many bits behind the point, for mantissa in [2^63, 2^64): bit by bit
-// by squaring. Each square is cut to 64 bits, which makes the result too small by at most 2^-62
+// log2(mantissa / 2^63) with so many bits behind the point, for mantissa in [2^63, 2^64), bit by
+// bit by squaring. Each square is cut to 64 bits, which makes the result too small by at most 2^-62
 // before it is cut itself.
 constexpr std::uint64_t log2_by_squaring(std::uint64_t mantissa, int bits) {
   std::uint64_t fraction = 0;
