@@ -28,9 +28,14 @@ class LineReader {
 
   std::uint64_t number(const char* name) {
     const auto* value = find(name);
-    if (value != nullptr && value->IsInt64() && value->GetInt64() >= 0) return value->GetUint64();
+    if (value != nullptr && value->IsUint64()) return value->GetUint64();
     fail(name, "a whole number that is not negative");
     return 0;
+  }
+  Instant time(const char* name) {
+    const std::uint64_t nanoseconds = number(name);
+    if (nanoseconds > INT64_MAX) fail(name, "a time of at most 9223372036854775807 ns");
+    return Instant::from_nanoseconds(static_cast<std::int64_t>(nanoseconds));
   }
   std::string text(const char* name) {
     const auto* value = find(name);
@@ -78,8 +83,8 @@ Result<HistoryOperation> parse_line(std::string_view text) {
   operation.kind = op == "put" ? node::RequestKind::kPut : node::RequestKind::kGet;
   operation.key = in.text("key");
   operation.value = in.text_or_null("value");
-  operation.start = Instant::from_nanoseconds(static_cast<std::int64_t>(in.number("start")));
-  operation.end = Instant::from_nanoseconds(static_cast<std::int64_t>(in.number("end")));
+  operation.start = in.time("start");
+  operation.end = in.time("end");
   const std::string outcome = in.text("outcome");
   bool is_outcome = false;
   for (std::uint8_t i = 0; i < std::size(kOutcomes); ++i) {

@@ -53,6 +53,16 @@ TEST_CASE("a history survives being written and read") {
   }));
 }
 
+TEST_CASE("a client may be of any number, whatever its sign would be") {
+  for (const std::uint64_t client : {std::uint64_t{1} << 63, UINT64_MAX}) {
+    HistoryOperation operation;
+    operation.client = client;
+    const Result<History> read = parse_history(history_line(operation));
+    REQUIRE(read.ok());
+    CHECK(read.value() == History{operation});
+  }
+}
+
 TEST_CASE("one line has the form that other programs write") {
   HistoryOperation put;
   put.client = 3;
