@@ -107,6 +107,10 @@ class Parser {
     if (cluster.election_timeout_max.low <= cluster.election_timeout_min.low) {
       reader.problem_at("election_timeout_max", "expected more than election_timeout_min");
     }
+    if (cluster.nodes.high + cluster.spares.high > limits::kNodes) {
+      reader.problem_at("spares",
+                        fmt::format("expected at most {} nodes and spares", limits::kNodes));
+    }
     require_multiple(reader, "segment_bytes", cluster.segment_bytes, 4096);
     require_multiple(reader, "snapshot_chunk_bytes", cluster.snapshot_chunk_bytes, 512);
   }

@@ -5,8 +5,7 @@
 
 #include <string>
 
-#include "sim/scenario/parser.h"
-#include "sim/scenario/runner.h"
+#include "tests/sim/three_nodes.h"
 
 namespace vesper::sim {
 namespace {
@@ -16,43 +15,15 @@ struct Bench {
   FaultLedger faults{3};
   World world;
 
-  Bench() : world(config(), {&faults}) {
+  Bench() : world(three_nodes(), {&faults}) {
     world.start();
     run(4);
     REQUIRE_FALSE(blame().is_stuck);
-  }
-  static WorldConfig config() {
-    WorldConfig config;
-    config.seed = 5;
-    config.nodes = 3;
-    config.preformed = true;
-    config.clients.push_back({});
-    return config;
   }
   void run(std::int64_t seconds) { world.run_until(world.now() + Duration::seconds(seconds)); }
   Blame blame() const { return find_blame(world, faults); }
   bool says(const std::string& text) const { return blame().text.find(text) != std::string::npos; }
 };
-
-RunResult run_text(const std::string& text) {
-  const auto scenario = parse_scenario("version = 1\nname = \"b\"\nseed = 5\n" + text, "b");
-  REQUIRE_MESSAGE(scenario.ok(), (scenario.ok() ? std::string() : scenario.error().message));
-  return run_scenario(scenario.value(), {.seed = 5, .observers = {}});
-}
-
-constexpr const char* kThree = R"(
-duration = "10s"
-[cluster]
-nodes = 3
-preformed = true
-[[clients]]
-count = 3
-rate = "60/s"
-)";
-
-std::string step(const char* at, const std::string& what) {
-  return "[[step]]\nat = \"" + std::string(at) + "\"\n" + what + "\n";
-}
 
 TEST_CASE("a majority that works is to blame for nothing, whoever is missing") {
   Bench bench;
@@ -141,16 +112,17 @@ TEST_CASE("nodes that work and do not hear each other are parted by the network"
 }
 
 TEST_CASE("a run whose faults leave a majority must work, though they never end") {
-  const RunResult result = run_text(
-      std::string(kThree) + step("3s", "do = \"disk-stall\"\nnode = \"n0\"\nlane = \"log\""));
+  const RunResult result =
+      run_text(std::string(kThreeNodes) +
+               step_at("3s", "do = \"disk-stall\"\nnode = \"n0\"\nlane = \"log\""));
   CHECK_MESSAGE(result.passed, result.violation << ": " << result.detail);
   CHECK(result.stuck.empty());
 }
 
 TEST_CASE("a run whose faults leave none passes, and says by whose fault it is stuck") {
   const RunResult result =
-      run_text(std::string(kThree) +
-               step("3s", "do = \"disk-stall\"\nnode = [\"n0\", \"n1\"]\nlane = \"log\""));
+      run_text(std::string(kThreeNodes) +
+               step_at("3s", "do = \"disk-stall\"\nnode = [\"n0\", \"n1\"]\nlane = \"log\""));
   CHECK_MESSAGE(result.passed, result.violation << ": " << result.detail);
   CHECK(result.stuck ==
         "needs 2 of {n0, n1, n2}; n0: its disk is stalled since 3.000 s; "
@@ -158,9 +130,10 @@ TEST_CASE("a run whose faults leave none passes, and says by whose fault it is s
 }
 
 TEST_CASE("a clock that stands still excuses nobody") {
-  const RunResult result = run_text(
-      std::string(kThree) + step("3s", "do = \"clock\"\nnode = \"all\"\nstands_still = true") +
-      step("4s", "do = \"crash\"\nnode = \"leader\""));
+  const RunResult result =
+      run_text(std::string(kThreeNodes) +
+               step_at("3s", "do = \"clock\"\nnode = \"all\"\nstands_still = true") +
+               step_at("4s", "do = \"crash\"\nnode = \"leader\""));
   CHECK(result.violation == "progress");
   CHECK(result.stuck.empty());
 }

@@ -5,6 +5,8 @@
 
 #include <string>
 
+#include "tests/sim/three_nodes.h"
+
 namespace vesper::sim {
 namespace {
 
@@ -13,18 +15,10 @@ struct Bench {
   FaultBudget budget{3};
   World world;
 
-  Bench() : world(config(), {&budget}) {
+  Bench() : world(three_nodes(), {&budget}) {
     world.start();
     world.run_until(Instant() + Duration::seconds(4));
     REQUIRE(has_connected_majority(world));
-  }
-  static WorldConfig config() {
-    WorldConfig config;
-    config.seed = 5;
-    config.nodes = 3;
-    config.preformed = true;
-    config.clients.push_back({});
-    return config;
   }
   void strike(std::uint32_t node) {
     world.crash(NodeId(node));

@@ -5,34 +5,15 @@
 
 #include <string>
 
-#include "sim/scenario/parser.h"
-#include "sim/scenario/runner.h"
+#include "tests/sim/three_nodes.h"
 
 namespace vesper::sim {
 namespace {
 
 Recovery recovery_of(const std::string& steps) {
-  const auto scenario = parse_scenario(R"(
-version = 1
-name = "r"
-seed = 5
-duration = "12s"
-[cluster]
-nodes = 3
-preformed = true
-[[clients]]
-count = 3
-rate = "60/s"
-)" + steps,
-                                       "r");
-  REQUIRE_MESSAGE(scenario.ok(), (scenario.ok() ? std::string() : scenario.error().message));
-  const RunResult result = run_scenario(scenario.value(), {.seed = 5, .observers = {}});
+  const RunResult result = run_text(kThreeNodes + steps);
   CHECK_MESSAGE(result.passed, result.violation << ": " << result.detail);
   return result.recovery;
-}
-
-std::string step(const char* at, const std::string& what) {
-  return "[[step]]\nat = \"" + std::string(at) + "\"\n" + what + "\n";
 }
 
 Recovery all_after(std::uint64_t hundredths) {
@@ -45,7 +26,7 @@ TEST_CASE("a run without a fault recovers from nothing") {
 
 TEST_CASE("a cluster that lost its leader takes an election, and commits and answers after it") {
   const auto [leader, commit, answer] =
-      recovery_of(step("5s", "do = \"crash\"\nnode = \"leader\"")).after;
+      recovery_of(step_at("5s", "do = \"crash\"\nnode = \"leader\"")).after;
 
   // No sooner than the shortest timeout, and not much later than the longest.
   REQUIRE(leader);
@@ -59,8 +40,8 @@ TEST_CASE("a cluster that lost its leader takes an election, and commits and ans
 
 TEST_CASE("a leader that stays is no time at all, and it counts from the last fault") {
   const auto [leader, commit, answer] =
-      recovery_of(step("4s", "do = \"crash\"\nnode = \"leader\"\nas = \"x\"") +
-                  step("8s", "do = \"restart\"\nnode = \"x\""))
+      recovery_of(step_at("4s", "do = \"crash\"\nnode = \"leader\"\nas = \"x\"") +
+                  step_at("8s", "do = \"restart\"\nnode = \"x\""))
           .after;
 
   REQUIRE(leader);
@@ -72,7 +53,7 @@ TEST_CASE("a leader that stays is no time at all, and it counts from the last fa
 }
 
 TEST_CASE("a cluster that never comes back has no times") {
-  const Recovery none = recovery_of(step("4s", "do = \"crash\"\nnode = [\"n0\", \"n1\"]"));
+  const Recovery none = recovery_of(step_at("4s", "do = \"crash\"\nnode = [\"n0\", \"n1\"]"));
   CHECK_FALSE(none.after[1]);
 }
 

@@ -39,6 +39,8 @@ std::string step(const std::string& action, const std::string& keys) {
 TEST_CASE("a number beyond its bounds is refused, and the bounds are told") {
   check_all({
       {"[cluster]\nnodes = 65\n", "f:4:9: [cluster]: nodes: expected a whole number from 1 to 64"},
+      {"[cluster]\nnodes = 33\nspares = 32\n",
+       "f:5:10: [cluster]: spares: expected at most 64 nodes and spares"},
       {"[cluster]\nappend_entries_max = 1025\n",
        "f:4:22: [cluster]: append_entries_max: expected a whole number from 1 to 1024"},
       {"[cluster]\nappend_bytes_max = 1048577\n",
