@@ -86,6 +86,10 @@ void add_shrink(CLI::App& app, Work& work) {
   shrink.add_option("--seed", command->seed, "Instead of the file's own")->check(kSeeds);
   add_jobs(shrink, command->jobs);
   shrink.add_option("--out", command->file, "The file to write");
+  shrink
+      .add_option("--seconds", command->seconds,
+                  "Ends with what is small by then, and runs that twice")
+      ->capture_default_str();
   shrink.callback([command, &work] { work = [command] { return shrink_command(*command); }; });
 }
 

@@ -54,6 +54,7 @@ struct ShrinkCommand {
   std::optional<std::uint64_t> seed;  // instead of the file's
   std::size_t jobs = 1;
   std::string file;  // that it writes; empty: named after the scenario
+  std::uint64_t seconds = 25;
 };
 int shrink_command(const ShrinkCommand& command);
 

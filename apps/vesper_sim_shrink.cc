@@ -18,9 +18,6 @@ namespace vesper::app {
 
 namespace {
 
-// Then what is small enough by then has to do.
-constexpr double kEnoughSeconds = 60;
-
 // Of what a scenario itself says, each is a rule of its own; the details of an invariant name
 // nodes and numbers, which may well be others in a smaller run.
 bool is_own_rule(const sim::RunResult& result) {
@@ -93,10 +90,12 @@ int shrink_and_write(const ShrinkJob& job) {
   const sim::RunResult& wanted = first.front();
   const sim::FindFailed find =
       [&](const std::vector<sim::Scenario>& candidates) -> std::optional<sim::FailedCandidate> {
-    if (wall_seconds() - start > kEnoughSeconds) return std::nullopt;
-    const auto is_other = [&](const sim::RunResult& result) { return !is_same(result, wanted); };
-    const auto results = run_all(candidates, job.processes, is_other);
-    if (results.empty() || is_other(results.back())) return std::nullopt;
+    const auto is_time_left = [&] { return wall_seconds() - start < job.seconds; };
+    if (!is_time_left()) return std::nullopt;
+    const auto results = run_all(candidates, job.processes, [&](const sim::RunResult& result) {
+      return !is_same(result, wanted) && is_time_left();
+    });
+    if (results.empty() || !is_same(results.back(), wanted)) return std::nullopt;
     return sim::FailedCandidate{.index = results.size() - 1,
                                 .at = results.back().at,
                                 .deliveries = results.back().counts.deliveries};
@@ -126,7 +125,11 @@ int shrink_and_write(const ShrinkJob& job) {
 }
 
 int shrink_command(const ShrinkCommand& command) {
-  ShrinkJob job{.scenario = {}, .name = "hunt", .processes = command.jobs, .file = command.file};
+  ShrinkJob job{.scenario = {},
+                .name = "hunt",
+                .processes = command.jobs,
+                .file = command.file,
+                .seconds = static_cast<double>(command.seconds)};
   if (command.scenario.empty()) {
     if (!command.seed) {
       fmt::print(stderr, "nothing to shrink: name a scenario, or with --seed one of hunt's\n");
