@@ -16,7 +16,7 @@ struct ShrinkJob {
   std::string name;        // of what it was drawn from, for people
   std::size_t processes = 1;
   std::string file;  // that it writes
-  // Of the wall clock. What is small by then has to do, so that shrinking ends within half a minute.
+  // Of the wall clock. What is small by then has to do: shrinking ends within half a minute.
   double seconds = 25;
 };
 // Says on standard output what it took away, and how to run what is left. The exit status:

@@ -103,6 +103,9 @@ class WorldObserver {
   virtual void on_answer(Instant /*at*/, OperationId /*id*/, const node::Answer& /*answer*/) {}
   // The client stopped waiting: a put may or may not take effect, now or later.
   virtual void on_give_up(Instant /*at*/, OperationId /*id*/) {}
+  // A try, the first or another, is over: no node will be asked for it any more. The last one may
+  // end long after the operation's answer.
+  virtual void on_try_end(Instant /*at*/, OperationId /*id*/) {}
 
   // --- Faults and their ends, as a line of text: "partition n0 n1 | n2 n3 n4", "crash n2", ...
   virtual void on_fault(Instant /*at*/, std::string_view /*what*/) {}

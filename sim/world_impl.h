@@ -148,6 +148,7 @@ class WorldImpl {
   void send_retry(std::uint32_t slot);
   void send_second_try(std::uint32_t client);
   void end_request(std::uint32_t slot, const node::Answer* answer);
+  void end_try(const OpenOperation& operation, const Crowd::Closed& closed);
   void on_request_arrive(const Event& event);
   void transfer(Member& member, std::optional<NodeId> target);
   void answer(RequestId request, const node::Answer& answer);

@@ -162,10 +162,15 @@ void WorldImpl::on_answer_arrive(const Event& event) {
   end_request(event.what, &answer);
 }
 
-// An operation ends with it, or one try of it.
 void WorldImpl::end_request(std::uint32_t slot, const node::Answer* answer) {
   const OpenOperation& operation = crowd.operation(slot);
-  const Crowd::Closed closed = crowd.close(slot, answer);
+  end_try(operation, crowd.close(slot, answer));
+  if (operation.kind == node::RequestKind::kRegister) return;
+  tell([&](WorldObserver& to) { to.on_try_end(now, operation.id); });
+}
+
+// An operation ends with it, or one try of it.
+void WorldImpl::end_try(const OpenOperation& operation, const Crowd::Closed& closed) {
   if (closed.retry_in) {
     queue.push({.at = now + *closed.retry_in,
                 .what = static_cast<std::uint32_t>(operation.client.value()),

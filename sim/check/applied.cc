@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace vesper::sim {
 
 void AppliedChecker::on_recovered(const node::NodeView& view, std::uint64_t life,
@@ -33,17 +35,16 @@ void AppliedChecker::on_restored(const node::NodeView& view, LogPosition last,
 
 void AppliedChecker::match_snapshot(const node::NodeView& view, LogPosition last,
                                     std::uint64_t state_hash) {
-  const bool is_known = last.index <= Index(applied_.size());
-  if (is_known && applied_[last.index.value() - 1].term == last.term &&
-      applied_[last.index.value() - 1].state_hash == state_hash) {
-    return;
-  }
+  const Applied* const applied = applied_at(last.index);
+  const bool is_known = applied != nullptr;
+  if (is_known && applied->term == last.term && applied->state_hash == state_hash) return;
   if (is_known && altered_.any()) return altered_.on_inherited(view.id);
-  violations_.report(
-      "snapshot",
-      fmt::format("n{} takes the store of a snapshot to entry {} of term {}, {}", view.id.value(),
-                  last.index.value(), last.term.value(),
-                  is_known ? "which is not what the entries give" : "which no node has applied"));
+  violations_.report("snapshot",
+                     fmt::format("n{} takes the store of a snapshot to entry {} of term {}, {}",
+                                 view.id.value(), last.index.value(), last.term.value(),
+                                 is_known                ? "which is not what the entries give"
+                                 : last.index > settled_ ? "which no node has applied"
+                                                         : "which every node has left behind"));
 }
 
 void AppliedChecker::on_applied(const node::NodeView& view, const raft::Entry& entry,
@@ -56,14 +57,15 @@ void AppliedChecker::on_applied(const node::NodeView& view, const raft::Entry& e
     return;
   }
   last = entry.index();
-  if (entry.index() > Index(applied_.size())) {
-    applied_.push_back(
-        {entry.term(), entry.checksum(), {}, applied.verdict, entry.shared_payload()});
+  // It came back to before what is settled; its state is judged where it leaves that.
+  if (entry.index() <= settled_) return;
+  if (entry.index() > this->last()) {
+    applied_.push_back({entry.term(), entry.checksum(), {}, applied.verdict});
     if (!altered_.is_altered(view.id)) applied_.back().state_hash = applied.state_hash;
     if (entry.kind() == raft::EntryKind::kCommand) on_first_applied(view, entry, applied.verdict);
     return;
   }
-  Applied& first = applied_[entry.index().value() - 1];
+  Applied& first = applied_[entry.index().value() - settled_.value() - 1];
   const bool is_altered = altered_.is_altered(view.id);
   if (!first.state_hash && !is_altered) first.state_hash = applied.state_hash;
   if (first.term == entry.term() && first.checksum == entry.checksum() &&
@@ -92,7 +94,7 @@ void AppliedChecker::on_first_applied(const node::NodeView& view, const raft::En
 void AppliedChecker::on_first_put(const node::NodeView& view, const raft::Entry& entry,
                                   kv::Verdict verdict) {
   const auto command = kv::decode_put(entry.payload());
-  PutTable::Put* put = nullptr;
+  Put* put = nullptr;
   std::uint64_t name = 0;
   if (command.ok()) {
     name = name_of(command.value().key, entry.payload().subspan(command.value().value_offset));
@@ -116,16 +118,19 @@ void AppliedChecker::on_first_put(const node::NodeView& view, const raft::Entry&
 }
 
 void AppliedChecker::on_invoke(const Operation& operation) {
-  VESPER_CHECK(operation.id.value() == put_of_.size() + 1);
-  if (operation.kind == node::RequestKind::kGet) {
-    put_of_.push_back(0);
-    return;
-  }
-  put_of_.push_back(name_of(as_bytes(operation.key), as_bytes(operation.value)));
-  puts_.add(put_of_.back()).once = operation.once;
+  VESPER_CHECK(operation.id.value() == first_open_ + operations_.size());
+  Open& open = operations_.emplace_back();
+  if (operation.kind == node::RequestKind::kGet) return;
+  open.name = name_of(as_bytes(operation.key), as_bytes(operation.value));
+  puts_.add(open.name).once = operation.once;
 }
 
-void AppliedChecker::reject(OperationId id, PutTable::Put& put) {
+AppliedChecker::Open& AppliedChecker::operation(OperationId id) {
+  VESPER_CHECK(id.value() >= first_open_ && id.value() < first_open_ + operations_.size());
+  return operations_[id.value() - first_open_];
+}
+
+void AppliedChecker::reject(OperationId id, Put& put) {
   put.is_rejected = true;
   if (!put.is_applied) return;
   violations_.report("rejected-write",
@@ -135,9 +140,10 @@ void AppliedChecker::reject(OperationId id, PutTable::Put& put) {
 }
 
 void AppliedChecker::on_answer(OperationId id, const node::Answer& answer) {
-  const std::uint64_t name = put_of_[id.value() - 1];
-  if (name == 0) return;
-  PutTable::Put& put = puts_.add(name);
+  Open& open = operation(id);
+  open.is_over = true;
+  if (open.name == 0) return;
+  Put& put = puts_.add(open.name);
   switch (answer.outcome) {
     case node::Outcome::kSuccess:
       if (!put.is_applied) {
@@ -169,17 +175,44 @@ void AppliedChecker::on_answer(OperationId id, const node::Answer& answer) {
   VESPER_UNREACHABLE();
 }
 
-std::vector<AppliedChecker::AppliedPut> AppliedChecker::order() const {
-  std::vector<AppliedPut> order;
-  for (const Applied& applied : applied_) {
-    if (applied.verdict != kv::Verdict::kApplied)
-      continue;  // a no-op; or a try that changes nothing
-    const auto put = kv::decode_put(applied.payload.view());
-    if (!put.ok()) continue;  // a registration
-    order.push_back(
-        {as_text(put.value().key), applied.payload.text().substr(put.value().value_offset)});
+// --- What is settled ---
+
+const AppliedChecker::Applied* AppliedChecker::applied_at(Index index) const {
+  if (index > last()) return nullptr;
+  if (index > settled_) return &applied_[index.value() - settled_.value() - 1];
+  const auto found = snapshots_.find(index);
+  return found == snapshots_.end() ? nullptr : &found->second;
+}
+
+// Kept for good: a node that loses what it had may come back to it.
+void AppliedChecker::on_snapshot(Index last) {
+  if (const Applied* applied = applied_at(last)) snapshots_.emplace(last, *applied);
+}
+
+void AppliedChecker::on_try_end(OperationId id, Index newest) {
+  --operation(id).tries;
+  while (!operations_.empty() && operations_.front().is_over && operations_.front().tries == 0) {
+    if (operations_.front().name != 0) past_.push_back({operations_.front().name, newest});
+    operations_.pop_front();
+    ++first_open_;
   }
-  return order;
+}
+
+void AppliedChecker::settle(Index to, Index newest) {
+  for (; settled_ < std::min(to, last()); settled_ = settled_.next()) applied_.pop_front();
+  for (; !shown_.empty() && shown_.front().newest <= to; shown_.pop_front()) {
+    forget(shown_.front().name);
+  }
+  for (; !past_.empty() && past_.front().newest < to; past_.pop_front()) {
+    shown_.push_back({past_.front().name, newest});
+  }
+}
+
+void AppliedChecker::forget(std::uint64_t name) {
+  const Put* const put = puts_.find(name);
+  if (put == nullptr) return;
+  if (put->once) sessions_.forget(*put->once);
+  puts_.erase(name);
 }
 
 }  // namespace vesper::sim

@@ -146,50 +146,20 @@ std::string history_line(const HistoryOperation& operation) {
   return std::string(buffer.GetString(), buffer.GetSize()) + '\n';
 }
 
-// --- The sink ---
-
-void HistorySink::on_invoke(Instant at, const Operation& operation) {
-  VESPER_CHECK(operation.id.value() == history_.size() + 1);
-  HistoryOperation& added = history_.emplace_back();
-  added.client = operation.client.value();
-  added.kind = operation.kind;
-  added.key = operation.key;
-  if (operation.kind == node::RequestKind::kPut) added.value = operation.value;
-  added.start = at;
-  added.end = Instant::never();
+std::string describe(const HistoryOperation& operation) {
+  const bool is_put = operation.kind == node::RequestKind::kPut;
+  return fmt::format("client {} {} {} {} from {} to {} ns", operation.client,
+                     is_put ? "put" : "got", operation.key, operation.value.value_or("nothing"),
+                     operation.start.nanoseconds(), operation.end.nanoseconds());
 }
 
-void HistorySink::on_answer(Instant at, OperationId id, const node::Answer& answer) {
-  HistoryOperation& operation = history_[id.value() - 1];
-  operation.end = at;
-  switch (answer.outcome) {
-    case node::Outcome::kSuccess:
-      operation.outcome = HistoryOutcome::kOk;
-      if (operation.kind == node::RequestKind::kGet) {
-        operation.value = std::string(answer.value.text());
-      }
-      return;
-    case node::Outcome::kAbsent:
-      operation.outcome = HistoryOutcome::kOk;
-      return;
-    case node::Outcome::kRedirect:
-    case node::Outcome::kRejected:
-    case node::Outcome::kOverloaded:
-    case node::Outcome::kDiskFull:
-    case node::Outcome::kImpossible:
-      operation.outcome = HistoryOutcome::kFail;
-      return;
-    case node::Outcome::kRefused:
-      if (!kv::may_have_taken_effect(answer.verdict)) operation.outcome = HistoryOutcome::kFail;
-      return;
-    case node::Outcome::kUnknown:
-      return;
-  }
-  VESPER_UNREACHABLE();
+bool takes_effect(const HistoryOperation& operation) {
+  if (operation.outcome == HistoryOutcome::kOk) return true;
+  return operation.outcome == HistoryOutcome::kUnknown && operation.kind == node::RequestKind::kPut;
 }
 
-void HistorySink::on_give_up(Instant at, OperationId id) {
-  history_[id.value() - 1].end = at;
+Instant end_of(const HistoryOperation& operation) {
+  return operation.outcome == HistoryOutcome::kOk ? operation.end : Instant::never();
 }
 
 }  // namespace vesper::sim

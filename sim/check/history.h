@@ -1,6 +1,7 @@
 // What clients did and what they were told: the history that linearizability is judged by.
-// HistorySink records a simulated world's; the text form is how real clusters' histories come in
-// (vesperctl bench --history), one JSON object a line, in any order:
+// HistoryChecker (history_checker.h) judges a simulated world's while it is made; the text form is
+// how real clusters' histories come in (vesperctl bench --history), one JSON object a line, in any
+// order:
 //
 //   {"client":3,"op":"put","key":"k1","value":"\"c3.1\"","start":1200,"end":5300,"outcome":"ok"}
 //
@@ -22,7 +23,8 @@
 #include <vector>
 
 #include "core/base/result.h"
-#include "sim/observer.h"
+#include "core/base/time.h"
+#include "core/node/environment.h"
 
 namespace vesper::sim {
 
@@ -47,18 +49,12 @@ using History = std::deque<HistoryOperation>;
 Result<History> parse_history(std::string_view text);
 // One line with its end.
 std::string history_line(const HistoryOperation& operation);
+// In words.
+std::string describe(const HistoryOperation& operation);
 
-class HistorySink final : public WorldObserver {
- public:
-  // What is still open counts as unknown.
-  const History& history() const { return history_; }
-
-  void on_invoke(Instant at, const Operation& operation) override;
-  void on_answer(Instant at, OperationId id, const node::Answer& answer) override;
-  void on_give_up(Instant at, OperationId id) override;
-
- private:
-  History history_;  // by operation id, from 1
-};
+// Whether it must, or may, have taken effect.
+bool takes_effect(const HistoryOperation& operation);
+// The last instant at which it may have; never: there is none.
+Instant end_of(const HistoryOperation& operation);
 
 }  // namespace vesper::sim

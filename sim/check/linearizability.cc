@@ -8,7 +8,7 @@
 #include <set>
 #include <utility>
 
-#include "core/base/hash.h"
+#include "sim/check/witness.h"
 
 namespace vesper::sim {
 
@@ -16,141 +16,17 @@ namespace {
 
 using Verdict = Linearizability::Verdict;
 
-std::string describe(const HistoryOperation& operation) {
-  const bool is_put = operation.kind == node::RequestKind::kPut;
-  return fmt::format("client {} {} {} {} from {} to {} ns", operation.client,
-                     is_put ? "put" : "got", operation.key, operation.value.value_or("nothing"),
-                     operation.start.nanoseconds(), operation.end.nanoseconds());
-}
-
 Linearizability violated(std::string detail) {
   return {Verdict::kViolated, std::move(detail)};
-}
-
-// An operation that must, or may, be placed.
-bool counts(const HistoryOperation& operation) {
-  if (operation.outcome == HistoryOutcome::kOk) return true;
-  return operation.outcome == HistoryOutcome::kUnknown && operation.kind == node::RequestKind::kPut;
-}
-
-Instant end_of(const HistoryOperation& operation) {
-  return operation.outcome == HistoryOutcome::kOk ? operation.end : Instant::never();
-}
-
-// --- By witness ---
-
-// A value that was put, under its hash: sorted, these tell the version of a value by comparing
-// numbers that lie side by side, where a map would compare strings all over the memory.
-struct Known {
-  std::uint64_t hash = 0;
-  std::string_view value;
-  std::size_t version = 0;
-  std::size_t place = 0;  // in the order of all puts
-
-  bool comes_before(const Known& other) const {
-    return hash != other.hash ? hash < other.hash : value < other.value;
-  }
-};
-
-// One key's values in the order in which they were put; version 0 is "absent".
-struct Register {
-  std::vector<const HistoryOperation*> puts{nullptr};  // by version; nullptr: not in the history
-  std::vector<std::vector<const HistoryOperation*>> reads{{}};  // by version
-  std::vector<Known> known;
-
-  void sort() {
-    std::sort(known.begin(), known.end(), [](const Known& a, const Known& b) {
-      return a.comes_before(b) || (!b.comes_before(a) && a.place < b.place);
-    });
-  }
-  std::optional<std::size_t> version_of(std::string_view value) const {
-    const Known wanted{.hash = hash64(as_bytes(value)), .value = value};
-    const auto at =
-        std::lower_bound(known.begin(), known.end(), wanted,
-                         [](const Known& a, const Known& b) { return a.comes_before(b); });
-    if (at == known.end() || at->hash != wanted.hash || at->value != value) return std::nullopt;
-    return at->version;
-  }
-};
-
-using Registers = std::map<std::string_view, Register>;
-
-Registers registers_of(const std::vector<WitnessPut>& order) {
-  Registers keys;
-  for (std::size_t i = 0; i < order.size(); ++i) {
-    Register& key = keys[order[i].key];
-    key.known.push_back({hash64(as_bytes(order[i].value)), order[i].value, key.puts.size(), i});
-    key.puts.push_back(nullptr);
-    key.reads.emplace_back();
-  }
-  for (auto& [name, key] : keys) key.sort();
-  return keys;
-}
-
-// The first put whose value its key had before.
-const WitnessPut* first_repeated(const Registers& keys, const std::vector<WitnessPut>& order) {
-  std::size_t first = order.size();
-  for (const auto& [name, key] : keys) {
-    for (std::size_t i = 1; i < key.known.size(); ++i) {
-      if (!key.known[i - 1].comes_before(key.known[i])) first = std::min(first, key.known[i].place);
-    }
-  }
-  return first == order.size() ? nullptr : &order[first];
-}
-
-// Places every version as early as it can be: after it was invoked, after the version before, and
-// after each read of the version before was invoked.
-Linearizability place(const Register& key) {
-  Instant earliest = Instant::from_nanoseconds(INT64_MIN);
-  for (std::size_t version = 0; version < key.puts.size(); ++version) {
-    const HistoryOperation* put = key.puts[version];
-    if (put != nullptr) {
-      earliest = std::max(earliest, put->start);
-      if (end_of(*put) < earliest) {
-        return violated(describe(*put) + ", but what came before it in the log ended later");
-      }
-    }
-    Instant next = earliest;
-    for (const HistoryOperation* read : key.reads[version]) {
-      if (read->end < earliest) {
-        return violated(describe(*read) + ", before that value could have been there");
-      }
-      next = std::max(next, read->start);
-    }
-    earliest = next;
-  }
-  return {};
 }
 
 }  // namespace
 
 Linearizability check_by_witness(const History& history, const std::vector<WitnessPut>& order) {
-  Registers keys = registers_of(order);
-  if (const WitnessPut* put = first_repeated(keys, order)) {
-    return violated(fmt::format("{} was applied twice to {}", put->value, put->key));
-  }
-  for (const HistoryOperation& operation : history) {
-    if (!counts(operation)) continue;
-    Register& key = keys[operation.key];
-    std::size_t version = 0;
-    if (operation.value) {
-      const auto found = key.version_of(*operation.value);
-      if (!found) {
-        if (operation.outcome == HistoryOutcome::kUnknown) continue;  // never took effect
-        return violated(describe(operation) + ", a value that was never applied");
-      }
-      version = *found;
-    }
-    if (operation.kind == node::RequestKind::kPut) {
-      key.puts[version] = &operation;
-    } else {
-      key.reads[version].push_back(&operation);
-    }
-  }
-  for (const auto& [name, key] : keys) {
-    if (Linearizability judged = place(key); !judged.ok()) return judged;
-  }
-  return {};
+  Witness witness;
+  for (const WitnessPut& put : order) witness.on_applied(put.key, put.value);
+  for (const HistoryOperation& operation : history) witness.add(operation);
+  return witness.judged();
 }
 
 // --- By search ---
@@ -313,7 +189,7 @@ Linearizability Search::run() {
 Linearizability check_by_search(const History& history, const SearchLimits& limits) {
   std::map<std::string_view, std::vector<const HistoryOperation*>> keys;
   for (const HistoryOperation& operation : history) {
-    if (counts(operation)) keys[operation.key].push_back(&operation);
+    if (takes_effect(operation)) keys[operation.key].push_back(&operation);
   }
   Linearizability undecided;
   for (auto& [name, operations] : keys) {

@@ -22,23 +22,39 @@ ShadowLog::Cell ShadowLog::next_cell(const raft::Entry& entry) const {
 ShadowLog LogChecker::found_log(const node::NodeView& view, const raft::Log* log) {
   ShadowLog found;
   if (log == nullptr) return found;
-  if (log->base().index > Index()) {
+  if (log->base().index >= settled() && log->base().index > Index()) {
     if (!is_committed(view, log->base())) return found;
-    found.assign(committed_, log->base().index);
   }
+  found.assign(committed_, log->base().index);
   for (Index index = log->first_index(); index <= log->last_index(); index = index.next()) {
-    const ShadowLog::Cell cell = found.next_cell(log->at(index));
+    const ShadowLog::Cell cell = cell_of(found, log->at(index));
     match(view, index, cell);
-    found.push(cell);
+    extend(found, cell);
   }
   return found;
 }
 
+// Of settled entries nothing is known but the last, from which the account goes on.
+ShadowLog::Cell LogChecker::cell_of(const ShadowLog& log, const raft::Entry& entry) const {
+  if (entry.index() < settled()) return {};
+  const ShadowLog::Cell last_settled = committed_.at(settled());
+  const bool is_it = entry.index() == settled() && entry.term() == last_settled.term;
+  return is_it ? last_settled : log.next_cell(entry);
+}
+
+void LogChecker::extend(ShadowLog& log, ShadowLog::Cell cell) const {
+  const Index index = log.last().next();
+  if (index <= settled()) return log.begin_at(index, cell);
+  log.push(cell);
+}
+
 bool LogChecker::is_committed(const node::NodeView& view, LogPosition last) {
-  if (last.index <= Index(committed_.size()) &&
-      committed_[last.index.value() - 1].term == last.term) {
-    return true;
-  }
+  const auto old = snapshots_.find(last.index);
+  const bool is_old = old != snapshots_.end() && old->second == last.term;
+  const bool is_held = settled() <= last.index && last.index <= committed_.last() &&
+                       committed_.at(last.index).term == last.term;
+  if (is_held) snapshots_[last.index] = last.term;
+  if (is_held || is_old) return true;
   violations_.report(
       "snapshot-committed",
       fmt::format("n{} has a snapshot to entry {} of term {}, which is not committed",
@@ -96,6 +112,7 @@ void LogChecker::on_members_recovered(const node::NodeView& view,
   if (found == nullptr) return;
   const Node& node = nodes_[view.id.value()];
   for (const Index index : {view.snapshot, node.memory.last()}) {
+    if (index < settled()) continue;
     if (is_same(found->at(index), *memberships_.in_force(node.memory, index).configuration))
       continue;
     violations_.report("membership",
@@ -154,7 +171,7 @@ std::optional<LogChecker::Path> LogChecker::path_to(const Node& node,
     path.has_truncated = true;
     if (is_found()) return path;
     for (; path.cells < write.cells;) {
-      state.push(node.pending_cells[next_cell++]);
+      extend(state, node.pending_cells[next_cell++]);
       ++path.cells;
       if (is_found()) return path;
     }
@@ -167,6 +184,18 @@ void LogChecker::on_restored(const node::NodeView& view, LogPosition last) {
   if (!is_committed(view, last)) return;
   node.snapshot = last.index;
   if (!holds_committed(node.memory, last.index)) node.memory.assign(committed_, last.index);
+}
+
+void LogChecker::on_snapshot(const node::NodeView& view) {
+  if (view.snapshot > committed_.last()) {
+    violations_.report(
+        "snapshot-committed",
+        fmt::format("n{} has a snapshot to entry {}, and only {} are committed", view.id.value(),
+                    view.snapshot.value(), committed_.last().value()));
+    return;
+  }
+  nodes_[view.id.value()].snapshot = view.snapshot;
+  if (view.snapshot >= settled()) snapshots_[view.snapshot] = committed_.at(view.snapshot).term;
 }
 
 // --- Writes ---
@@ -203,10 +232,10 @@ void LogChecker::append(Node& node, const node::NodeView& view, const raft::Entr
                                    entry.index().value(), node.memory.last().value()));
     return;
   }
-  const ShadowLog::Cell cell = node.memory.next_cell(entry);
+  const ShadowLog::Cell cell = cell_of(node.memory, entry);
   match(view, entry.index(), cell);
   if (entry.kind() == raft::EntryKind::kConfiguration) on_configuration(node, view, entry);
-  node.memory.push(cell);
+  extend(node.memory, cell);
   node.pending_cells.push_back(cell);
 }
 
@@ -235,12 +264,10 @@ void LogChecker::on_configuration(const Node& node, const node::NodeView& view,
 }
 
 void LogChecker::match(const node::NodeView& view, Index index, ShadowLog::Cell cell) {
-  if (index > Index(cells_.size())) {
-    // Indexes come without gaps in every log, so the first log to reach one is the longest so far.
-    cells_.push_back(cell);
-    return;
-  }
-  const ShadowLog::Cell& first = cells_[index.value() - 1];
+  if (index <= settled()) return;
+  // Indexes come without gaps in every log, so the first log to reach one is the longest so far.
+  if (index > cells_.last()) return cells_.push(cell);
+  const ShadowLog::Cell first = cells_.at(index);
   if (first == cell) return;
   const auto known =
       first.term == cell.term
@@ -270,7 +297,7 @@ void LogChecker::on_log_durable(NodeId node_id, std::uint64_t ticket) {
     if (write.restart_after) node.disk.assign(committed_, *write.restart_after);
     if (write.truncate_from) node.disk.truncate_from(*write.truncate_from);
     for (std::uint64_t i = 0; i < write.cells; ++i) {
-      node.disk.push(node.pending_cells.front());
+      extend(node.disk, node.pending_cells.front());
       node.pending_cells.pop_front();
     }
     node.pending.pop_front();
@@ -333,9 +360,10 @@ void LogChecker::on_commit_moved(const Node& node, const node::NodeView& view) {
         fmt::format("n{} commits entry {} in term {}, which is on {} disks of {}", view.id.value(),
                     view.commit.value(), view.term.value(), copies, nodes_.size()));
   }
-  for (Index index = Index(committed_.size()).next(); index <= view.commit; index = index.next()) {
-    committed_.push_back(node.memory.at(index));
+  for (Index index = committed_.last().next(); index <= view.commit; index = index.next()) {
+    committed_.push(node.memory.at(index));
   }
+  if (view.commit < settled()) return;
   const CommitMark mark{view.term, view.commit, node.memory.at(view.commit)};
   const auto at =
       std::lower_bound(commits_.begin(), commits_.end(), view.term,
@@ -346,6 +374,47 @@ void LogChecker::on_commit_moved(const Node& node, const node::NodeView& view) {
     commits_.insert(at, mark);
   }
 }
+
+// --- What is settled ---
+
+// The oldest snapshot that any node's disk is known to hold. Nothing is known where damage may have
+// taken it, and a founder that has not lived yet starts from what nobody has seen.
+Index LogChecker::all_have_snapshots_to() const {
+  Index oldest = committed_.last();
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    const Node& node = nodes_[i];
+    const bool is_unknown = node.is_damaged || !node.lost.empty() || !node.wiped.empty();
+    if (is_unknown || (i < founders_ && !node.has_lived)) return settled();
+    if (node.has_lived) oldest = std::min(oldest, node.snapshot);
+  }
+  return oldest;
+}
+
+bool LogChecker::settle() {
+  const Index to = all_have_snapshots_to();
+  if (to <= settled()) return false;
+  // A snapshot may be durable before the log that it came from; that is awaited.
+  const auto holds_it = [&](const Node& node) {
+    return !node.has_lived || (holds_committed(node.memory, to) && holds_committed(node.disk, to));
+  };
+  if (!std::all_of(nodes_.begin(), nodes_.end(), holds_it)) return false;
+  for (Node& node : nodes_) {
+    if (!node.has_lived) continue;
+    node.memory.forget_before(to);
+    node.disk.forget_before(to);
+  }
+  memberships_.settle(committed_, to);
+  committed_.forget_before(to);
+  cells_.forget_before(to);
+  other_cells_.erase(other_cells_.begin(), other_cells_.lower_bound({to.next(), Term()}));
+  // Every log holds what these say; the latest stays, for those who have none.
+  const auto is_news = [&](const CommitMark& mark) { return mark.index >= to; };
+  const auto kept = std::find_if(commits_.begin(), commits_.end(), is_news);
+  commits_.erase(commits_.begin(), std::min(kept, std::prev(commits_.end())));
+  return true;
+}
+
+// --- Elections and acknowledgements ---
 
 void LogChecker::on_new_leader(const node::NodeView& view) {
   const Node& node = nodes_[view.id.value()];
@@ -359,6 +428,7 @@ void LogChecker::on_new_leader(const node::NodeView& view) {
   }
   for (const CommitMark& mark : commits_) {
     if (mark.term >= view.term) break;
+    if (mark.index < node.memory.base()) continue;  // settled, so every log holds it
     if (mark.index <= node.memory.last() && node.memory.at(mark.index) == mark.cell) continue;
     violations_.report(
         "leader-completeness",

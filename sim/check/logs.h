@@ -17,7 +17,10 @@
 //                           elected is a voter by the latest or the committed one
 // What damage takes from a disk still counts as a copy until the node's doubt is over: it may have
 // been acknowledged, and no vote can overlook it, for the node gives none.
-// A snapshot takes entries out of a node's log and not out of the account that is kept here.
+// A snapshot takes entries out of a node's log and not out of the account that is kept here, until
+// every node has one: then no node can go back before the oldest of these, and what lies there is
+// settled and forgotten, so that the account does not grow with the run. A log that holds a settled
+// index is taken to hold what was committed there.
 #pragma once
 
 #include <deque>
@@ -39,7 +42,10 @@ class LogChecker {
  public:
   // `spares` machines may join the `founders`; their ids follow.
   LogChecker(std::size_t founders, std::size_t spares, Violations& violations)
-      : nodes_(founders + spares), memberships_(founders), violations_(violations) {}
+      : founders_(founders),
+        nodes_(founders + spares),
+        memberships_(founders),
+        violations_(violations) {}
 
   // A life begins: `log` is what the node read from its disk; nullptr if it has none yet.
   void on_recovered(const node::NodeView& view, const raft::Log* log);
@@ -48,6 +54,8 @@ class LogChecker {
   void on_members_recovered(const node::NodeView& view, const raft::Configurations* found);
   void on_ready(const node::NodeView& view, const raft::Ready& ready);
   void on_restored(const node::NodeView& view, LogPosition last);
+  // It has made one, and it is durable.
+  void on_snapshot(const node::NodeView& view);
   // Nothing is left on its disk.
   void on_wipe(NodeId node);
   // It may lack a snapshot whose entries its log still holds, all of them.
@@ -56,6 +64,13 @@ class LogChecker {
   void on_send(const node::NodeView& view, const raft::Message& message);
   void on_log_submitted(NodeId node, std::uint64_t ticket, WriteId last);
   void on_log_durable(NodeId node, std::uint64_t ticket);
+  // Forgets what is settled by now. True: more is than was before.
+  bool settle();
+  Index settled() const { return committed_.base(); }
+  // Of the longest log that any node has had.
+  Index newest() const { return cells_.last(); }
+  // Entries that it keeps an account of.
+  std::uint64_t kept() const { return newest().value() - settled().value(); }
 
   // What is known to be on the node's disk.
   const raft::HardState& durable_hard_state(NodeId node) const {
@@ -104,7 +119,7 @@ class LogChecker {
 
   // Whether the log holds what is committed there.
   bool holds_committed(const ShadowLog& log, Index index) const {
-    return index <= log.last() && log.at(index) == committed_[index.value() - 1];
+    return log.agrees_with(committed_, index);
   }
   bool is_on_disk(const Node& node, const ShadowLog& log, Index index) const {
     return is_in({.log = node.disk, .snapshot = node.snapshot}, log, index);
@@ -117,6 +132,9 @@ class LogChecker {
   bool was_on_disk(const Node& node, const ShadowLog& log, Index index) const;
   bool is_committed(const node::NodeView& view, LogPosition last);
   ShadowLog found_log(const node::NodeView& view, const raft::Log* log);
+  ShadowLog::Cell cell_of(const ShadowLog& log, const raft::Entry& entry) const;
+  void extend(ShadowLog& log, ShadowLog::Cell cell) const;
+  Index all_have_snapshots_to() const;
   void append(Node& node, const node::NodeView& view, const raft::Entry& entry);
   void on_configuration(const Node& node, const node::NodeView& view, const raft::Entry& entry);
   void match(const node::NodeView& view, Index index, ShadowLog::Cell cell);
@@ -140,13 +158,15 @@ class LogChecker {
   void keep_unsafe(Node& node, const Path& path);
   static bool is_same(const raft::Configuration& a, const raft::Configuration& b);
 
+  std::size_t founders_;
   std::vector<Node> nodes_;
   Memberships memberships_;
   // For log matching: the first cell seen at each index, and those of other terms.
-  std::deque<ShadowLog::Cell> cells_;
+  ShadowLog cells_;
   std::map<std::pair<Index, Term>, std::uint64_t> other_cells_;
-  std::deque<ShadowLog::Cell> committed_;  // by index: what some node took for committed
-  std::vector<CommitMark> commits_;        // one a term, by rising term
+  ShadowLog committed_;              // what some node took for committed
+  std::vector<CommitMark> commits_;  // one a term, by rising term
+  std::map<Index, Term> snapshots_;  // to where each went that a node has had
   Violations& violations_;
 };
 

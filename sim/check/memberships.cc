@@ -15,11 +15,20 @@ Memberships::InForce Memberships::in_force(const ShadowLog& log, Index index) co
   while (at != known_.begin()) {
     --at;
     const auto [where, term] = at->first;
-    if (where == Index() || (where <= log.last() && log.at(where).term == term)) {
-      return {where, &at->second};
+    if (where <= log.base() || (where <= log.last() && log.at(where).term == term)) {
+      return {where, term, &at->second};
     }
   }
   VESPER_UNREACHABLE();
+}
+
+// The founders' own stays, for logs that end before it.
+void Memberships::settle(const ShadowLog& committed, Index to) {
+  const InForce kept = in_force(committed, to);
+  std::erase_if(known_, [&](const auto& each) {
+    const Index where = each.first.first;
+    return where > Index() && where <= to && each.first != std::pair(kept.index, kept.term);
+  });
 }
 
 bool Memberships::may_commit(const ShadowLog& log, Index index,

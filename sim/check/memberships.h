@@ -18,9 +18,13 @@ class Memberships {
   void add(LogPosition position, const raft::Configuration& configuration) {
     known_.try_emplace({position.index, position.term}, configuration);
   }
+  // No log is told apart before this index any more: of what stands there only what is in force at
+  // `to` in the log of what is committed matters.
+  void settle(const ShadowLog& committed, Index to);
   // The one in force in this log once the entry at `index` was appended.
   struct InForce {
     Index index;
+    Term term;
     const raft::Configuration* configuration = nullptr;
   };
   InForce in_force(const ShadowLog& log, Index index) const;

@@ -20,6 +20,7 @@ SafetyChecker::SafetyChecker(std::size_t founders, std::size_t spares)
       logs_(founders, spares, violations_),
       applied_(founders + spares, violations_),
       lives_(founders + spares),
+      snapshots_(founders + spares),
       disks_(founders + spares) {}
 
 void SafetyChecker::on_start(Instant at, NodeId node, std::uint64_t /*life*/) {
@@ -55,6 +56,7 @@ void SafetyChecker::on_opened(Instant at, const node::Node& node) {
   logs_.on_recovered(view, node.log());
   logs_.on_members_recovered(view, node.configurations());
   applied_.on_recovered(view, life, node.log());
+  snapshots_[view.id.value()] = view.snapshot;
 }
 
 // What a crash may leave is never damage, so where no fault made it a node did.
@@ -73,6 +75,14 @@ void SafetyChecker::on_ready(Instant at, const node::NodeView& view, const raft:
   const bool is_elected = terms_.is_new_leader(view);
   logs_.on_ready(view, ready);
   if (is_elected) logs_.on_new_leader(view);
+  if (view.snapshot != snapshots_[view.id.value()]) on_snapshot(view);
+}
+
+void SafetyChecker::on_snapshot(const node::NodeView& view) {
+  snapshots_[view.id.value()] = view.snapshot;
+  logs_.on_snapshot(view);
+  applied_.on_snapshot(view.snapshot);
+  if (logs_.settle()) applied_.settle(logs_.settled(), logs_.newest());
 }
 
 void SafetyChecker::on_send(Instant at, const node::NodeView& view, const raft::Message& message) {
@@ -140,6 +150,18 @@ void SafetyChecker::on_register(Instant /*at*/, ClientId /*client*/, NodeId /*no
 void SafetyChecker::on_answer(Instant at, OperationId id, const node::Answer& answer) {
   violations_.set_now(at);
   applied_.on_answer(id, answer);
+}
+
+void SafetyChecker::on_retry(Instant /*at*/, OperationId id, NodeId /*node*/) {
+  applied_.on_retry(id);
+}
+
+void SafetyChecker::on_give_up(Instant /*at*/, OperationId id) {
+  applied_.on_give_up(id);
+}
+
+void SafetyChecker::on_try_end(Instant /*at*/, OperationId id) {
+  applied_.on_try_end(id, logs_.newest());
 }
 
 void SafetyChecker::on_event_end(Instant /*at*/, std::uint64_t event) {

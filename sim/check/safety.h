@@ -26,6 +26,8 @@ class SafetyChecker final : public WorldObserver {
   // The first invariant that broke.
   const std::optional<Violation>& violation() const { return violations_.first(); }
   const AppliedChecker& applied() const { return applied_; }
+  // Entries and puts of which an account is kept.
+  std::uint64_t kept() const { return logs_.kept() + applied_.kept(); }
 
   void on_start(Instant at, NodeId node, std::uint64_t life) override;
   void on_opened(Instant at, const node::Node& node) override;
@@ -46,15 +48,21 @@ class SafetyChecker final : public WorldObserver {
   void on_corrupted(Instant at, NodeId from, NodeId to, ByteView frame, bool left_trace) override;
   void on_invoke(Instant at, const Operation& operation) override;
   void on_register(Instant at, ClientId client, NodeId node) override;
+  void on_retry(Instant at, OperationId id, NodeId node) override;
   void on_answer(Instant at, OperationId id, const node::Answer& answer) override;
+  void on_give_up(Instant at, OperationId id) override;
+  void on_try_end(Instant at, OperationId id) override;
   void on_event_end(Instant at, std::uint64_t event) override;
 
  private:
+  void on_snapshot(const node::NodeView& view);
+
   Violations violations_;
   TermChecker terms_;
   LogChecker logs_;
   AppliedChecker applied_;
   std::vector<std::uint64_t> lives_;
+  std::vector<Index> snapshots_;  // that each node has, as it was seen last
   struct Disk {
     bool is_damaged = false;  // since the node was last opened
     bool is_in_doubt = false;

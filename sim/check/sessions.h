@@ -1,5 +1,5 @@
 // Client sessions, watched from outside: an account of every number of every session that forgets
-// nothing, by which the verdicts of the state machine are judged.
+// none of which a try is left, by which the verdicts of the state machine are judged.
 //   exactly-once   over all its tries a request of a session takes effect at most once, with one
 //                  body, and only while its session was issued and has not expired; a try that is
 //                  told "applied before" was; one that is told "another body" or "too low" finds it
@@ -25,6 +25,8 @@ class SessionChecker {
   void on_opened(Index index) { issued_.insert(SessionId(index.value())); }
   // `body` names the put's key and value.
   void on_judged(Index index, kv::IdempotencyKey once, std::uint64_t body, kv::Verdict verdict);
+  // No try of it is left.
+  void forget(kv::IdempotencyKey once) { applied_.erase(once); }
   // What the client of that put was told.
   void on_told(kv::Verdict refusal);
 

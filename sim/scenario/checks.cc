@@ -4,8 +4,6 @@
 
 #include <algorithm>
 
-#include "sim/check/linearizability.h"
-
 namespace vesper::sim {
 
 namespace {
@@ -78,17 +76,14 @@ const Violation* Checks::violation() const {
   if (safety_.violation()) return &*safety_.violation();
   if (progress_.violation()) return &*progress_.violation();
   if (budget_.violation()) return &*budget_.violation();
+  if (scenario_.at_end.linearizable && history_.violation()) return &*history_.violation();
   return nullptr;
 }
 
 std::optional<Violation> Checks::at_end(const World& world) const {
   if (auto unnoticed = unnoticed_alteration(world)) return unnoticed;
   if (!scenario_.at_end.linearizable) return std::nullopt;
-  std::vector<WitnessPut> order;
-  for (const AppliedChecker::AppliedPut& put : safety_.applied().order()) {
-    order.push_back({.key = put.key, .value = put.value});
-  }
-  const Linearizability judged = check_by_witness(history_.history(), order);
+  const Linearizability judged = history_.judged();
   if (judged.ok()) return std::nullopt;
   return Violation{.invariant = "linearizability",
                    .detail = judged.detail,

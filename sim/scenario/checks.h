@@ -1,13 +1,12 @@
 // The checks that are on in every run, scenario or not, behind one face: the safety invariants, the
-// clients' history and its linearizability, progress, the fault
-// budget. The runner asks after each event and at the
-// end.
+// clients' history and its linearizability, progress, the fault budget. The runner asks after each
+// event and at the end.
 #pragma once
 
 #include <optional>
 #include <vector>
 
-#include "sim/check/history.h"
+#include "sim/check/history_checker.h"
 #include "sim/check/progress.h"
 #include "sim/check/safety.h"
 #include "sim/check/violation.h"
@@ -55,7 +54,7 @@ class Checks : public WorldObserver {
 
   const Scenario& scenario_;
   SafetyChecker safety_;
-  HistorySink history_;
+  HistoryChecker history_;
   ProgressChecker progress_;
   FaultBudget budget_;
   bool is_majority_known_ = false;

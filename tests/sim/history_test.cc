@@ -150,44 +150,5 @@ TEST_CASE("a time beyond what an instant can show is refused") {
   CHECK(read.error().message.find("\"start\"") != std::string::npos);
 }
 
-TEST_CASE("the sink records what each client asked and was told") {
-  HistorySink sink;
-  const auto invoke = [&sink](std::uint64_t id, node::RequestKind kind) {
-    sink.on_invoke(Instant::from_nanoseconds(10),
-                   {OperationId(id), ClientId(id + 100), NodeId(0), kind, "k",
-                    kind == node::RequestKind::kPut ? "v" : ""});
-  };
-  const auto answer = [&sink](std::uint64_t id, node::Outcome outcome, std::string_view value) {
-    sink.on_answer(Instant::from_nanoseconds(20), OperationId(id),
-                   {outcome, std::nullopt, SharedBytes::copy_of(as_bytes(value))});
-  };
-  for (std::uint64_t id = 1; id <= 4; ++id) invoke(id, node::RequestKind::kPut);
-  for (std::uint64_t id = 5; id <= 7; ++id) invoke(id, node::RequestKind::kGet);
-
-  answer(1, node::Outcome::kSuccess, "");
-  answer(2, node::Outcome::kRedirect, "");
-  answer(3, node::Outcome::kUnknown, "");
-  answer(5, node::Outcome::kSuccess, "v");
-  answer(6, node::Outcome::kAbsent, "");
-  sink.on_give_up(Instant::from_nanoseconds(30), OperationId(7));
-
-  const History& history = sink.history();
-  REQUIRE(history.size() == 7);
-  CHECK(history[0].outcome == HistoryOutcome::kOk);
-  CHECK(history[0].value == "v");
-  CHECK(history[0].client == 101);
-  CHECK(history[0].start == Instant::from_nanoseconds(10));
-  CHECK(history[0].end == Instant::from_nanoseconds(20));
-  CHECK(history[1].outcome == HistoryOutcome::kFail);
-  CHECK(history[2].outcome == HistoryOutcome::kUnknown);
-  CHECK(history[3].outcome == HistoryOutcome::kUnknown);  // still open
-  CHECK(history[3].end == Instant::never());
-  CHECK(history[4].value == "v");
-  CHECK(history[5].outcome == HistoryOutcome::kOk);
-  CHECK_FALSE(history[5].value.has_value());
-  CHECK(history[6].outcome == HistoryOutcome::kUnknown);
-  CHECK(history[6].end == Instant::from_nanoseconds(30));
-}
-
 }  // namespace
 }  // namespace vesper::sim

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "core/base/random.h"
+#include "sim/check/witness.h"
 #include "tests/core/properties.h"
 
 namespace vesper::sim {
@@ -198,6 +199,48 @@ TEST_CASE("the check by witness agrees with a judge that tries all orders of tha
   CHECK(verdicts.bad >= 300);
 }
 
+// --- What is settled on the way ---
+
+// As operations end, one after the other, and all that is certain by then is forgotten each time.
+Linearizability settled_on_the_way(History history, const std::vector<WitnessPut>& order) {
+  std::stable_sort(history.begin(), history.end(),
+                   [](const auto& a, const auto& b) { return a.end < b.end; });
+  Witness witness;
+  for (const WitnessPut& each : order) witness.on_applied(each.key, each.value);
+  for (std::size_t i = 0; i < history.size(); ++i) {
+    witness.add(history[i]);
+    Instant since = Instant::never();
+    for (std::size_t later = i + 1; later < history.size(); ++later) {
+      since = std::min(since, history[later].start);
+    }
+    witness.settle(since);
+  }
+  return witness.judged();
+}
+
+TEST_CASE("what is forgotten on the way changes no verdict") {
+  Verdicts verdicts;
+
+  CHECK(holds("a witness that settles what it can judges as one that keeps all",
+              [&verdicts] {
+                const History history = small_history(2);
+                std::vector<WitnessPut> order;
+                for (const HistoryOperation& each : history) {
+                  if (!is_put(each) || each.outcome == HistoryOutcome::kFail) continue;
+                  if (drawn(0, 4) == 0) continue;
+                  const int where = drawn(0, static_cast<int>(order.size()));
+                  order.insert(order.begin() + where, {each.key, *each.value});
+                }
+                const bool is_good = check_by_witness(history, order).ok();
+                verdicts.add(is_good);
+                RC_ASSERT(settled_on_the_way(history, order).ok() == is_good);
+              },
+              {.cases_factor = 40}));
+
+  CHECK(verdicts.good >= 300);
+  CHECK(verdicts.bad >= 300);
+}
+
 // --- A register that is right ---
 
 struct Recorded {
@@ -293,6 +336,38 @@ TEST_CASE("a register that is right passes both checks, and one stale read fails
   }
 
   CHECK(stale >= 200);
+}
+
+TEST_CASE("a history of any length keeps no more than a few values a key") {
+  Recorded made = record({.seed = 7, .operations = 20'000, .clients = 8, .keys = 3});
+  std::stable_sort(made.history.begin(), made.history.end(),
+                   [](const auto& a, const auto& b) { return a.end < b.end; });
+  std::map<std::pair<std::string, std::string>, std::size_t> places;
+  for (std::size_t i = 0; i < made.applied.size(); ++i) places[made.applied[i]] = i;
+  // Of those that end later, when the first started.
+  std::vector<Instant> since(made.history.size() + 1, Instant::never());
+  for (std::size_t i = made.history.size(); i-- > 0;) {
+    since[i] = std::min(since[i + 1], made.history[i].start);
+  }
+
+  Witness witness;
+  std::size_t applied = 0;
+  std::size_t most = 0;
+  for (std::size_t i = 0; i < made.history.size(); ++i) {
+    const HistoryOperation& each = made.history[i];
+    if (each.value && each.outcome == HistoryOutcome::kOk) {
+      for (; applied <= places.at({each.key, *each.value}); ++applied) {
+        witness.on_applied(made.applied[applied].first, made.applied[applied].second);
+      }
+    }
+    witness.add(each);
+    witness.settle(since[i + 1]);
+    most = std::max(most, witness.versions());
+  }
+
+  CHECK(witness.judged().ok());
+  CHECK(applied > 5'000);
+  CHECK(most < 200);
 }
 
 TEST_CASE("two hundred thousand operations on one key are judged by witness") {
