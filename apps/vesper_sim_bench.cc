@@ -81,8 +81,8 @@ int bench_calm(std::int64_t seconds) {
   const Measured quiet = measure(calm);
   if (report_failure(calm, quiet)) return kExitViolation;
   fmt::print(
-      "calm: five nodes, 100 ms heartbeats, every check on: {:.0f} simulated seconds in {:.2f} CPU "
-      "seconds: {:.0f}x\n",
+      "calm: five nodes, 100 ms heartbeats, every check on: "
+      "{:.0f} simulated seconds in {:.2f} CPU seconds: {:.0f}x\n",
       quiet.simulated(), quiet.cpu, quiet.simulated() / quiet.cpu);
   return kExitPassed;
 }
@@ -94,9 +94,9 @@ int bench_load(std::int64_t seconds) {
   const sim::WorldCounts& counts = load.result.counts;
   const std::uint64_t done = done_events(counts);
   fmt::print(
-      "load: {} operations, {} events ({} deliveries, {} timers, {} disk completions, {} steps of "
-      "clients) in {:.2f} CPU seconds: {:.0f} events/CPU second ({:.0f} with the {} that came to "
-      "nothing)\n",
+      "load: {} operations, {} events "
+      "({} deliveries, {} timers, {} disk completions, {} steps of clients) in {:.2f} CPU seconds: "
+      "{:.0f} events/CPU second ({:.0f} with the {} that came to nothing)\n",
       counts.operations, done, counts.deliveries, counts.timers, counts.completions,
       counts.client_steps, load.cpu, static_cast<double>(done) / load.cpu,
       static_cast<double>(counts.events) / load.cpu, counts.events - done);
@@ -119,9 +119,8 @@ int bench_swarm(std::uint64_t seeds) {
     faults += run.result.counts.faults;
   }
   fmt::print(
-      "swarm: seeds 1 to {}, every fault and every check on: {} events, {} faults, {:.0f} "
-      "simulated "
-      "seconds in {:.2f} CPU seconds: {:.0f} events/CPU second, {:.0f}x\n",
+      "swarm: seeds 1 to {}, every fault and every check on: {} events, {} faults, "
+      "{:.0f} simulated seconds in {:.2f} CPU seconds: {:.0f} events/CPU second, {:.0f}x\n",
       seeds, done, faults, simulated, cpu, static_cast<double>(done) / cpu, simulated / cpu);
   return kExitPassed;
 }
@@ -140,9 +139,8 @@ class MemoryLook : public sim::WorldObserver {
   double megabytes_ = 0;
 };
 
-// What nodes and world hold must not grow with time: snapshots cut each log many times. What the
-// checks hold does grow, for they judge whole runs: the history of all operations, an account of
-// every entry of every log.
+// What nodes and world hold must not grow with time, for snapshots cut each log many times; nor
+// what the checks hold, for they forget what all nodes have left behind.
 int bench_memory(std::int64_t seconds) {
   sim::Scenario scenario = loaded("bench memory", Duration::seconds(seconds), 100);
   scenario.cluster.snapshot_entries = std::uint64_t{2000};
@@ -159,9 +157,9 @@ int bench_memory(std::int64_t seconds) {
   }
   const double operations = static_cast<double>(result.counts.operations);
   fmt::print(
-      "memory: {} operations in {} simulated seconds: resident {:.1f} MB at the start, {:.1f} "
-      "after a "
-      "sixth, {:.1f} after a half, {:.1f} at the end: {:.0f} bytes an operation since the sixth\n",
+      "memory: {} operations in {} simulated seconds: resident {:.1f} MB at the start, "
+      "{:.1f} after a sixth, {:.1f} after a half, {:.1f} at the end: "
+      "{:.0f} bytes an operation since the sixth\n",
       result.counts.operations, seconds, before, warm.megabytes(), half.megabytes(), after,
       (after - warm.megabytes()) * 1e6 / (operations * 5 / 6));
   return kExitPassed;
