@@ -12,7 +12,7 @@
 namespace vesper::app {
 
 // Remembers where a run is, for the line that an abort prints.
-class LastEvent : public sim::WorldObserver {
+class LastEvent final : public sim::WorldObserver {
  public:
   void on_event_end(Instant at, std::uint64_t event) override {
     at_ = at;

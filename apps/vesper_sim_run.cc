@@ -215,7 +215,7 @@ int run_one(const std::string& name, const RunCommand& command) {
     if (!sink->ok()) return cannot_write(command.trace_file);
     now.trace = sink.get();
     trace = std::make_unique<sim::Trace>(*sink);
-    options.observers.push_back(trace.get());
+    options.observers.add(*trace);
   }
   running = &now;
   signal(SIGABRT, report_abort);

@@ -20,7 +20,7 @@ std::string name(NodeId node) {
 
 // --- The loop ---
 
-WorldImpl::WorldImpl(WorldConfig world_config, std::vector<WorldObserver*> world_observers)
+WorldImpl::WorldImpl(WorldConfig world_config, Observers world_observers)
     : config(std::move(world_config)),
       observers(std::move(world_observers)),
       hash(mix64(0, config.seed)),
@@ -82,7 +82,7 @@ void WorldImpl::step() {
       on_operator(event);
       break;
   }
-  tell([&](WorldObserver& observer) { observer.on_event_end(now, number); });
+  observers.tell<&WorldObserver::on_event_end>(now, number);
 }
 
 void WorldImpl::advance_to(Instant at) {
@@ -94,12 +94,12 @@ void WorldImpl::fault(const std::string& what) {
   ++counts.faults;
   last_fault_at = now;
   stir(hash64(as_bytes(what), static_cast<std::uint64_t>(now.nanoseconds())));
-  tell([&](WorldObserver& observer) { observer.on_fault(now, what); });
+  observers.tell<&WorldObserver::on_fault>(now, what);
 }
 
 // --- The public face ---
 
-World::World(WorldConfig config, std::vector<WorldObserver*> observers)
+World::World(WorldConfig config, Observers observers)
     : impl_(std::make_unique<WorldImpl>(std::move(config), std::move(observers))) {}
 World::~World() = default;
 
@@ -249,7 +249,7 @@ void World::wipe(NodeId node) {
   member.disk.wipe();
   member.is_wiped = true;
   impl_->fault("wipe " + name(node));
-  impl_->tell([&](WorldObserver& to) { to.on_wipe(impl_->now, node); });
+  impl_->observers.tell<&WorldObserver::on_wipe>(impl_->now, node);
 }
 
 void World::intercept(Interceptor* interceptor) {
@@ -298,7 +298,7 @@ bool World::alter(NodeId node, std::string_view key, std::optional<std::string_v
     const_cast<std::byte*>(held->view().data())[held->size() / 2] ^= std::byte{1};
   }
   impl_->fault(fmt::format("alter n{}", node.value()));
-  impl_->tell([&](WorldObserver& to) { to.on_altered(impl_->now, node); });
+  impl_->observers.tell<&WorldObserver::on_altered>(impl_->now, node);
   return true;
 }
 

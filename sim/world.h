@@ -24,7 +24,7 @@
 #include "core/node/wire.h"
 #include "sim/config.h"
 #include "sim/disk.h"
-#include "sim/observer.h"
+#include "sim/observers.h"
 
 namespace vesper::sim {
 
@@ -103,7 +103,7 @@ class WorldImpl;
 class World {
  public:
   // The observers must outlive the world; they are told in this order.
-  World(WorldConfig config, std::vector<WorldObserver*> observers);
+  World(WorldConfig config, Observers observers);
   ~World();
   World(const World&) = delete;
   World& operator=(const World&) = delete;

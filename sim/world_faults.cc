@@ -43,13 +43,13 @@ void WorldImpl::note_misdeeds(Member& member) {
     note_damage(member);
   }
   for (const std::string& what : misdeeds.errors) {
-    tell([&](WorldObserver& to) { to.on_disk_error(now, member.id, what); });
+    observers.tell<&WorldObserver::on_disk_error>(now, member.id, what);
   }
 }
 
 void WorldImpl::note_damage(Member& member) {
   member.is_struck = true;
-  tell([&](WorldObserver& to) { to.on_damage(now, member.id); });
+  observers.tell<&WorldObserver::on_damage>(now, member.id);
 }
 
 // --- Disks ---
@@ -99,7 +99,7 @@ void World::damage(NodeId node, DamagePart part) {
   }
   impl_->fault(what + " " + name(node));
   impl_->note_damage(impl_->member(node));
-  impl_->tell([&](WorldObserver& to) { to.on_strike(now(), node, part); });
+  impl_->observers.tell<&WorldObserver::on_strike>(now(), node, part);
 }
 
 // --- Clocks ---
@@ -116,7 +116,7 @@ void World::change_clock(NodeId node, const ClockChange& change) {
   if (change.stands_still) what += *change.stands_still ? " stands still" : " goes on";
   impl_->fault(what);
   if (member.clock.stands_still() != stood_still) {
-    impl_->tell([&](WorldObserver& to) { to.on_clock_stopped(now(), node, !stood_still); });
+    impl_->observers.tell<&WorldObserver::on_clock_stopped>(now(), node, !stood_still);
   }
   if (member.node == nullptr || member.is_paused || member.has_stopped) return;
   impl_->arm_timer(member);

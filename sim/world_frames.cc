@@ -22,8 +22,8 @@ std::uint64_t mark_of(const Member::Frame& frame) {
 }  // namespace
 
 void WorldImpl::send_frame(NodeId from, NodeId to, ByteView frame) {
-  const SharedBytes bytes = SharedBytes::copy_of(frame);
-  if (interceptor == nullptr) return transmit(from, to, bytes, Duration());
+  SharedBytes bytes = SharedBytes::copy_of(frame);
+  if (interceptor == nullptr) return transmit(from, to, std::move(bytes), Duration());
 
   const auto decoded = node::decode_frame(bytes);
   VESPER_CHECK(decoded.ok());
@@ -55,15 +55,18 @@ void WorldImpl::send_frame(NodeId from, NodeId to, ByteView frame) {
   VESPER_UNREACHABLE();
 }
 
-void WorldImpl::transmit(NodeId from, NodeId to, const SharedBytes& bytes, Duration extra) {
+void WorldImpl::transmit(NodeId from, NodeId to, SharedBytes bytes, Duration extra) {
   if (config.remembers_frames) old_frames.remember(now, from, to, bytes);
   const Links::Arrivals arrivals = links.draw(now, from, to);
   if (arrivals.copies == 0) ++counts.lost;
   if (arrivals.is_dropped) ++counts.dropped;
   if (arrivals.is_lost_in_burst) ++counts.burst_losses;
   if (arrivals.copies > 1) ++counts.duplicated;
-  for (std::size_t copy = 0; copy < arrivals.copies; ++copy) {
-    send_copy(from, to, bytes, arrivals.after[copy] + extra);
+  for (std::size_t copy = 1; copy < arrivals.copies; ++copy) {
+    send_copy(from, to, bytes, arrivals.after[copy - 1] + extra);
+  }
+  if (arrivals.copies > 0) {
+    send_copy(from, to, std::move(bytes), arrivals.after[arrivals.copies - 1] + extra);
   }
   if (links.draw_replay(from, to) != nullptr) {
     const Duration age = links.config(from, to).replay_age;
@@ -88,7 +91,7 @@ void WorldImpl::replay(NodeId from, NodeId to, const OldFrames::Wanted& which) {
   deliver_in(Duration(), to, {.from = from, .bytes = *old, .number = ++frames_sent});
 }
 
-void WorldImpl::deliver_in(Duration after, NodeId to, InFlight frame) {
+void WorldImpl::deliver_in(Duration after, NodeId to, InFlight&& frame) {
   if (free_in_flight.empty()) {
     free_in_flight.push_back(static_cast<std::uint32_t>(in_flight.size()));
     in_flight.emplace_back();
@@ -100,7 +103,7 @@ void WorldImpl::deliver_in(Duration after, NodeId to, InFlight frame) {
 }
 
 void WorldImpl::on_deliver(const Event& event) {
-  InFlight frame = std::exchange(in_flight[event.what], {});
+  InFlight frame = std::move(in_flight[event.what]);
   free_in_flight.push_back(event.what);
   Member& member = *members[event.who];
   if (links.is_clogged(frame.from, member.id)) return clog_up(member.id, std::move(frame));
@@ -122,9 +125,7 @@ void WorldImpl::on_deliver(const Event& event) {
   }
   ++counts.deliveries;
   if (!arrived.is_corrupt) {
-    tell([&](WorldObserver& to) {
-      to.on_deliver(now, arrived.from, member.id, arrived.bytes.view());
-    });
+    observers.tell<&WorldObserver::on_deliver>(now, arrived.from, member.id, arrived.bytes.view());
   }
   hand_frame(member, arrived);
   after_input(member);
@@ -139,9 +140,8 @@ void WorldImpl::hand_frame(Member& member, const Member::Frame& frame) {
   const bool left_trace = node::decode_frame(frame.bytes).ok() ||
                           !(member.node->view() == before) ||
                           member.node->next_deadline() != deadline;
-  tell([&](WorldObserver& to) {
-    to.on_corrupted(now, frame.from, member.id, frame.bytes.view(), left_trace);
-  });
+  observers.tell<&WorldObserver::on_corrupted>(now, frame.from, member.id, frame.bytes.view(),
+                                               left_trace);
 }
 
 // --- Clogged links ---

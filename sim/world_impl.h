@@ -88,7 +88,7 @@ class Member final : public node::Network,
 
 class WorldImpl {
  public:
-  WorldImpl(WorldConfig config, std::vector<WorldObserver*> observers);
+  WorldImpl(WorldConfig config, Observers observers);
 
   // world.cc
   void start();
@@ -97,10 +97,6 @@ class WorldImpl {
   void stir(std::uint64_t word) { hash = mix64(hash, word); }
   void fault(const std::string& what);
   Member& member(NodeId id) { return *members[id.value()]; }
-  template <class Call>
-  void tell(Call call) {
-    for (WorldObserver* observer : observers) call(*observer);
-  }
 
   // world_nodes.cc
   void preset_disks();
@@ -129,10 +125,10 @@ class WorldImpl {
     bool is_corrupt = false;
   };
   void send_frame(NodeId from, NodeId to, ByteView frame);
-  void transmit(NodeId from, NodeId to, const SharedBytes& bytes, Duration extra);
+  void transmit(NodeId from, NodeId to, SharedBytes bytes, Duration extra);
   void send_copy(NodeId from, NodeId to, SharedBytes bytes, Duration after);
   void replay(NodeId from, NodeId to, const OldFrames::Wanted& which);
-  void deliver_in(Duration after, NodeId to, InFlight frame);
+  void deliver_in(Duration after, NodeId to, InFlight&& frame);
   void on_deliver(const Event& event);
   void clog_up(NodeId to, InFlight frame);
   bool unclog(NodeId from, NodeId to);
@@ -171,7 +167,7 @@ class WorldImpl {
   Member* find_leading_member() const;
 
   const WorldConfig config;
-  std::vector<WorldObserver*> observers;
+  const Observers observers;
   Instant now;
   EventQueue queue;
   std::uint64_t hash;

@@ -92,7 +92,7 @@ bool WorldImpl::go_on_with_members() {
 void WorldImpl::ask_as_operator(Member& asked, const node::Request& request) {
   const RequestId id(kOfOperator | ++operator_requests);
   if (request.kind == node::RequestKind::kTransfer) transfer_requests.insert(id);
-  tell([&](WorldObserver& to) { to.on_request_taken(now, asked.id, id); });
+  observers.tell<&WorldObserver::on_request_taken>(now, asked.id, id);
   asked.node->on_request(id, request);
   after_input(asked);
 }

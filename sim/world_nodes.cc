@@ -55,41 +55,40 @@ void Member::send(NodeId to, ByteView frame) {
 }
 void Member::answer(RequestId request, const node::Answer& answer) {
   if (is_silenced) return;
-  world_.tell([&](WorldObserver& to) { to.on_request_answered(world_.now, id, request, answer); });
+  world_.observers.tell<&WorldObserver::on_request_answered>(world_.now, id, request, answer);
   world_.answer(request, answer);
 }
 void Member::on_ready(const node::NodeView& seen, const raft::Ready& ready) {
-  world_.tell([&](WorldObserver& to) { to.on_ready(world_.now, seen, ready); });
+  world_.observers.tell<&WorldObserver::on_ready>(world_.now, seen, ready);
 }
 void Member::on_send(const node::NodeView& seen, const raft::Message& message) {
   if (is_silenced) return;
-  world_.tell([&](WorldObserver& to) { to.on_send(world_.now, seen, message); });
+  world_.observers.tell<&WorldObserver::on_send>(world_.now, seen, message);
 }
 void Member::on_log_submitted(const node::NodeView& seen, std::uint64_t ticket, WriteId last) {
   if (is_silenced) return;
-  world_.tell([&](WorldObserver& to) { to.on_log_submitted(world_.now, seen, ticket, last); });
+  world_.observers.tell<&WorldObserver::on_log_submitted>(world_.now, seen, ticket, last);
 }
 void Member::on_restored(const node::NodeView& seen, LogPosition last, std::uint64_t state_hash) {
-  world_.tell([&](WorldObserver& to) { to.on_restored(world_.now, seen, last, state_hash); });
+  world_.observers.tell<&WorldObserver::on_restored>(world_.now, seen, last, state_hash);
 }
 
 void Member::on_applied(const node::NodeView& seen, const raft::Entry& entry,
                         const node::Applied& applied) {
   world_.stir(applied.state_hash ^ entry.index().value());
   world_.count_verdict(entry.index(), applied.verdict);
-  world_.tell([&](WorldObserver& to) { to.on_applied(world_.now, seen, entry, applied); });
+  world_.observers.tell<&WorldObserver::on_applied>(world_.now, seen, entry, applied);
 }
 void Member::on_configuration(const node::NodeView& seen, Index index,
                               const raft::Configuration& configuration) {
   ++world_.members_version;
-  world_.tell(
-      [&](WorldObserver& to) { to.on_configuration(world_.now, seen, index, configuration); });
+  world_.observers.tell<&WorldObserver::on_configuration>(world_.now, seen, index, configuration);
 }
 void Member::on_event(const node::NodeEvent& event) {
   if (event.kind == node::NodeEvent::Kind::kDoubt) {
     ++(event.view.doubt ? world_.counts.doubts : world_.counts.repairs);
   }
-  world_.tell([&](WorldObserver& to) { to.on_node_event(world_.now, event); });
+  world_.observers.tell<&WorldObserver::on_node_event>(world_.now, event);
 }
 void Member::finish_in(storage::DiskLane lane, Duration after) {
   world_.queue.push({.at = world_.now + after,
@@ -144,7 +143,7 @@ void WorldImpl::start_node(Member& member) {
       Random(config.seed).draw({Purpose::kScenario, member.id.value(), 1}, member.life));
   member.node = std::make_unique<node::Node>(
       node_config, node::Environment{member.clock, member, member.disk, member, member, random});
-  tell([&](WorldObserver& to) { to.on_start(now, member.id, member.life); });
+  observers.tell<&WorldObserver::on_start>(now, member.id, member.life);
 
   const Status opened = member.node->open();
   note_misdeeds(member);
@@ -152,7 +151,7 @@ void WorldImpl::start_node(Member& member) {
   leader_now.reset();  // whoever was asked about meanwhile had the view of the life before
   if (!opened.ok()) return note_stop(member, opened.error());
   member.is_struck = false;
-  tell([&](WorldObserver& to) { to.on_opened(now, *member.node); });
+  observers.tell<&WorldObserver::on_opened>(now, *member.node);
   take_turn(member);
 }
 
@@ -161,17 +160,17 @@ void WorldImpl::note_stop(Member& member, const Error& reason) {
   member.has_stopped = true;
   stir(hash64(as_bytes(reason.message)));
   reset_connections(member.id);
-  tell([&](WorldObserver& to) { to.on_stopped(now, member.id, reason); });
+  observers.tell<&WorldObserver::on_stopped>(now, member.id, reason);
 }
 
 void WorldImpl::crash(Member& member, CrashLoss loss) {
   fault(fmt::format("crash n{}", member.id.value()));
   for (const std::uint64_t ticket : member.disk.crash(loss)) {
-    tell([&](WorldObserver& to) { to.on_log_durable(now, member.id, ticket); });
+    observers.tell<&WorldObserver::on_log_durable>(now, member.id, ticket);
   }
   note_misdeeds(member);
   if (member.disk.took_back()) {
-    tell([&](WorldObserver& to) { to.on_unsynced_lost(now, member.id, loss); });
+    observers.tell<&WorldObserver::on_unsynced_lost>(now, member.id, loss);
   }
   leader_now.reset();
   member.node.reset();
@@ -183,14 +182,14 @@ void WorldImpl::crash(Member& member, CrashLoss loss) {
   member.inbox_traffic = 0;
   ++members_version;
   reset_connections(member.id);
-  tell([&](WorldObserver& to) { to.on_crash(now, member.id); });
+  observers.tell<&WorldObserver::on_crash>(now, member.id);
 }
 
 void WorldImpl::pause(Member& member) {
   leader_now.reset();
   member.is_paused = true;
   fault(fmt::format("pause n{}", member.id.value()));
-  tell([&](WorldObserver& to) { to.on_pause(now, member.id); });
+  observers.tell<&WorldObserver::on_pause>(now, member.id);
 }
 
 void WorldImpl::resume(Member& member) {
@@ -215,7 +214,7 @@ void WorldImpl::feed(Member& member, Member::Input input) {
     if (!operation.is_open || operation.generation != request.generation) return;
     operation.is_at_node = true;
     const RequestId id = Crowd::request_id(request.slot, request.generation);
-    tell([&](WorldObserver& to) { to.on_request_taken(now, member.id, id); });
+    observers.tell<&WorldObserver::on_request_taken>(now, member.id, id);
     member.node->on_request(id, {.kind = operation.kind,
                                  .key = operation.key,
                                  .value = operation.value,
@@ -307,7 +306,7 @@ void WorldImpl::on_disk_done(const Event& event) {
   note_misdeeds(member);
   const std::uint64_t ticket = done.batch.ticket;
   if (done.status.ok() && done.batch.lane == storage::DiskLane::kLog) {
-    tell([&](WorldObserver& to) { to.on_log_durable(now, member.id, ticket); });
+    observers.tell<&WorldObserver::on_log_durable>(now, member.id, ticket);
   }
   if (member.has_stopped) return;
   if (member.is_paused) {

@@ -39,7 +39,7 @@ void WorldImpl::on_client_tick(const Event& event) {
   const OpenOperation& operation = crowd.operation(slot);
   const Duration timeout = crowd.timeout_of(operation);
   if (operation.kind == node::RequestKind::kRegister) {
-    tell([&](WorldObserver& to) { to.on_register(now, operation.client, operation.node); });
+    observers.tell<&WorldObserver::on_register>(now, operation.client, operation.node);
     return send_request(slot, timeout);
   }
   invoke(slot, timeout);
@@ -60,7 +60,7 @@ void WorldImpl::send_second_try(std::uint32_t client) {
 void WorldImpl::send_retry(std::uint32_t slot) {
   ++counts.retries;
   const OpenOperation& operation = crowd.operation(slot);
-  tell([&](WorldObserver& to) { to.on_retry(now, operation.id, operation.node); });
+  observers.tell<&WorldObserver::on_retry>(now, operation.id, operation.node);
   send_request(slot, crowd.timeout_of(operation));
 }
 
@@ -74,7 +74,7 @@ OperationId WorldImpl::invoke(std::uint32_t slot, Duration timeout) {
                        .key = operation.key,
                        .value = operation.value,
                        .once = operation.once};
-  tell([&](WorldObserver& to) { to.on_invoke(now, told); });
+  observers.tell<&WorldObserver::on_invoke>(now, told);
   send_request(slot, timeout);
   return told.id;
 }
@@ -166,7 +166,7 @@ void WorldImpl::end_request(std::uint32_t slot, const node::Answer* answer) {
   const OpenOperation& operation = crowd.operation(slot);
   end_try(operation, crowd.close(slot, answer));
   if (operation.kind == node::RequestKind::kRegister) return;
-  tell([&](WorldObserver& to) { to.on_try_end(now, operation.id); });
+  observers.tell<&WorldObserver::on_try_end>(now, operation.id);
 }
 
 // An operation ends with it, or one try of it.
@@ -180,11 +180,11 @@ void WorldImpl::end_try(const OpenOperation& operation, const Crowd::Closed& clo
   }
   if (!closed.is_over) return;
   if (!closed.told) {
-    tell([&](WorldObserver& to) { to.on_give_up(now, operation.id); });
+    observers.tell<&WorldObserver::on_give_up>(now, operation.id);
     return;
   }
   count_answer(operation, *closed.told);
-  tell([&](WorldObserver& to) { to.on_answer(now, operation.id, *closed.told); });
+  observers.tell<&WorldObserver::on_answer>(now, operation.id, *closed.told);
 }
 
 void WorldImpl::count_verdict(Index index, kv::Verdict verdict) {

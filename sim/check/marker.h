@@ -13,7 +13,7 @@ namespace vesper::sim {
 
 class World;
 
-class Marker : public WorldObserver {
+class Marker final : public WorldObserver {
  public:
   explicit Marker(std::size_t nodes) : seen_(nodes) {}
 

@@ -31,7 +31,7 @@
 namespace vesper::sim {
 
 // outcome_watch.cc has the episodes and the evidence, outcome_faults.cc what begins and ends them.
-class OutcomeWatch : public WorldObserver {
+class OutcomeWatch final : public WorldObserver {
  public:
   OutcomeWatch(std::size_t nodes, Duration election_timeout)
       : window_(election_timeout * 2), nodes_(nodes) {}

@@ -8,20 +8,23 @@ namespace vesper::sim {
 
 void ProgressChecker::observe(Instant at, const Situation& situation) {
   violations_.set_now(at);
-  watch_requests(at);
+  if (at - oldest_request_ > bounds_.request) watch_requests(at);
   if (!situation.has_majority) {
     leaderless_since_.reset();
     idle_puts_.since.reset();
     idle_gets_.since.reset();
     return;
   }
-  watch_leader(at, situation);
+  if (situation.has_leader) {
+    leaderless_since_.reset();
+  } else {
+    watch_leader(at, situation);
+  }
   watch_kind(at, situation.last_fault_at, situation.puts, idle_puts_);
   watch_kind(at, situation.last_fault_at, situation.gets, idle_gets_);
 }
 
 void ProgressChecker::watch_leader(Instant at, const Situation& situation) {
-  if (situation.has_leader) return leaderless_since_.reset();
   if (!leaderless_since_) leaderless_since_ = at;
   const Instant since = std::max(*leaderless_since_, situation.last_fault_at);
   if (at - since <= bounds_.elect) return;
@@ -30,19 +33,13 @@ void ProgressChecker::watch_leader(Instant at, const Situation& situation) {
                                              (at - since).nanoseconds() / 1'000'000));
 }
 
-void ProgressChecker::watch_kind(Instant at, Instant last_fault_at, const Situation::Asked& asked,
-                                 Idle& idle) {
-  if (!idle.since || asked.successes != idle.successes || !asked.is_asked) idle.since = at;
-  idle.successes = asked.successes;
-  const Instant since = std::max(*idle.since, last_fault_at);
-  if (at - since <= bounds_.elect + bounds_.answer) return;
+void ProgressChecker::report_idle(Duration span, const Idle& idle) {
   violations_.report("progress", fmt::format("a majority has been up and connected for {} ms and "
                                              "no {} has succeeded",
-                                             (at - since).nanoseconds() / 1'000'000, idle.kind));
+                                             span.nanoseconds() / 1'000'000, idle.kind));
 }
 
 void ProgressChecker::watch_requests(Instant at) {
-  if (oldest_request_ == Instant::never() || at - oldest_request_ <= bounds_.request) return;
   for (std::size_t node = 0; node < waiting_.size(); ++node) {
     const Waiting& waiting = waiting_[node];
     if (waiting.in_turn.empty()) continue;

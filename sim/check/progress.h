@@ -8,6 +8,7 @@
 // The runner tells it the situation after events; it watches requests as an observer.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <optional>
 #include <set>
@@ -71,7 +72,13 @@ class ProgressChecker final : public WorldObserver {
   };
 
   void watch_leader(Instant at, const Situation& situation);
-  void watch_kind(Instant at, Instant last_fault_at, const Situation::Asked& asked, Idle& idle);
+  void watch_kind(Instant at, Instant last_fault_at, const Situation::Asked& asked, Idle& idle) {
+    if (!idle.since || asked.successes != idle.successes || !asked.is_asked) idle.since = at;
+    idle.successes = asked.successes;
+    const Duration span = at - std::max(*idle.since, last_fault_at);
+    if (span > bounds_.elect + bounds_.answer) report_idle(span, idle);
+  }
+  void report_idle(Duration span, const Idle& idle);
   void watch_requests(Instant at);
   void find_oldest_request();
   void forget(NodeId node);

@@ -4,27 +4,24 @@
 #pragma once
 
 #include <optional>
-#include <vector>
 
 #include "sim/check/history_checker.h"
 #include "sim/check/progress.h"
 #include "sim/check/safety.h"
 #include "sim/check/violation.h"
-#include "sim/observer.h"
+#include "sim/observers.h"
 #include "sim/scenario/budget.h"
 #include "sim/scenario/scenario.h"
 #include "sim/world.h"
 
 namespace vesper::sim {
 
-class Checks : public WorldObserver {
+class Checks final : public WorldObserver {
  public:
   // Requires: the scenario is drawn and outlives this.
   explicit Checks(const Scenario& scenario);
 
-  std::vector<WorldObserver*> observers() {
-    return {&safety_, &history_, &progress_, &budget_, this};
-  }
+  Observers observers() { return {&safety_, &history_, &progress_, &budget_, this}; }
   // Judges progress: call it after each event. `disturbed`: a scripted disturbance of messages or
   // disks lasts, so that nothing is promised.
   void observe(const World& world, bool disturbed);

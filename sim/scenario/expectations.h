@@ -17,6 +17,7 @@ class Expectations {
   // Requires: the scenario is drawn; both outlive this.
   Expectations(const Scenario& scenario, const Script& script);
 
+  bool is_any() const { return !states_.empty(); }
   // What failed by now, in words; nothing if all is well. Call it after each event and step.
   std::optional<std::string> check(Instant now);
   // The same once the run is over: what was expected to happen has happened, and what was to hold

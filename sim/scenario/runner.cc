@@ -59,12 +59,12 @@ class Run {
   }
 
  private:
-  std::vector<WorldObserver*> all_observers(const RunOptions& options) {
-    std::vector<WorldObserver*> observers = checks_.observers();
-    observers.push_back(&marker_);
-    observers.push_back(&outcomes_);
-    observers.push_back(&faults_);
-    observers.insert(observers.end(), options.observers.begin(), options.observers.end());
+  Observers all_observers(const RunOptions& options) {
+    Observers observers = checks_.observers();
+    observers.add(marker_);
+    observers.add(outcomes_);
+    observers.add(faults_);
+    observers.add_all(options.observers);
     return observers;
   }
 
@@ -113,7 +113,8 @@ class Run {
   void after_change() {
     if (is_broken()) return;
     recovery_.observe(world_, checks_.has_leader());
-    script_.run_due();
+    script_.run_due(world_.now());
+    if (!expectations_.is_any()) return;
     if (auto expected = expectations_.check(world_.now()))
       fail("expectation", std::move(*expected));
   }

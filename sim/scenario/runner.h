@@ -5,7 +5,6 @@
 
 #include <cstdint>
 #include <string>
-#include <vector>
 
 #include "sim/marks.h"
 #include "sim/outcomes.h"
@@ -18,7 +17,7 @@ namespace vesper::sim {
 struct RunOptions {
   std::uint64_t seed = 1;
   // Told of everything beside the checks: a trace. They must outlive the run.
-  std::vector<WorldObserver*> observers;
+  Observers observers;
 };
 
 struct RunResult {

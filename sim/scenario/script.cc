@@ -21,7 +21,11 @@ void add_once(std::vector<NodeId>& nodes, NodeId node) {
 }  // namespace
 
 Script::Script(const Scenario& scenario, World& world)
-    : scenario_(scenario), world_(world), ran_(scenario.steps.size()) {
+    : scenario_(scenario),
+      world_(world),
+      loses_frames_(std::any_of(scenario.links.begin(), scenario.links.end(),
+                                [](const LinkOverride& link) { return !link.lose.empty(); })),
+      ran_(scenario.steps.size()) {
   const auto collect = [&](const Condition& condition) {
     for (ConditionValue& value : condition.past_values()) pasts_.push_back({std::move(value), {}});
   };
@@ -70,7 +74,7 @@ void Script::mark_done(std::size_t step) {
   if (next < scenario_.steps.size() && scenario_.steps[next].trigger != Trigger::kAt) arm(next);
 }
 
-void Script::run_due() {
+void Script::run_steps() {
   while (!timed_.empty() && timed_.begin()->first <= world_.now()) {
     const std::size_t step = timed_.begin()->second;
     timed_.erase(timed_.begin());
@@ -126,17 +130,14 @@ void Script::run_triggered() {
 }
 
 bool Script::is_disturbing() const {
+  const bool lasts = loses_frames_ || network_disturbed_ || !disturbed_links_.empty() ||
+                     holds_messages_ || !disks_disturbed_.empty() || !full_disks_.empty() ||
+                     !stalled_disks_.empty() || !disturbed_clocks_.empty();
   // A rule disturbs from the first message that it decides on.
-  const bool rules_disturb = std::any_of(rules_.begin(), rules_.end(), [this](const Rule& rule) {
-    const Step& step = scenario_.steps[rule.step];
-    return decides_on_messages(step.action) && rule.seen >= step.message.nth;
-  });
-  const bool loses_frames =
-      std::any_of(scenario_.links.begin(), scenario_.links.end(),
-                  [](const LinkOverride& link) { return !link.lose.empty(); });
-  return loses_frames || network_disturbed_ || !disturbed_links_.empty() || holds_messages_ ||
-         !disks_disturbed_.empty() || !full_disks_.empty() || !stalled_disks_.empty() ||
-         !disturbed_clocks_.empty() || rules_disturb;
+  return lasts || std::any_of(rules_.begin(), rules_.end(), [this](const Rule& rule) {
+           const Step& step = scenario_.steps[rule.step];
+           return decides_on_messages(step.action) && rule.seen >= step.message.nth;
+         });
 }
 
 std::optional<Instant> Script::ran_at(const std::string& step_name) const {

@@ -28,7 +28,9 @@ class Script : public ConditionContext, public Interceptor, public DiskWatcher {
   Instant next_at() const { return timed_.empty() ? Instant::never() : timed_.begin()->first; }
   // Runs what is due now: by time, by condition, by message. Call it after every event and after
   // each advance to next_at().
-  void run_due();
+  void run_due(Instant now) {
+    if (next_at() <= now || !polled_.empty() || !triggered_.empty() || !rules_.empty()) run_steps();
+  }
 
   // The steps are over, the world is not: what a crash to come would have to end begins no more.
   void stop_crashing();
@@ -75,6 +77,7 @@ class Script : public ConditionContext, public Interceptor, public DiskWatcher {
   void run_on_disk(const Step& step, NodeId node);
   void run_clock(const Step& step, NodeId node);
   bool disturbs(const Step& step) const;
+  void run_steps();
   void run_triggered();
   LinkConfig link_of(const Step& step, LinkConfig link) const;
   void aim_rules();
@@ -86,6 +89,7 @@ class Script : public ConditionContext, public Interceptor, public DiskWatcher {
 
   const Scenario& scenario_;
   World& world_;
+  const bool loses_frames_;                          // by their numbers, as the file says
   std::vector<std::optional<Instant>> ran_;          // by step
   std::set<std::pair<Instant, std::size_t>> timed_;  // armed by time
   std::vector<std::size_t> polled_;                  // armed `when` steps and due steps that wait
