@@ -1,7 +1,6 @@
 #include "sim/crowd.h"
 
-#include <fmt/format.h>
-
+#include <string>
 #include <utility>
 
 #include "sim/draws.h"
@@ -90,7 +89,7 @@ std::uint32_t Crowd::next_operation(std::uint32_t client_index) {
   }
   operation.id = OperationId(next_id_++);
   RandomStream what = draws(operation.drawn_for, operation.number, Concern::kWhat);
-  operation.key = fmt::format("k{}", what.below(crowd.keys));
+  operation.key = "k" + std::to_string(what.below(crowd.keys));
   const bool is_put = what.chance_ppm(crowd.put_ppm);
   operation.kind = is_put ? node::RequestKind::kPut : node::RequestKind::kGet;
   operation.value = is_put ? next_value(client_index) : std::string();
@@ -175,7 +174,7 @@ Crowd::Closed Crowd::close_try(Client& client, std::uint32_t slot, const node::A
 // A JSON string that no other put of the run carries.
 std::string Crowd::next_value(std::uint32_t client_index) {
   Client& client = clients_[client_index];
-  std::string value = fmt::format("\"c{}.{}", client_index, ++client.puts);
+  std::string value = "\"c" + std::to_string(client_index) + '.' + std::to_string(++client.puts);
   const std::uint64_t least = crowds_[client.crowd].value_bytes;
   while (value.size() + 1 < least) value += '.';
   value += '"';

@@ -4,21 +4,6 @@
 
 namespace vesper {
 
-namespace {
-
-// The high word of a 64 by 64 bit product: maps a uniform word to [0, bound) without a division.
-std::uint64_t scale(std::uint64_t word, std::uint64_t bound) {
-  __extension__ using Wide = unsigned __int128;
-  return static_cast<std::uint64_t>((static_cast<Wide>(word) * bound) >> 64);
-}
-
-}  // namespace
-
-std::uint64_t RandomStream::below(std::uint64_t bound) {
-  VESPER_CHECK(bound > 0);
-  return scale(next(), bound);
-}
-
 std::uint64_t RandomStream::between(std::uint64_t low, std::uint64_t high) {
   VESPER_CHECK(low <= high);
   if (high - low == UINT64_MAX) return next();
@@ -29,10 +14,6 @@ Duration RandomStream::between(Duration low, Duration high) {
   VESPER_CHECK(low <= high);
   const auto span = static_cast<std::uint64_t>((high - low).nanoseconds());
   return low + Duration::nanoseconds(static_cast<std::int64_t>(between(0, span)));
-}
-
-bool RandomStream::chance_ppm(std::uint64_t parts) {
-  return below(1'000'000) < parts;
 }
 
 Duration RandomStream::exponential(Duration mean) {

@@ -50,10 +50,12 @@ class Random {
 
   // The count-th draw of this key.
   constexpr std::uint64_t draw(DrawKey key, std::uint64_t count) const {
-    std::uint64_t hash = mix64(seed_, static_cast<std::uint64_t>(key.purpose));
-    hash = mix64(hash, key.a);
-    hash = mix64(hash, key.b);
-    return mix64(hash, count);
+    return mix64(start_of(key), count);
+  }
+  // What all draws of this key begin with.
+  constexpr std::uint64_t start_of(DrawKey key) const {
+    const std::uint64_t hash = mix64(seed_, static_cast<std::uint64_t>(key.purpose));
+    return mix64(mix64(hash, key.a), key.b);
   }
   constexpr std::uint64_t seed() const { return seed_; }
 
@@ -61,25 +63,29 @@ class Random {
   std::uint64_t seed_;
 };
 
-// One key's draws in turn: remembers only how many were taken.
+// One key's draws in turn: remembers only where they begin and how many were taken.
 class RandomStream {
  public:
-  constexpr RandomStream(Random random, DrawKey key) : random_(random), key_(key) {}
+  constexpr RandomStream(Random random, DrawKey key) : start_(random.start_of(key)) {}
 
-  constexpr std::uint64_t next() { return random_.draw(key_, count_++); }
+  constexpr std::uint64_t next() { return mix64(start_, count_++); }
   // Uniform in [0, bound). Requires: bound > 0. The bias is below 2^-64 * bound.
-  std::uint64_t below(std::uint64_t bound);
+  std::uint64_t below(std::uint64_t bound) {
+    VESPER_CHECK(bound > 0);
+    // The high word of the product: maps a uniform word to [0, bound) without a division.
+    __extension__ using Wide = unsigned __int128;
+    return static_cast<std::uint64_t>((static_cast<Wide>(next()) * bound) >> 64);
+  }
   // Uniform in [low, high]. Requires: low <= high.
   std::uint64_t between(std::uint64_t low, std::uint64_t high);
   Duration between(Duration low, Duration high);
   // True with probability parts in a million.
-  bool chance_ppm(std::uint64_t parts);
+  bool chance_ppm(std::uint64_t parts) { return below(1'000'000) < parts; }
   // Exponential with this mean, by a fixed-point logarithm; at most 40 times the mean.
   Duration exponential(Duration mean);
 
  private:
-  Random random_;
-  DrawKey key_;
+  std::uint64_t start_;
   std::uint64_t count_ = 0;
 };
 
