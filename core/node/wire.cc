@@ -62,12 +62,12 @@ void end_frame(std::size_t start, std::vector<std::byte>& out) {
   writer.patch_u32(start + kChecksumOffset, frame_checksum(ByteView(out).subspan(start)));
 }
 
-Error invalid(const char* what) {
+[[gnu::cold]] Error invalid(const char* what) {
   return Error{ErrorCode::kInvalid, fmt::format("frame: {}", what)};
 }
 
 // Where the version stands is all that is known of a frame of another one.
-Error other_magic(std::uint32_t magic) {
+[[gnu::cold]] Error other_magic(std::uint32_t magic) {
   const auto digit = static_cast<char>(magic >> 24);
   if (((magic ^ kMagic) & ~kMagicDigits) != 0 || digit < '0' || digit > '9') {
     return invalid("it does not begin as one");
@@ -119,34 +119,39 @@ Result<Fingerprint> decode_fingerprint(ByteView body) {
   return fingerprint;
 }
 
-Status decode_body(std::uint8_t kind, const SharedBytes& body, Frame& frame) {
+Status decode_raft(const SharedBytes& bytes, Frame& frame) {
+  // A new frame holds one: it is filled in where it stands.
+  auto& message = std::get<raft::Message>(frame.body);
+  message.from = frame.from;
+  message.to = frame.to;
+  return raft::decode_message(bytes, kFrameHeaderBytes, message);
+}
+
+// What is rare, and small.
+Status decode_other(std::uint8_t kind, ByteView body, Frame& frame) {
   switch (static_cast<Kind>(kind)) {
-    case Kind::kRaft: {
-      auto& message = frame.body.emplace<raft::Message>();
-      message.from = frame.from;
-      message.to = frame.to;
-      return raft::decode_message(body, message);
-    }
+    case Kind::kRaft:
+      break;
     case Kind::kHello: {
-      auto hello = decode_hello(body.view());
+      auto hello = decode_hello(body);
       if (!hello.ok()) return hello.error();
       frame.body = hello.value();
       return {};
     }
     case Kind::kFingerprint: {
-      auto fingerprint = decode_fingerprint(body.view());
+      auto fingerprint = decode_fingerprint(body);
       if (!fingerprint.ok()) return fingerprint.error();
       frame.body = fingerprint.value();
       return {};
     }
     case Kind::kForm: {
-      auto form = decode_form(body.view());
+      auto form = decode_form(body);
       if (!form.ok()) return form.error();
       frame.body = std::move(form.value());
       return {};
     }
     case Kind::kRefusal: {
-      auto refusal = decode_refusal(body.view());
+      auto refusal = decode_refusal(body);
       if (!refusal.ok()) return refusal.error();
       frame.body = refusal.value();
       return {};
@@ -212,15 +217,34 @@ Result<std::optional<std::size_t>> frame_size(ByteView bytes) {
   return std::optional<std::size_t>(kFrameHeaderBytes + length);
 }
 
+namespace {
+
+bool is_one_frame(ByteView bytes) {
+  if (bytes.size() < kFrameHeaderBytes || bytes.size() > limits::kFrameBytes) return false;
+  return load_little<std::uint32_t>(bytes.data()) == kMagic &&
+         load_little<std::uint32_t>(bytes.data() + kLengthOffset) ==
+             bytes.size() - kFrameHeaderBytes;
+}
+
+// Why it is not.
+[[gnu::cold]] Error not_one_frame(ByteView bytes) {
+  const auto size = frame_size(bytes);
+  return size.ok() ? invalid("not exactly one frame") : size.error();
+}
+
+}  // namespace
+
 Result<Frame> decode_frame(const SharedBytes& bytes) {
-  auto size = frame_size(bytes.view());
-  if (!size.ok()) return size.error();
-  if (bytes.size() < kFrameHeaderBytes || size.value() != bytes.size()) {
-    return invalid("not exactly one frame");
-  }
+  Frame frame;
+  VESPER_TRY(decode_frame(bytes, frame));
+  return frame;
+}
+
+Status decode_frame(const SharedBytes& bytes, Frame& frame) {
+  if (!is_one_frame(bytes.view())) return not_one_frame(bytes.view());
 
   ByteReader in(bytes.view());
-  in.u32();  // magic, as frame_size verified
+  in.u32();  // magic, as is_one_frame verified
   const std::uint8_t kind = in.u8();
   const ByteView zeros = in.bytes(3);
   in.u32();  // length, as frame_size verified
@@ -229,8 +253,6 @@ Result<Frame> decode_frame(const SharedBytes& bytes) {
     if (zero != std::byte{0}) return invalid("a reserved byte is set");
   }
 
-  Result<Frame> decoded = Frame();  // filled in where it stands: a message is not small
-  Frame& frame = decoded.value();
   frame.cluster = ClusterId(in.u64());
   frame.incarnation = Incarnation(in.u64());
   frame.from = NodeId(in.u32());
@@ -238,9 +260,8 @@ Result<Frame> decode_frame(const SharedBytes& bytes) {
   if (frame.from.value() >= limits::kNodeIds || frame.to.value() >= limits::kNodeIds) {
     return invalid("a node id beyond the limit");
   }
-  const SharedBytes body = bytes.slice(kFrameHeaderBytes, bytes.size() - kFrameHeaderBytes);
-  if (Status status = decode_body(kind, body, frame); !status.ok()) decoded = status.error();
-  return decoded;
+  if (kind == static_cast<std::uint8_t>(Kind::kRaft)) return decode_raft(bytes, frame);
+  return decode_other(kind, bytes.view().subspan(kFrameHeaderBytes), frame);
 }
 
 }  // namespace vesper::node

@@ -73,5 +73,7 @@ Result<std::optional<std::size_t>> frame_size(ByteView bytes);
 
 // Decodes exactly one frame. Entries share `bytes`. Errors: those of frame_size; never a crash.
 Result<Frame> decode_frame(const SharedBytes& bytes);
+// The same into a new frame. After an error it says nothing.
+Status decode_frame(const SharedBytes& bytes, Frame& frame);
 
 }  // namespace vesper::node

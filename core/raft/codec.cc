@@ -154,13 +154,14 @@ void append_entries(const std::vector<Entry>& entries, ByteWriter& out) {
 // once at the end.
 class Decoder {
  public:
-  explicit Decoder(const SharedBytes& bytes) : bytes_(bytes), in_(bytes.view()) {}
+  Decoder(const SharedBytes& bytes, std::size_t begin, MessageBody& body)
+      : bytes_(bytes), begin_(begin), in_(bytes.view().subspan(begin)), body_(body) {}
 
-  Status decode(Message& message) {
+  Status decode(Term& term) {
     const std::uint8_t kind = in_.u8();
-    message.term = term_ = Term(in_.u64());
+    term = term_ = Term(in_.u64());
     if (term_ > Term(limits::kTerm)) fail(ErrorCode::kLimit, "a term beyond all elections");
-    message.body = body(kind);
+    read_body(kind);
     if (!in_.ok()) fail(ErrorCode::kInvalid, "cut short");
     if (in_.remaining() > 0) fail(ErrorCode::kInvalid, "bytes left over");
     if (fault_) return *std::move(fault_);
@@ -168,32 +169,33 @@ class Decoder {
   }
 
  private:
-  MessageBody body(std::uint8_t kind) {
+  // Each kind where it is to stand: a body of many kinds is dear to move.
+  void read_body(std::uint8_t kind) {
     switch (static_cast<Kind>(kind)) {
       case Kind::kPreVoteRequest:
-        return PreVoteRequest{.last_log = position_within_term()};
+        return put(PreVoteRequest{.last_log = position_within_term()});
       case Kind::kPreVoteReply:
-        return PreVoteReply{.granted = boolean()};
+        return put(PreVoteReply{.granted = boolean()});
       case Kind::kVoteRequest:
-        return VoteRequest{.last_log = position_within_term(), .by_transfer = false};
+        return put(VoteRequest{.last_log = position_within_term(), .by_transfer = false});
       case Kind::kVoteRequestByTransfer:
-        return VoteRequest{.last_log = position_within_term(), .by_transfer = true};
+        return put(VoteRequest{.last_log = position_within_term(), .by_transfer = true});
       case Kind::kVoteReply:
-        return VoteReply{.granted = boolean()};
+        return put(VoteReply{.granted = boolean()});
       case Kind::kAppendRequest:
         return append_request();
       case Kind::kAppendReply:
         return append_reply();
       case Kind::kHeartbeatRequest: {
         const Index commit(in_.u64());
-        return HeartbeatRequest{.commit = commit, .round = Round(in_.u64())};
+        return put(HeartbeatRequest{.commit = commit, .round = Round(in_.u64())});
       }
       case Kind::kHeartbeatReply:
-        return HeartbeatReply{.round = Round(in_.u64()), .doubt = {}};
+        return put(HeartbeatReply{.round = Round(in_.u64()), .doubt = {}});
       case Kind::kHeartbeatReplyInDoubt:
         return heartbeat_reply_in_doubt();
       case Kind::kTimeoutNow:
-        return TimeoutNow{};
+        return put(TimeoutNow{});
       case Kind::kSnapshotRequest:
         return snapshot_request();
       case Kind::kSnapshotReply: {
@@ -201,34 +203,38 @@ class Decoder {
         if (reply.next > reply.snapshot.bytes) {
           fail(ErrorCode::kInvalid, "an offset beyond the snapshot's end");
         }
-        return reply;
+        return put(reply);
       }
       case Kind::kReadIndexRequest:
-        return ReadIndexRequest{.batch = ReadBatch(in_.u64())};
+        return put(ReadIndexRequest{.batch = ReadBatch(in_.u64())});
       case Kind::kReadIndexReply: {
         const bool granted = boolean();
         const ReadBatch batch(in_.u64());
-        return ReadIndexReply{
-            .granted = granted, .batch = batch, .index = Index(granted ? in_.u64() : 0)};
+        return put(ReadIndexReply{
+            .granted = granted, .batch = batch, .index = Index(granted ? in_.u64() : 0)});
       }
     }
     fail(ErrorCode::kInvalid, "unknown kind");
-    return {};
   }
 
-  MessageBody append_request() {
-    AppendRequest request;
+  template <class Body>
+  void put(const Body& body) {
+    body_.emplace<Body>(body);
+  }
+
+  void append_request() {
+    auto& request = body_.emplace<AppendRequest>();
     request.previous = position_within_term();
     request.commit = Index(in_.u64());
     const std::uint32_t count = in_.u32();
     if (count > limits::kAppendEntries) {
       fail(ErrorCode::kLimit, "more entries than one request may carry");
-      return request;
+      return;
     }
     // A claimed count allocates only once the bytes for its headers are there.
     if (count > in_.remaining() / Entry::kHeaderBytes) {
       fail(ErrorCode::kInvalid, "fewer bytes than its entries need");
-      return request;
+      return;
     }
 
     request.entries.reserve(count);
@@ -240,12 +246,11 @@ class Decoder {
     if (count > 1 && in_.offset() - begin > limits::kAppendBytes) {
       fail(ErrorCode::kLimit, "more bytes of entries than one request may carry");
     }
-    return request;
   }
 
   // Reads the entry that must follow `last`, and moves `last` on.
   void read_entry(LogPosition& last, std::vector<Entry>& entries) {
-    auto decoded = Entry::decode(bytes_.slice(in_.offset(), in_.remaining()));
+    auto decoded = Entry::decode(bytes_.slice(begin_ + in_.offset(), in_.remaining()));
     if (!decoded.ok()) return fail(decoded.error().code, decoded.error().message.c_str());
     Entry& entry = decoded.value();
     if (entry.index() != last.index.next()) {
@@ -264,28 +269,27 @@ class Decoder {
   }
 
   // A voter has been in the term that it names.
-  MessageBody heartbeat_reply_in_doubt() {
+  void heartbeat_reply_in_doubt() {
     const Round round(in_.u64());
     const Term doubt(in_.u64());
     if (doubt == Term(0) || doubt > term_) {
       fail(ErrorCode::kInvalid, "a doubt about no term, or one above the message's");
     }
-    return HeartbeatReply{.round = round, .doubt = doubt};
+    put(HeartbeatReply{.round = round, .doubt = doubt});
   }
 
-  MessageBody append_reply() {
-    AppendReply reply;
+  void append_reply() {
+    auto& reply = body_.emplace<AppendReply>();
     reply.accepted = boolean();
     if (reply.accepted) {
       reply.match = Index(in_.u64());
-      return reply;
+      return;
     }
     reply.rejected = Index(in_.u64());
     reply.hint = position_within_term();
     if (reply.hint.index > reply.rejected) {
       fail(ErrorCode::kInvalid, "a hint beyond the rejected index");
     }
-    return reply;
   }
 
   SnapshotId snapshot() {
@@ -300,8 +304,8 @@ class Decoder {
     return id;
   }
 
-  MessageBody snapshot_request() {
-    SnapshotRequest request;
+  void snapshot_request() {
+    auto& request = body_.emplace<SnapshotRequest>();
     request.snapshot = snapshot();
     request.offset = in_.u64();
     const std::uint32_t length = in_.u32();
@@ -314,8 +318,7 @@ class Decoder {
     }
     const std::size_t begin = in_.offset();
     in_.bytes(length);
-    if (in_.ok() && !fault_) request.chunk = bytes_.slice(begin, length);
-    return request;
+    if (in_.ok() && !fault_) request.chunk = bytes_.slice(begin_ + begin, length);
   }
 
   // Everything that a sender's log holds has a term of at most its own; nothing stands at term or
@@ -338,13 +341,15 @@ class Decoder {
     return value == 1;
   }
 
-  void fail(ErrorCode code, const char* what) {
+  [[gnu::cold]] void fail(ErrorCode code, const char* what) {
     if (fault_) return;
     fault_ = Error{code, fmt::format("message: {} at offset {}", what, in_.offset())};
   }
 
   const SharedBytes& bytes_;
+  const std::size_t begin_;  // of the message
   ByteReader in_;
+  MessageBody& body_;
   Term term_;
   std::optional<Error> fault_;
 };
@@ -363,13 +368,13 @@ void encode_message(const Message& message, std::vector<std::byte>& out) {
   }
 }
 
-Status decode_message(const SharedBytes& bytes, Message& message) {
-  return Decoder(bytes).decode(message);
+Status decode_message(const SharedBytes& bytes, std::size_t begin, Message& message) {
+  return Decoder(bytes, begin, message.body).decode(message.term);
 }
 
 Result<Message> decode_message(const SharedBytes& bytes) {
   Message message;
-  VESPER_TRY(decode_message(bytes, message));
+  VESPER_TRY(decode_message(bytes, 0, message));
   return message;
 }
 

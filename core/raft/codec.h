@@ -18,8 +18,8 @@ void encode_message(const Message& message, std::vector<std::byte>& out);
 // Decodes the whole of `bytes` (left-over bytes are an error). Entries share `bytes`. from and to
 // stay unset.
 Result<Message> decode_message(const SharedBytes& bytes);
-// The same into a message that is there; from and to stay as they are. After an error the rest of
-// it says nothing.
-Status decode_message(const SharedBytes& bytes, Message& message);
+// The same of the bytes from `begin` on, into a message that is there; from and to stay as they
+// are. After an error the rest of it says nothing. Requires: begin <= bytes.size().
+Status decode_message(const SharedBytes& bytes, std::size_t begin, Message& message);
 
 }  // namespace vesper::raft
