@@ -6,7 +6,8 @@
 
 namespace vesper {
 
-[[noreturn]] void check_failed(const char* condition, const char* file, int line);
+// Cold, so that what leads to it stands away from the code that runs.
+[[noreturn, gnu::cold]] void check_failed(const char* condition, const char* file, int line);
 
 }  // namespace vesper
 

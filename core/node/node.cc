@@ -130,9 +130,10 @@ Status NodeImpl::start_raft() {
 
 void NodeImpl::on_message(const SharedBytes& bytes) {
   if (stopped()) return;
-  auto decoded = decode_frame(bytes);
-  if (!decoded.ok()) return ignore(decoded.error().message);
-  Frame& frame = decoded.value();
+  Frame frame;
+  if (const Status decoded = decode_frame(bytes, frame); !decoded.ok()) {
+    return ignore(decoded.error().message);
+  }
   if (frame.to != config_.id || frame.from == config_.id) {
     return ignore("a frame from n" + std::to_string(frame.from.value()) + " to n" +
                   std::to_string(frame.to.value()));
@@ -264,7 +265,7 @@ void NodeImpl::run_turn() {
       break;
     case Phase::kRunning:
       run_raft_turn(now);
-      check_state(now);
+      if (config_.check_interval != Duration()) check_state(now);
       break;
     case Phase::kStopped:
       waiters_.fail_all();
@@ -275,25 +276,27 @@ void NodeImpl::run_turn() {
 
 void NodeImpl::run_raft_turn(Instant now) {
   raft_->tick(now);
-  follow_transfer();
-  keep_room(now);
+  if (waiters_.has_transfer()) follow_transfer();
+  if (is_disk_full() || try_room_at_ || refused_for_room_) keep_room(now);
   hand_over_if_disk_hangs(now);
-  keep_snapshots();
+  if (has_snapshot_work()) keep_snapshots(now);
   send_held();
   // One Ready a turn: a long backlog of committed entries, as after a restart, is applied between
   // heartbeats and messages (next_deadline says that more is due), or its leader would fall silent.
   if (raft_->collect(ready_)) carry_out();
-  restore();
+  if (intake_.has_whole()) restore();
   follow_configuration();
-  follow_change();
-  follow_doubt();
+  if (waiters_.has_change()) follow_change();
+  if (doubt_) follow_doubt();
   flush_log(now);
-  waiters_.serve_reads(applied_, machine_.store());
+  if (waiters_.has_granted()) waiters_.serve_reads(applied_, machine_.store());
   serve_snapshots();
   waiters_.expire(now);
-  for (const NodeId peer : std::exchange(tell_formed_, {})) tell_formed(peer);
-  send_refusals();
-  say_hello_as_learner(now);
+  if (!tell_formed_.empty()) {
+    for (const NodeId peer : std::exchange(tell_formed_, {})) tell_formed(peer);
+  }
+  if (!refusals_.empty()) send_refusals();
+  if (!members_.is_voter) say_hello_as_learner(now);
   report_changes();
   stop_if_removed();
 }
@@ -347,7 +350,7 @@ void NodeImpl::send_held() {
 
 void NodeImpl::flush_log(Instant now) {
   wal_->flush();
-  const auto flight = wal_->in_flight();
+  const auto& flight = wal_->in_flight();
   if (!flight || (has_observed_ticket_ && flight->ticket == observed_ticket_)) return;
   observed_ticket_ = flight->ticket;
   has_observed_ticket_ = true;
@@ -431,9 +434,10 @@ const NodeView& NodeImpl::view() const {
   view.is_joint = members_.is_joint;
   view.is_voter = members_.is_voter;
   view.members = members_.count;
-  view.doubt.reset();
   if (doubt_) {
     view.doubt = DoubtView{doubt_->hard_state.term, doubt_->first, doubt_->last, doubt_->where};
+  } else if (view.doubt) {
+    view.doubt.reset();
   }
   view.state_hash = machine_.state_hash();
   view.keys = machine_.store().size();

@@ -20,10 +20,6 @@ Use use_of(const raft::Entry& entry) {
 
 }  // namespace
 
-bool NodeImpl::is_disk_full() const {
-  return wal_->is_full() || snapshots_.was_refused() || intake_.was_refused();
-}
-
 bool NodeImpl::is_short_of_room() const {
   return wal_->is_full() && (refused_for_room_ || !wal_->has_room(Use::kClientWrite, 0));
 }

@@ -65,7 +65,8 @@ class NodeImpl {
 
   // node_snapshots.cc: its own and a leader's
   void take_chunk(const raft::ChunkReceived& chunk);
-  void keep_snapshots();
+  bool has_snapshot_work() const { return !snapshots_.is_idle() || !intake_.is_idle(); }
+  void keep_snapshots(Instant now);
   void restore();
 
   // node_backup.cc: snapshots for operators
@@ -91,7 +92,9 @@ class NodeImpl {
   void change_members(RequestId id, const Request& request);
   void follow_change();
   void follow_configuration();
-  const raft::Configuration& committed_members() const;
+  const raft::Configuration& committed_members() const {
+    return raft_->configurations().at(raft_->commit());
+  }
   bool is_foreign(const Frame& frame);
   void on_newcomer(const Frame& frame);
   void on_refusal(const Frame& frame, const Refusal& refusal);
@@ -99,8 +102,11 @@ class NodeImpl {
   void send_refusals();
   void say_hello_as_learner(Instant now);
   void stop_if_removed();
+
   // node_disk_space.cc: a full disk
-  bool is_disk_full() const;
+  bool is_disk_full() const {
+    return wal_->is_full() || snapshots_.was_refused() || intake_.was_refused();
+  }
   bool is_short_of_room() const;
   bool takes(raft::Message& message);
   void refuse_for_room(RequestId id);

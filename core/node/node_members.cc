@@ -86,11 +86,10 @@ void NodeImpl::follow_configuration() {
   const Index index = raft_->configurations().latest_index();
   // Below the log's base the term is of no matter: nothing there is ever replaced.
   const Index base = raft_->log().base().index;
+  const bool is_same_index = members_.position && members_.position->index == index;
+  if (is_same_index && index <= base) return;
   const LogPosition position{index >= base ? raft_->log().term_at(index) : Term(), index};
-  if (members_.position && members_.position->index == index &&
-      (index <= base || members_.position->term == position.term)) {
-    return;
-  }
+  if (is_same_index && members_.position->term == position.term) return;
   const raft::Configuration& configuration = raft_->configuration();
   members_ = {.position = position,
               .is_joint = configuration.is_joint(),
@@ -99,10 +98,6 @@ void NodeImpl::follow_configuration() {
   environment_.network.meet(configuration);
   environment_.observer.on_configuration(view(), index, configuration);
   if (index > Index(0)) emit(NodeEvent::Kind::kMembers, described(configuration));
-}
-
-const raft::Configuration& NodeImpl::committed_members() const {
-  return raft_->configurations().at(raft_->commit());
 }
 
 // A node that a committed configuration removed has nothing more to do. (One that has not yet seen

@@ -7,9 +7,9 @@
 
 namespace vesper::node {
 
-void NodeImpl::keep_snapshots() {
+void NodeImpl::keep_snapshots(Instant now) {
   const Index before = snapshots_.newest().last.index;
-  snapshots_.turn(environment_.clock.now(), *raft_, machine_);
+  snapshots_.turn(now, *raft_, machine_);
   wal_->compact(raft_->log().base().index);
   intake_.give_up(applied_);
   intake_.turn();

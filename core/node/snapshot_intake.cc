@@ -111,7 +111,7 @@ void SnapshotIntake::give_up(Index reached) {
 }
 
 std::optional<SnapshotIntake::Whole> SnapshotIntake::take_whole() {
-  if (complete_.empty() || !complete_.front().is_durable) return std::nullopt;
+  if (!has_whole()) return std::nullopt;
   Incoming& incoming = complete_.front().incoming;
   Whole whole{incoming.id, incoming.loader.header().log_bytes, incoming.loader.take_configuration(),
               incoming.loader.take_machine()};

@@ -41,12 +41,15 @@ class SnapshotIntake {
     raft::Configuration configuration;
     kv::StateMachine machine;
   };
+  bool has_whole() const { return !complete_.empty() && complete_.front().is_durable; }
   std::optional<Whole> take_whole();
 
   // A state that was replaced: its memory is given back a little in each turn.
   void retire(kv::StateMachine machine) { retired_.push_back(std::move(machine)); }
   void turn();
   bool has_more() const { return !retired_.empty(); }
+  // Whether a turn has nothing to do: nothing comes in, nothing is left of what came in.
+  bool is_idle() const { return !incoming_ && !has_leftover_ && retired_.empty(); }
 
   // Whether the disk had no room for the piece that came last; the leader sends it again.
   bool was_refused() const { return was_refused_; }

@@ -68,11 +68,6 @@ Status Snapshots::recover(ClusterId cluster, kv::StateMachine& machine,
   return {};
 }
 
-const raft::SnapshotId& Snapshots::newest() const {
-  static const raft::SnapshotId kNone;
-  return files_.empty() ? kNone : files_.back().id;
-}
-
 // --- Making one ---
 
 bool Snapshots::is_due(std::uint64_t entries, std::uint64_t bytes) const {
@@ -280,10 +275,6 @@ void Snapshots::turn(Instant now, raft::Raft& raft, kv::StateMachine& machine) {
   const Index step = raft.log().base().index.plus(limits::kCompactedEntriesATurn);
   raft.compact(newest(), std::min(cut(raft), step));
   remove_unused(now, raft);
-}
-
-bool Snapshots::has_more(const raft::Raft& raft) const {
-  return !files_.empty() && cut(raft) > raft.log().base().index;
 }
 
 // Where the entries begin that stay, of those that this snapshot stands for.

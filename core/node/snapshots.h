@@ -56,7 +56,7 @@ class Snapshots {
   // Errors: kCorruption, kMismatch (name file and place), kIo.
   Status recover(ClusterId cluster, kv::StateMachine& machine, raft::Configuration& configuration);
 
-  const raft::SnapshotId& newest() const;
+  const raft::SnapshotId& newest() const { return files_.empty() ? kNoSnapshot : files_.back().id; }
   // Of all entries applied since the log began.
   std::uint64_t log_bytes() const { return log_bytes_; }
   // The names of all that recover found.
@@ -94,12 +94,21 @@ class Snapshots {
   // A turn's share of the work: the next piece of a snapshot, entries that the newest one stands
   // for, files that are no longer needed.
   void turn(Instant now, raft::Raft& raft, kv::StateMachine& machine);
+  // Whether a turn has nothing to do: there is no snapshot, none is being made, none is wanted.
+  bool is_idle() const {
+    return files_.empty() && !making_ && leftovers_.empty() && !ends_capture_ && !tries_again_ &&
+           wanted_ == Index(0);
+  }
   // Whether a turn is due at once.
-  bool has_more(const raft::Raft& raft) const;
+  bool has_more(const raft::Raft& raft) const {
+    return !files_.empty() && cut(raft) > raft.log().base().index;
+  }
   // The log may be cut up to here.
   Index cut(const raft::Raft& raft) const;
 
  private:
+  static constexpr raft::SnapshotId kNoSnapshot = {};
+
   struct File {
     raft::SnapshotId id;
     std::uint64_t log_bytes = 0;

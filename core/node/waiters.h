@@ -62,6 +62,7 @@ class Waiters {
   void on_restored(Index last);
   void on_read_granted(raft::GrantedRead read);
   void on_read_lost(RequestId read);
+  bool has_granted() const { return !granted_.empty(); }
   // Answers the reads whose index the store has reached.
   void serve_reads(Index applied, const kv::Store& store);
   // Whether one of them asked for a snapshot, since this was asked last.

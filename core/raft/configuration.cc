@@ -59,9 +59,7 @@ Configuration Configuration::of_founders(const std::vector<Incarnation>& incarna
   return configuration;
 }
 
-const Member* Configuration::find(NodeId id) const {
-  // Where nobody has left, ids are places: every message asks for one.
-  if (id.value() < members_.size() && members_[id.value()].id == id) return &members_[id.value()];
+const Member* Configuration::search(NodeId id) const {
   const auto at =
       std::lower_bound(members_.begin(), members_.end(), id,
                        [](const Member& member, NodeId wanted) { return member.id < wanted; });
@@ -234,9 +232,7 @@ Result<Configuration> Configuration::decode(ByteView bytes) {
 
 // --- The stack ---
 
-const Configuration& Configurations::at(Index index) const {
-  VESPER_CHECK(!stack_.empty() && stack_.front().index <= index);
-  if (stack_.back().index <= index) return stack_.back().configuration;  // as nearly always
+const Configuration& Configurations::search(Index index) const {
   const auto after =
       std::upper_bound(stack_.begin(), stack_.end(), index,
                        [](Index wanted, const Placed& at) { return wanted < at.index; });

@@ -54,7 +54,11 @@ class Configuration {
 
   // By rising id.
   const std::vector<Member>& members() const { return members_; }
-  const Member* find(NodeId id) const;
+  const Member* find(NodeId id) const {
+    // Where nobody has left, ids are places: every message asks for one.
+    if (id.value() < members_.size() && members_[id.value()].id == id) return &members_[id.value()];
+    return search(id);
+  }
   // Whether it counts in a majority, old or new.
   bool is_voter(NodeId id) const;
   bool is_joint() const { return joint_; }
@@ -91,6 +95,7 @@ class Configuration {
   bool operator==(const Configuration&) const = default;
 
  private:
+  const Member* search(NodeId id) const;
   Member* find(NodeId id);
   Status check_change(const Change& change) const;
   void settle_flags();
@@ -111,7 +116,11 @@ class Configurations {
   Index latest_index() const { return stack_.back().index; }
   // What was in force once the entry at `index` was appended. Requires: index is not below what
   // compact was told.
-  const Configuration& at(Index index) const;
+  const Configuration& at(Index index) const {
+    VESPER_CHECK(!stack_.empty() && stack_.front().index <= index);
+    if (stack_.back().index <= index) return stack_.back().configuration;  // as nearly always
+    return search(index);
+  }
 
   void append(Index index, Configuration configuration);
   void truncate_from(Index from);
@@ -123,6 +132,8 @@ class Configurations {
     Index index;
     Configuration configuration;
   };
+  const Configuration& search(Index index) const;
+
   std::deque<Placed> stack_;  // by rising index
 };
 

@@ -8,26 +8,6 @@ Log::Log(LogPosition base, std::vector<Entry> entries) : base_(base) {
   for (Entry& entry : entries) append(std::move(entry));
 }
 
-LogPosition Log::last() const {
-  return entries_.empty() ? base_ : entries_.back().position();
-}
-
-bool Log::contains(LogPosition position) const {
-  if (position.index > last_index()) return false;
-  if (position.index < base_.index) return true;
-  return term_at(position.index) == position.term;
-}
-
-Term Log::term_at(Index index) const {
-  VESPER_CHECK(index >= base_.index && index <= last_index());
-  return index == base_.index ? base_.term : at(index).term();
-}
-
-const Entry& Log::at(Index index) const {
-  VESPER_CHECK(index > base_.index && index <= last_index());
-  return entries_[index.value() - base_.index.value() - 1];
-}
-
 void Log::append(Entry entry) {
   VESPER_CHECK(entry.index() == last_index().next());
   VESPER_CHECK(entry.term() >= last().term);

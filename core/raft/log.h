@@ -26,14 +26,24 @@ class Log {
   Index first_index() const { return base_.index.next(); }
   Index last_index() const { return base_.index.plus(entries_.size()); }
   // The base for a log without entries.
-  LogPosition last() const;
+  LogPosition last() const { return entries_.empty() ? base_ : entries_.back().position(); }
   // Whether this log holds an entry at exactly this position; {0, 0} is in every log. What lies
   // below the base is taken to agree: it was committed.
-  bool contains(LogPosition position) const;
+  bool contains(LogPosition position) const {
+    if (position.index > last_index()) return false;
+    if (position.index < base_.index) return true;
+    return term_at(position.index) == position.term;
+  }
   // Requires: base().index <= index <= last_index(). Term 0 for index 0.
-  Term term_at(Index index) const;
+  Term term_at(Index index) const {
+    VESPER_CHECK(index >= base_.index && index <= last_index());
+    return index == base_.index ? base_.term : entries_[place_of(index)].term();
+  }
   // Requires: first_index() <= index <= last_index().
-  const Entry& at(Index index) const;
+  const Entry& at(Index index) const {
+    VESPER_CHECK(index > base_.index && index <= last_index());
+    return entries_[place_of(index)];
+  }
 
   // Requires: entry.index() is last_index().next(), its term not below the last one's.
   void append(Entry entry);
@@ -56,6 +66,7 @@ class Log {
     Term term;
     Index first;
   };
+  std::size_t place_of(Index index) const { return index.value() - base_.index.value() - 1; }
   LogPosition position_at(Index index) const { return {term_at(index), index}; }
 
   LogPosition base_;

@@ -6,18 +6,6 @@
 
 namespace vesper::raft {
 
-bool Progress::can_send() const {
-  switch (state_) {
-    case State::kProbe:
-      return !probe_out_;
-    case State::kReplicate:
-      return inflight_.size() < inflight_max_;
-    case State::kSnapshot:
-      return false;
-  }
-  VESPER_UNREACHABLE();
-}
-
 void Progress::on_sent(Index last) {
   VESPER_CHECK(can_send() || last < next_);
   if (is_probing()) {

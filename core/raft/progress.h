@@ -28,7 +28,10 @@ class Progress {
   bool needs_snapshot() const { return state_ == State::kSnapshot; }
 
   // Whether an AppendRequest with entries may leave now.
-  bool can_send() const;
+  bool can_send() const {
+    if (state_ == State::kReplicate) return inflight_.size() < inflight_max_;
+    return is_probing() && !probe_out_;
+  }
   // An AppendRequest with entries up to `last` (next - 1 if none) left.
   void on_sent(Index last);
   // The member has everything up to `match`; the leader's log holds what follows `base`. False:

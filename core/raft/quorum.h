@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <memory>
 #include <span>
 
 #include "core/base/check.h"
@@ -55,10 +56,13 @@ template <class Reached>
 auto reached_by_quorum(const Configuration& configuration, Reached reached) {
   const std::vector<Member>& members = configuration.members();
   const auto of = [&](auto counts) {
-    std::array<decltype(reached(0)), limits::kNodes> values;
+    // Not cleared first: there is room for many more members than most clusters have.
+    using Value = decltype(reached(0));
+    alignas(Value) std::array<std::byte, limits::kNodes * sizeof(Value)> room;
+    const std::span values(reinterpret_cast<Value*>(room.data()), limits::kNodes);
     std::size_t voters = 0;
     for (std::size_t i = 0; i < members.size(); ++i) {
-      if (counts(members[i].standing)) values[voters++] = reached(i);
+      if (counts(members[i].standing)) std::construct_at(&values[voters++], reached(i));
     }
     return majority_reached(std::span(values.data(), voters));
   };

@@ -189,16 +189,9 @@ std::optional<NodeId> Raft::leader() const {
   return std::nullopt;
 }
 
-void Raft::send_now(NodeId to, Term term, MessageBody body) {
-  // A barred message is as good as lost when too many wait: its sender or receiver will try again.
-  if (now_messages_.size() >= limits::kBarredMessages && barrier_is_up()) {
-    now_messages_.erase(now_messages_.begin());
-  }
-  now_messages_.push_back({config_.id, to, term, std::move(body)});
-}
-
-void Raft::send_after_durable(NodeId to, MessageBody body) {
-  durable_messages_.push_back({config_.id, to, term(), std::move(body)});
+// A barred message is as good as lost when too many wait: its sender or receiver will try again.
+void Raft::make_room_behind_barrier() {
+  if (barrier_is_up()) now_messages_.erase(now_messages_.begin());
 }
 
 // --- Durability ---
@@ -241,14 +234,14 @@ void Raft::persisted(Instant now, WriteId write) {
 
 bool Raft::collect(Ready& ready) {
   ready.clear();
-  end_doubt_if_repaired();
+  if (doubt_) end_doubt_if_repaired();
   if (is_leader()) continue_membership();
   if (is_leader()) {
     if (reads_need_round()) send_heartbeats();
     replicate();
     continue_transfer();
   }
-  ask_leader_for_reads();
+  if (!asked_reads_.empty()) ask_leader_for_reads();
   collect_write(ready);
   collect_messages(ready);
   while (handed_out_ < commit_ && ready.committed.size() < limits::kCommittedEntries) {

@@ -19,6 +19,7 @@
 #include <deque>
 #include <optional>
 #include <span>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -204,8 +205,25 @@ class Raft {
   void answer_stale(const Message& message);
   void set_hard_state(HardState hard_state);
   bool barrier_is_up() const { return hard_state_written_.has_value() || hard_state_changed_; }
-  void send_now(NodeId to, Term term, MessageBody body);
-  void send_after_durable(NodeId to, MessageBody body);
+  template <class Body>
+  void send_now(NodeId to, Term term, Body body) {
+    if (now_messages_.size() >= limits::kBarredMessages) make_room_behind_barrier();
+    put_message(now_messages_, to, term, std::move(body));
+  }
+  template <class Body>
+  void send_after_durable(NodeId to, Body body) {
+    put_message(durable_messages_, to, term(), std::move(body));
+  }
+  // Made where it stands: a body of many kinds is dear to move.
+  template <class Body>
+  void put_message(std::vector<Message>& messages, NodeId to, Term term, Body body) {
+    Message& message = messages.emplace_back();
+    message.from = config_.id;
+    message.to = to;
+    message.term = term;
+    message.body.template emplace<Body>(std::move(body));
+  }
+  void make_room_behind_barrier();
   void reset_election_deadline();
   void note_configuration(const Entry& entry);
   void collect_write(Ready& ready);

@@ -329,8 +329,4 @@ std::size_t Wal::pending_bytes() const {
   return bytes;
 }
 
-std::optional<Wal::Flight> Wal::in_flight() const {
-  return flight_;
-}
-
 }  // namespace vesper::storage

@@ -182,7 +182,7 @@ class Wal {
     std::uint64_t ticket = 0;
     WriteId last;
   };
-  std::optional<Flight> in_flight() const;
+  const std::optional<Flight>& in_flight() const { return flight_; }
 
  private:
   // What becomes one group: its buffer begins with room for the head.
