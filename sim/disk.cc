@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "sim/draws.h"
@@ -77,7 +76,8 @@ Result<SharedBytes> SimDisk::read(const std::string& name) {
 Result<SharedBytes> SimDisk::look_at(const std::string& name) const {
   const auto found = names_.find(name);
   if (found == names_.end()) return no_such_file("read", name);
-  return SharedBytes::copy_of(files_.at(found->second).bytes);
+  const SparseBytes& bytes = files_.at(found->second).bytes;
+  return SharedBytes::make(bytes.size(), [&](std::span<std::byte> to) { bytes.read(0, to); });
 }
 
 void SimDisk::submit(storage::DiskBatch batch) {
@@ -143,7 +143,7 @@ Status SimDisk::create(const storage::CreateFile& op) {
   if (capacity_) size = std::min(size, *capacity_ - std::min(*capacity_, used()));
   const std::uint32_t number = next_file_++;
   File& file = files_[number];
-  file.bytes.resize(size);
+  file.bytes = SparseBytes(size);
   file.is_unsynced.resize((size + storage::kSectorBytes - 1) / storage::kSectorBytes);
   names_[op.name] = number;
   name_changes_.push_back({.removed = {}, .added = op.name, .file = number});
@@ -166,10 +166,17 @@ Status SimDisk::write(const storage::WriteFile& op, storage::DiskLane where) {
 }
 
 void SimDisk::put(File& file, std::uint64_t offset, ByteView bytes) {
-  const std::uint64_t first = offset / storage::kSectorBytes;
-  const std::uint64_t last = (offset + bytes.size() - 1) / storage::kSectorBytes;
-  for (std::uint64_t sector = first; sector <= last; ++sector) mark_unsynced(file, sector);
-  std::memcpy(file.bytes.data() + offset, bytes.data(), bytes.size());
+  while (!bytes.empty()) {
+    const std::size_t count = SparseBytes::within_sector(offset, bytes.size());
+    const std::uint64_t sector = offset / storage::kSectorBytes;
+    SparseBytes::Sector before = file.bytes.replace(offset, bytes.first(count));
+    if (!file.is_unsynced[sector]) {
+      file.is_unsynced[sector] = true;
+      file.unsynced.emplace_back(static_cast<std::uint32_t>(sector), std::move(before));
+    }
+    bytes = bytes.subspan(count);
+    offset += count;
+  }
 }
 
 Status SimDisk::read_part(storage::ReadFile& op) {
@@ -178,19 +185,8 @@ Status SimDisk::read_part(storage::ReadFile& op) {
   if (found == names_.end()) return no_such_file("read", op.name);
   const File& file = files_.at(found->second);
   VESPER_CHECK(op.offset <= file.bytes.size() && op.bytes.size() <= file.bytes.size() - op.offset);
-  std::memcpy(op.bytes.data(), file.bytes.data() + op.offset, op.bytes.size());
+  file.bytes.read(op.offset, op.bytes);
   return {};
-}
-
-void SimDisk::mark_unsynced(File& file, std::uint64_t sector) {
-  if (file.is_unsynced[sector]) return;
-  file.is_unsynced[sector] = true;
-  auto& [number, before] = file.unsynced.emplace_back();
-  number = static_cast<std::uint32_t>(sector);
-  const std::uint64_t offset = sector * storage::kSectorBytes;
-  const std::uint64_t count =
-      std::min<std::uint64_t>(storage::kSectorBytes, file.bytes.size() - offset);
-  std::memcpy(before.data(), file.bytes.data() + offset, count);
 }
 
 Status SimDisk::rename(const storage::RenameFile& op) {
@@ -272,16 +268,13 @@ void SimDisk::lose_sectors(CrashLoss loss) {
     const std::uint64_t kept_prefix =
         loss == CrashLoss::kTear ? crashes_.below(file.unsynced.size() + 1) : 0;
     for (std::uint64_t i = 0; i < file.unsynced.size(); ++i) {
-      const auto& [sector, before] = file.unsynced[i];
+      auto& [sector, before] = file.unsynced[i];
       file.is_unsynced[sector] = false;
       bool is_kept = loss == CrashLoss::kKeep || i < kept_prefix;
       if (loss == CrashLoss::kLoseRandom) is_kept = crashes_.chance_ppm(kHalf);
       if (is_kept) continue;
       took_back_ = true;
-      const std::uint64_t offset = sector * storage::kSectorBytes;
-      const std::uint64_t count =
-          std::min<std::uint64_t>(storage::kSectorBytes, file.bytes.size() - offset);
-      std::memcpy(file.bytes.data() + offset, before.data(), count);
+      file.bytes.put_back(sector, std::move(before));
     }
     file.unsynced.clear();
   }
@@ -320,17 +313,18 @@ void SimDisk::forget_unreachable() {
 void SimDisk::flip_bit(const std::string& name, std::uint64_t offset, unsigned bit) {
   File& file = files_.at(names_.at(name));
   VESPER_CHECK(offset < file.bytes.size() && bit < 8);
-  file.bytes[offset] ^= static_cast<std::byte>(1U << bit);
+  std::array<std::byte, 1> byte;
+  file.bytes.read(offset, byte);
+  byte[0] ^= static_cast<std::byte>(1U << bit);
+  file.bytes.write(offset, byte);
 }
 
 void SimDisk::lose_sector(const std::string& name, std::uint64_t offset) {
   File& file = files_.at(names_.at(name));
   VESPER_CHECK(offset < file.bytes.size());
   const std::uint64_t begin = offset / storage::kSectorBytes * storage::kSectorBytes;
-  const std::uint64_t end =
-      std::min<std::uint64_t>(begin + storage::kSectorBytes, file.bytes.size());
-  std::fill(file.bytes.begin() + static_cast<std::ptrdiff_t>(begin),
-            file.bytes.begin() + static_cast<std::ptrdiff_t>(end), storage::kUnreadable);
+  const std::uint64_t end = std::min(begin + storage::kSectorBytes, file.bytes.size());
+  file.bytes.write(begin, std::vector<std::byte>(end - begin, storage::kUnreadable));
 }
 
 }  // namespace vesper::sim

@@ -20,6 +20,7 @@
 #include "core/base/random.h"
 #include "core/storage/disk.h"
 #include "sim/config.h"
+#include "sim/sparse_bytes.h"
 
 namespace vesper::sim {
 
@@ -120,12 +121,11 @@ class SimDisk final : public storage::Disk {
   Misdeeds take_misdeeds() { return std::exchange(misdeeds_, {}); }
 
  private:
-  using Sector = std::array<std::byte, storage::kSectorBytes>;
   struct File {
-    std::vector<std::byte> bytes;
+    SparseBytes bytes;
     // Sectors written since the last sync, as they were at that sync, in the order of their first
     // write.
-    std::vector<std::pair<std::uint32_t, Sector>> unsynced;
+    std::vector<std::pair<std::uint32_t, SparseBytes::Sector>> unsynced;
     std::vector<bool> is_unsynced;  // by sector
   };
   // A change of names since the last sync of the directory.
@@ -172,7 +172,6 @@ class SimDisk final : public storage::Disk {
   void catch_up_late_write();
   void keep_removed();
   std::uint64_t used() const;
-  void mark_unsynced(File& file, std::uint64_t sector);
   void lose_sectors(CrashLoss loss);
   void lose_names(CrashLoss loss);
   void forget_unreachable();

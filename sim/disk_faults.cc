@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
 
 #include "sim/disk.h"
 
@@ -103,7 +102,7 @@ bool SimDisk::misdirect(const storage::WriteFile& op) {
         begin + static_cast<std::ptrdiff_t>(sectors)) {
       continue;
     }
-    std::memcpy(to.bytes.data() + first * storage::kSectorBytes, op.bytes.data(), op.bytes.size());
+    to.bytes.write(first * storage::kSectorBytes, op.bytes);
     misdeeds_.damages.push_back(fmt::format("misdirects the write of {} at {} to {} at {}", op.name,
                                             op.offset, target, first * storage::kSectorBytes));
     return true;
@@ -144,7 +143,7 @@ void SimDisk::catch_up_late_write() {
   if (of != files_.end()) {
     File& file = of->second;
     if (late_->is_synced) {
-      std::memcpy(file.bytes.data() + late_->offset, late_->bytes.data(), late_->bytes.size());
+      file.bytes.write(late_->offset, late_->bytes);
     } else {
       put(file, late_->offset, late_->bytes);
     }
