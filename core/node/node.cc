@@ -149,12 +149,12 @@ void NodeImpl::on_raft_message(Frame& frame) {
   if (!raft_ || wal_->is_cutting()) return;
   if (frame.cluster != identity_.cluster) return on_other_cluster(frame);
   if (is_foreign(frame)) return;
-  other_clusters_.erase(frame.from);
+  if (!other_clusters_.empty()) other_clusters_.erase(frame.from);
   if (const auto* fingerprint = std::get_if<Fingerprint>(&frame.body)) {
     return consistency_.on_fingerprint(frame.from, *fingerprint);
   }
   auto& message = std::get<raft::Message>(frame.body);
-  if (takes(message)) raft_->step(environment_.clock.now(), message);
+  if (!wal_->is_limited() || takes(message)) raft_->step(environment_.clock.now(), message);
 }
 
 void NodeImpl::on_request(RequestId id, const Request& request) {
@@ -271,7 +271,7 @@ void NodeImpl::run_turn() {
       waiters_.fail_all();
       break;
   }
-  give_answers();
+  if (!waiters_.answers().empty()) give_answers();
 }
 
 void NodeImpl::run_raft_turn(Instant now) {
@@ -290,7 +290,7 @@ void NodeImpl::run_raft_turn(Instant now) {
   if (doubt_) follow_doubt();
   flush_log(now);
   if (waiters_.has_granted()) waiters_.serve_reads(applied_, machine_.store());
-  serve_snapshots();
+  if (waiters_.wants_snapshot() || snapshots_.has_parts()) serve_snapshots();
   waiters_.expire(now);
   if (!tell_formed_.empty()) {
     for (const NodeId peer : std::exchange(tell_formed_, {})) tell_formed(peer);

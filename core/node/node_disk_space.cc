@@ -33,7 +33,6 @@ void NodeImpl::refuse_for_room(RequestId id) {
 // What it does not take is lost to it, as a network may lose it. Entries are taken as far as there
 // is room; those that it has need none.
 bool NodeImpl::takes(raft::Message& message) {
-  if (!wal_->is_limited()) return true;
   if (std::holds_alternative<raft::TimeoutNow>(message.body)) return !is_short_of_room();
   auto* request = std::get_if<raft::AppendRequest>(&message.body);
   if (request == nullptr || request->entries.empty()) return true;

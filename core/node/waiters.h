@@ -65,7 +65,8 @@ class Waiters {
   bool has_granted() const { return !granted_.empty(); }
   // Answers the reads whose index the store has reached.
   void serve_reads(Index applied, const kv::Store& store);
-  // Whether one of them asked for a snapshot, since this was asked last.
+  // Whether one of them asked for a snapshot, since it was taken out last.
+  bool wants_snapshot() const { return is_snapshot_wanted_; }
   bool take_snapshot_wanted() { return std::exchange(is_snapshot_wanted_, false); }
 
   // A piece of a snapshot, until the disk has read it.

@@ -183,12 +183,6 @@ bool Raft::follow_leader(NodeId leader) {
   return true;
 }
 
-std::optional<NodeId> Raft::leader() const {
-  if (is_leader()) return config_.id;
-  if (const auto* follower = std::get_if<Follower>(&role_)) return follower->leader;
-  return std::nullopt;
-}
-
 // A barred message is as good as lost when too many wait: its sender or receiver will try again.
 void Raft::make_room_behind_barrier() {
   if (barrier_is_up()) now_messages_.erase(now_messages_.begin());
@@ -242,6 +236,10 @@ bool Raft::collect(Ready& ready) {
     continue_transfer();
   }
   if (!asked_reads_.empty()) ask_leader_for_reads();
+  if (has_nothing_to_hand_out()) {
+    check_ready(ready);
+    return false;
+  }
   collect_write(ready);
   collect_messages(ready);
   while (handed_out_ < commit_ && ready.committed.size() < limits::kCommittedEntries) {
@@ -260,10 +258,7 @@ bool Raft::collect(Ready& ready) {
 }
 
 void Raft::collect_write(Ready& ready) {
-  if (!hard_state_changed_ && !restart_after_ && !truncate_from_ &&
-      collected_ == log_.last_index()) {
-    return;
-  }
+  if (!has_write()) return;
   last_write_ = last_write_.next();
   ready.write = last_write_;
 

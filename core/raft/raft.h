@@ -171,7 +171,11 @@ class Raft {
   Instant next_deadline() const;
   const RoleState& role() const { return role_; }
   bool is_leader() const { return std::holds_alternative<Leader>(role_); }
-  std::optional<NodeId> leader() const;
+  std::optional<NodeId> leader() const {
+    if (is_leader()) return config_.id;
+    if (const auto* follower = std::get_if<Follower>(&role_)) return follower->leader;
+    return std::nullopt;
+  }
   // The term above which a leader must have repaired this node before it votes again.
   std::optional<Term> doubt() const { return doubt_; }
   // Whom this leader is handing over to.
@@ -226,6 +230,17 @@ class Raft {
   void make_room_behind_barrier();
   void reset_election_deadline();
   void note_configuration(const Entry& entry);
+  // Whether anything changed that is to be written, since the last collect.
+  bool has_write() const {
+    return hard_state_changed_ || restart_after_ || truncate_from_ ||
+           collected_ != log_.last_index();
+  }
+  // As after most messages. What waits behind a barrier counts as something.
+  bool has_nothing_to_hand_out() const {
+    return !has_write() && now_messages_.empty() && durable_messages_.empty() &&
+           handed_out_ == commit_ && granted_reads_.empty() && lost_reads_.empty() &&
+           chunks_wanted_.empty() && chunks_received_.empty();
+  }
   void collect_write(Ready& ready);
   void collect_messages(Ready& ready);
   void check_ready(const Ready& ready) const;

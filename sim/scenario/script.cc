@@ -129,15 +129,12 @@ void Script::run_triggered() {
   }
 }
 
-bool Script::is_disturbing() const {
-  const bool lasts = loses_frames_ || network_disturbed_ || !disturbed_links_.empty() ||
-                     holds_messages_ || !disks_disturbed_.empty() || !full_disks_.empty() ||
-                     !stalled_disks_.empty() || !disturbed_clocks_.empty();
-  // A rule disturbs from the first message that it decides on.
-  return lasts || std::any_of(rules_.begin(), rules_.end(), [this](const Rule& rule) {
-           const Step& step = scenario_.steps[rule.step];
-           return decides_on_messages(step.action) && rule.seen >= step.message.nth;
-         });
+// A rule disturbs from the first message that it decides on.
+bool Script::has_disturbing_rule() const {
+  return std::any_of(rules_.begin(), rules_.end(), [this](const Rule& rule) {
+    const Step& step = scenario_.steps[rule.step];
+    return decides_on_messages(step.action) && rule.seen >= step.message.nth;
+  });
 }
 
 std::optional<Instant> Script::ran_at(const std::string& step_name) const {

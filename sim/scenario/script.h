@@ -36,7 +36,11 @@ class Script : public ConditionContext, public Interceptor, public DiskWatcher {
   void stop_crashing();
 
   // What steps did to messages or disks lasts: slower or more lossy than the file says, or held.
-  bool is_disturbing() const;
+  bool is_disturbing() const {
+    return loses_frames_ || network_disturbed_ || !disturbed_links_.empty() || holds_messages_ ||
+           !disks_disturbed_.empty() || !full_disks_.empty() || !stalled_disks_.empty() ||
+           !disturbed_clocks_.empty() || (!rules_.empty() && has_disturbing_rule());
+  }
   // When the step ran; nothing: not yet.
   std::optional<Instant> ran_at(const std::string& step_name) const;
   // The first step that is not optional and has not run; nullptr if there is none.
@@ -77,6 +81,7 @@ class Script : public ConditionContext, public Interceptor, public DiskWatcher {
   void run_on_disk(const Step& step, NodeId node);
   void run_clock(const Step& step, NodeId node);
   bool disturbs(const Step& step) const;
+  bool has_disturbing_rule() const;
   void run_steps();
   void run_triggered();
   LinkConfig link_of(const Step& step, LinkConfig link) const;
