@@ -237,10 +237,11 @@ void WorldImpl::after_input(Member& member) {
 
 void WorldImpl::take_turn(Member& member) {
   member.node->run_turn();
-  const node::NodeView& now_seen = member.node->view();
-  if (now_seen.role != member.view.role || now_seen.term != member.view.term) leader_now.reset();
-  member.view = now_seen;
   const node::NodeView& view = member.view;
+  const node::Role role = view.role;
+  const Term term = view.term;
+  member.node->look(member.view);
+  if (view.role != role || view.term != term) leader_now.reset();
   stir(view.term.value() << 32 ^ view.commit.value());
   stir(view.last.value() << 32 ^ view.durable.value());
   note_members(member);

@@ -61,6 +61,9 @@ Instant Node::next_deadline() const {
 const NodeView& Node::view() const {
   return impl_->view();
 }
+void Node::look(NodeView& into) const {
+  impl_->look(into);
+}
 bool Node::stopped() const {
   return impl_->stopped();
 }
@@ -411,13 +414,13 @@ Instant NodeImpl::next_deadline() const {
 
 // --- Seeing and telling ---
 
-const NodeView& NodeImpl::view() const {
-  NodeView& view = view_;
+void NodeImpl::look(NodeView& view) const {
+  if (!raft_) view = {};
   view.id = config_.id;
   view.phase = phase_;
   view.cluster = identity_.cluster;
   view.incarnation = identity_.incarnation;
-  if (!raft_) return view;
+  if (!raft_) return;
   view.role = role_of(raft_->role());
   view.term = raft_->term();
   view.vote = raft_->hard_state().vote;
@@ -450,7 +453,6 @@ const NodeView& NodeImpl::view() const {
   view.log_room = wal_->room();
   view.checks = consistency_.agreed();
   view.differences = differences_;
-  return view;
 }
 
 void NodeImpl::report_changes() {

@@ -79,6 +79,8 @@ class Node {
 
   // As it is now: the reference shows it until the node is asked or fed again.
   const NodeView& view() const;
+  // The same, filled in where the caller keeps it.
+  void look(NodeView& into) const;
   bool stopped() const;
   // Requires: stopped(). Why, with file and place where it is the disk's.
   const Error& stop_reason() const;

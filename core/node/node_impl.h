@@ -34,7 +34,11 @@ class NodeImpl {
   void on_disk_done(storage::DiskDone done);
   void run_turn();
   Instant next_deadline() const;
-  const NodeView& view() const;
+  const NodeView& view() const {
+    look(view_);
+    return view_;
+  }
+  void look(NodeView& into) const;
   bool stopped() const { return phase_ == Phase::kStopped; }
   const Error& stop_reason() const { return stop_reason_; }
   const SharedBytes* peek(std::string_view key) const { return machine_.store().get(key); }
