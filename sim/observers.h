@@ -12,14 +12,32 @@ namespace vesper::sim {
 
 namespace detail {
 
+template <auto... kCalls>
+struct CallList {};
+
+// All calls of an observer, as this class has them. The only place that lists them; what is told
+// and does not stand here does not compile.
+template <class Of>
+using CallsOf =
+    CallList<&Of::on_start, &Of::on_opened, &Of::on_crash, &Of::on_stopped, &Of::on_wipe,
+             &Of::on_altered, &Of::on_pause, &Of::on_ready, &Of::on_send, &Of::on_log_submitted,
+             &Of::on_log_durable, &Of::on_applied, &Of::on_restored, &Of::on_configuration,
+             &Of::on_node_event, &Of::on_request_taken, &Of::on_request_answered, &Of::on_damage,
+             &Of::on_strike, &Of::on_unsynced_lost, &Of::on_disk_error, &Of::on_clock_stopped,
+             &Of::on_deliver, &Of::on_corrupted, &Of::on_invoke, &Of::on_retry, &Of::on_register,
+             &Of::on_answer, &Of::on_give_up, &Of::on_try_end, &Of::on_fault, &Of::on_event_end>;
+
 // Those who are told of one thing.
 template <auto kCall>
 struct Audience {
   std::vector<WorldObserver*> observers;
 };
 
+template <class Calls>
+class Audiences;
+
 template <auto... kCalls>
-class Audiences : Audience<kCalls>... {
+class Audiences<CallList<kCalls...>> : Audience<kCalls>... {
  public:
   // Tells all of them, in the order in which they were added.
   template <auto kCall, class... Arguments>
@@ -39,7 +57,7 @@ class Audiences : Audience<kCalls>... {
   // `kOwns` are the same calls as the observer's class has them: of another type than
   // WorldObserver's, if it or a class between them overrides one.
   template <auto... kOwns>
-  void add_to_own(WorldObserver& observer) {
+  void add_to_own(WorldObserver& observer, CallList<kOwns...>) {
     (add_if_own<kCalls, kOwns>(observer), ...);
   }
 
@@ -54,22 +72,9 @@ class Audiences : Audience<kCalls>... {
   }
 };
 
-using AudiencesOfAll = Audiences<
-    &WorldObserver::on_start, &WorldObserver::on_opened, &WorldObserver::on_crash,
-    &WorldObserver::on_stopped, &WorldObserver::on_wipe, &WorldObserver::on_altered,
-    &WorldObserver::on_pause, &WorldObserver::on_ready, &WorldObserver::on_send,
-    &WorldObserver::on_log_submitted, &WorldObserver::on_log_durable, &WorldObserver::on_applied,
-    &WorldObserver::on_restored, &WorldObserver::on_configuration, &WorldObserver::on_node_event,
-    &WorldObserver::on_request_taken, &WorldObserver::on_request_answered,
-    &WorldObserver::on_damage, &WorldObserver::on_strike, &WorldObserver::on_unsynced_lost,
-    &WorldObserver::on_disk_error, &WorldObserver::on_clock_stopped, &WorldObserver::on_deliver,
-    &WorldObserver::on_corrupted, &WorldObserver::on_invoke, &WorldObserver::on_retry,
-    &WorldObserver::on_register, &WorldObserver::on_answer, &WorldObserver::on_give_up,
-    &WorldObserver::on_try_end, &WorldObserver::on_fault, &WorldObserver::on_event_end>;
-
 }  // namespace detail
 
-class Observers : public detail::AudiencesOfAll {
+class Observers : public detail::Audiences<detail::CallsOf<WorldObserver>> {
  public:
   Observers() = default;
   template <class... Each>
@@ -82,20 +87,10 @@ class Observers : public detail::AudiencesOfAll {
   // it overrides cannot be seen here.
   template <class Observer>
   void add(Observer& observer) {
-    if constexpr (!std::is_final_v<Observer>) {
-      add_to_all(observer);
+    if constexpr (std::is_final_v<Observer>) {
+      add_to_own(observer, detail::CallsOf<Observer>());
     } else {
-      add_to_own<&Observer::on_start, &Observer::on_opened, &Observer::on_crash,
-                 &Observer::on_stopped, &Observer::on_wipe, &Observer::on_altered,
-                 &Observer::on_pause, &Observer::on_ready, &Observer::on_send,
-                 &Observer::on_log_submitted, &Observer::on_log_durable, &Observer::on_applied,
-                 &Observer::on_restored, &Observer::on_configuration, &Observer::on_node_event,
-                 &Observer::on_request_taken, &Observer::on_request_answered, &Observer::on_damage,
-                 &Observer::on_strike, &Observer::on_unsynced_lost, &Observer::on_disk_error,
-                 &Observer::on_clock_stopped, &Observer::on_deliver, &Observer::on_corrupted,
-                 &Observer::on_invoke, &Observer::on_retry, &Observer::on_register,
-                 &Observer::on_answer, &Observer::on_give_up, &Observer::on_try_end,
-                 &Observer::on_fault, &Observer::on_event_end>(observer);
+      add_to_all(observer);
     }
   }
   void add_all(const Observers& others) { add_those_of(others); }
