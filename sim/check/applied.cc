@@ -37,7 +37,9 @@ void AppliedChecker::match_snapshot(const node::NodeView& view, LogPosition last
                                     std::uint64_t state_hash) {
   const Applied* const applied = applied_at(last.index);
   const bool is_known = applied != nullptr;
-  if (is_known && applied->term == last.term && applied->state_hash == state_hash) return;
+  if (is_known && applied->term == last.term && applied->state_hash == state_hash) {
+    return on_snapshot(last.index);
+  }
   if (is_known && altered_.any()) return altered_.on_inherited(view.id);
   violations_.report("snapshot",
                      fmt::format("n{} takes the store of a snapshot to entry {} of term {}, {}",

@@ -53,7 +53,6 @@ bool LogChecker::is_committed(const node::NodeView& view, LogPosition last) {
   const bool is_old = old != snapshots_.end() && old->second == last.term;
   const bool is_held = settled() <= last.index && last.index <= committed_.last() &&
                        committed_.at(last.index).term == last.term;
-  if (is_held) snapshots_[last.index] = last.term;
   if (is_held || is_old) return true;
   violations_.report(
       "snapshot-committed",
@@ -94,7 +93,7 @@ void LogChecker::on_recovered(const node::NodeView& view, const raft::Log* log) 
   node.flight_ticket = 0;
   node.is_damaged = false;
   node.commit = view.commit;
-  node.snapshot = view.snapshot;
+  note_snapshot(node, view.snapshot);
 }
 
 // Nobody knows of a founder's directory but the nodes.
@@ -182,7 +181,7 @@ std::optional<LogChecker::Path> LogChecker::path_to(const Node& node,
 void LogChecker::on_restored(const node::NodeView& view, LogPosition last) {
   Node& node = nodes_[view.id.value()];
   if (!is_committed(view, last)) return;
-  node.snapshot = last.index;
+  note_snapshot(node, last.index);
   if (!holds_committed(node.memory, last.index)) node.memory.assign(committed_, last.index);
 }
 
@@ -194,8 +193,12 @@ void LogChecker::on_snapshot(const node::NodeView& view) {
                     view.snapshot.value(), committed_.last().value()));
     return;
   }
-  nodes_[view.id.value()].snapshot = view.snapshot;
-  if (view.snapshot >= settled()) snapshots_[view.snapshot] = committed_.at(view.snapshot).term;
+  note_snapshot(nodes_[view.id.value()], view.snapshot);
+}
+
+void LogChecker::note_snapshot(Node& node, Index last) {
+  node.snapshot = last;
+  if (settled() <= last && last <= committed_.last()) snapshots_[last] = committed_.at(last).term;
 }
 
 // --- Writes ---

@@ -134,6 +134,7 @@ class LogChecker {
   ShadowLog found_log(const node::NodeView& view, const raft::Log* log);
   ShadowLog::Cell cell_of(const ShadowLog& log, const raft::Entry& entry) const;
   void extend(ShadowLog& log, ShadowLog::Cell cell) const;
+  void note_snapshot(Node& node, Index last);
   Index all_have_snapshots_to() const;
   void append(Node& node, const node::NodeView& view, const raft::Entry& entry);
   void on_configuration(const Node& node, const node::NodeView& view, const raft::Entry& entry);
