@@ -91,7 +91,9 @@ def a_record_is_never_written_over_and_says_where_it_is_bad(programs):
         for number in range(2):
             start_recording(cluster, 0)
             cluster.wait_leader()
-            cluster.put_done("k", number)
+            # The turn that answers a put may not be written down whole by then; it is once the next one is answered.
+            for _ in range(2):
+                cluster.put_done("k", number)
             cluster.kill(0)
         first, second = records_of(cluster, 0)
         check_equal(second, first + ".2", "the second life's file")
@@ -102,7 +104,7 @@ def a_record_is_never_written_over_and_says_where_it_is_bad(programs):
         check_equal((done.returncode, numbers_of(done.stdout)["turns"]), (0, whole["turns"] - 1), "until a turn")
         check("break vesper_replay_stop" in done.stdout, f"how to break there: {done.stdout}")
         done = replay(cluster, second, "--trace")
-        check(" > answer to 1: success" in done.stdout, "the trace tells the answer")
+        check(re.search(r" > answer to \d+: success", done.stdout), "the trace tells the answer")
 
         before = replayed_alike(cluster, first)
         with open(first, "rb") as file:
