@@ -112,7 +112,7 @@ class NodeImpl {
     return wal_->is_full() || snapshots_.was_refused() || intake_.was_refused();
   }
   bool is_short_of_room() const;
-  bool takes(raft::Message& message);  // requires: the log has no room to spare
+  bool takes(raft::Message& message);  // requires: the log's room is limited
   void refuse_for_room(RequestId id);
   void keep_room(Instant now);
   void hand_over_for_room(Instant now);

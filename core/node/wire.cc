@@ -247,7 +247,7 @@ Status decode_frame(const SharedBytes& bytes, Frame& frame) {
   in.u32();  // magic, as is_one_frame verified
   const std::uint8_t kind = in.u8();
   const ByteView zeros = in.bytes(3);
-  in.u32();  // length, as frame_size verified
+  in.u32();  // length, as is_one_frame verified
   if (in.u32() != frame_checksum(bytes.view())) return invalid("checksum differs");
   for (const std::byte zero : zeros) {
     if (zero != std::byte{0}) return invalid("a reserved byte is set");

@@ -92,19 +92,24 @@ void Witness::add(const HistoryOperation& operation) {
 // after each read of the version before was invoked. Empty: that is possible; `earliest` is then
 // where the next one can be.
 std::string Witness::place(const Register& key, const Version& version, Instant& earliest) {
-  const auto told = [&](const char* what, const Call& call) {
-    return fmt::format("client {} {} {} {} from {} to {} ns", call.client, what, key.key,
-                       version.value.value_or("nothing"), call.start.nanoseconds(),
-                       call.end.nanoseconds());
+  const auto told = [&](node::RequestKind kind, const Call& call) {
+    return describe({.client = call.client,
+                     .kind = kind,
+                     .key = key.key,
+                     .value = version.value,
+                     .start = call.start,
+                     .end = call.end});
   };
   if (version.put) {
     earliest = std::max(earliest, version.put->start);
     if (version.put->end < earliest) {
-      return told("put", *version.put) + ", but what came before it in the log ended later";
+      return told(node::RequestKind::kPut, *version.put) +
+             ", but what came before it in the log ended later";
     }
   }
   if (version.read && version.read->end < earliest) {
-    return told("got", *version.read) + ", before that value could have been there";
+    return told(node::RequestKind::kGet, *version.read) +
+           ", before that value could have been there";
   }
   earliest = std::max(earliest, version.latest_start);
   return {};

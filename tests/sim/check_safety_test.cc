@@ -6,9 +6,13 @@
 #include "sim/check/applied.h"
 #include "sim/check/logs.h"
 #include "sim/check/terms.h"
+#include "tests/sim/fed_checker.h"
 
 namespace vesper::sim {
 namespace {
+
+using testing::entry;
+using testing::invariant;
 
 node::NodeView view_of(std::uint32_t id, std::uint64_t term) {
   node::NodeView view;
@@ -25,19 +29,9 @@ node::NodeView leader_of(std::uint32_t id, std::uint64_t term) {
   return view;
 }
 
-raft::Entry entry(std::uint64_t index, std::uint64_t term, std::string_view value = "1") {
-  std::vector<std::byte> payload;
-  kv::encode_put(as_bytes("k"), as_bytes(value), payload);
-  return raft::Entry::make({Term(term), Index(index)}, raft::EntryKind::kCommand, payload);
-}
-
 raft::Message message(std::uint32_t from, std::uint32_t to, std::uint64_t term,
                       raft::MessageBody body) {
   return {NodeId(from), NodeId(to), Term(term), std::move(body)};
-}
-
-std::string invariant(const Violations& violations) {
-  return violations.first() ? violations.first()->invariant : "none";
 }
 
 // --- Terms ---
@@ -346,12 +340,7 @@ struct Clients {
 
   OperationId put(std::string_view value) {
     const OperationId id(next++);
-    checker.on_invoke({.id = id,
-                       .client = ClientId(0),
-                       .node = NodeId(0),
-                       .kind = node::RequestKind::kPut,
-                       .key = "k",
-                       .value = value});
+    checker.on_invoke(testing::put(id, value));
     return id;
   }
   void apply(std::uint32_t node, const raft::Entry& applied, std::uint64_t state_hash = 7) {

@@ -7,15 +7,13 @@
 #include "core/kv/command.h"
 #include "sim/check/applied.h"
 #include "sim/check/sessions.h"
+#include "tests/sim/fed_checker.h"
 
 namespace vesper::sim {
 namespace {
 
 using kv::Verdict;
-
-std::string invariant(const Violations& violations) {
-  return violations.first() ? violations.first()->invariant : "none";
-}
+using testing::invariant;
 
 kv::IdempotencyKey once(std::uint64_t session, std::uint64_t number) {
   return {SessionId(session), RequestNumber(number)};
@@ -79,13 +77,7 @@ struct Cluster {
 
   OperationId put(std::string_view value, std::optional<kv::IdempotencyKey> key) {
     const OperationId id(++operations);
-    checker.on_invoke({.id = id,
-                       .client = ClientId(0),
-                       .node = NodeId(0),
-                       .kind = node::RequestKind::kPut,
-                       .key = "k",
-                       .value = value,
-                       .once = key});
+    checker.on_invoke(testing::put(id, value, key));
     return id;
   }
   void apply(const std::vector<std::byte>& payload, Verdict verdict, std::uint32_t at = 0) {

@@ -209,12 +209,7 @@ struct Applied {
   OperationId put() {
     const OperationId id(++puts);
     const std::string value = std::to_string(id.value());
-    checker.on_invoke({.id = id,
-                       .client = ClientId(0),
-                       .node = NodeId(0),
-                       .kind = node::RequestKind::kPut,
-                       .key = "k",
-                       .value = value});
+    checker.on_invoke(testing::put(id, value));
     return id;
   }
   // The put of this number is the entry at `index`.

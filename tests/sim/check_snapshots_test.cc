@@ -135,12 +135,7 @@ TEST_CASE("the state of a snapshot is the one that the entries up to its end giv
     Violations violations;
     AppliedChecker checker(2, violations);
     const std::string_view value = "1";
-    checker.on_invoke({.id = OperationId(1),
-                       .client = ClientId(0),
-                       .node = NodeId(0),
-                       .kind = node::RequestKind::kPut,
-                       .key = "k",
-                       .value = value});
+    checker.on_invoke(testing::put(OperationId(1), value));
     checker.on_applied(view_of(0, 1, 2), entry(1, 1), {kv::Verdict::kApplied, 11});
     checker.on_applied(view_of(0, 1, 2), entry(2, 1), {kv::Verdict::kApplied, 12});
     checker.on_applied(view_of(1, 1, 2), entry(1, 1), {kv::Verdict::kApplied, 11});

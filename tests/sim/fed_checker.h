@@ -1,12 +1,15 @@
 // For tests that feed a checker by hand: the entries they feed, and which invariant broke.
 #pragma once
 
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/kv/command.h"
 #include "core/raft/entry.h"
 #include "sim/check/violation.h"
+#include "sim/observer.h"
 
 namespace vesper::sim::testing {
 
@@ -18,6 +21,18 @@ inline raft::Entry entry(std::uint64_t index, std::uint64_t term, std::string_vi
   std::vector<std::byte> payload;
   kv::encode_put(as_bytes("k"), as_bytes(value), payload);
   return raft::Entry::make({Term(term), Index(index)}, raft::EntryKind::kCommand, payload);
+}
+
+// What client 0 asks of node 0; the value must outlive it.
+inline Operation put(OperationId id, std::string_view value,
+                     std::optional<kv::IdempotencyKey> once = std::nullopt) {
+  return {.id = id,
+          .client = ClientId(0),
+          .node = NodeId(0),
+          .kind = node::RequestKind::kPut,
+          .key = "k",
+          .value = value,
+          .once = once};
 }
 
 }  // namespace vesper::sim::testing

@@ -148,6 +148,18 @@ History small_history(int keys) {
   return history;
 }
 
+// Most of its puts, in any order. Points into the history.
+std::vector<WitnessPut> some_order(const History& history) {
+  std::vector<WitnessPut> order;
+  for (const HistoryOperation& each : history) {
+    if (!is_put(each) || each.outcome == HistoryOutcome::kFail) continue;
+    if (drawn(0, 4) == 0) continue;
+    const int where = drawn(0, static_cast<int>(order.size()));
+    order.insert(order.begin() + where, {each.key, *each.value});
+  }
+  return order;
+}
+
 struct Verdicts {
   int good = 0;
   int bad = 0;
@@ -180,13 +192,7 @@ TEST_CASE("the check by witness agrees with a judge that tries all orders of tha
       "check_by_witness explains exactly what some order with the puts in the log's order explains",
       [&verdicts] {
         const History history = small_history(1);
-        std::vector<WitnessPut> order;
-        for (const HistoryOperation& each : history) {
-          if (!is_put(each) || each.outcome == HistoryOutcome::kFail) continue;
-          if (drawn(0, 4) == 0) continue;
-          const auto where = static_cast<std::ptrdiff_t>(drawn(0, static_cast<int>(order.size())));
-          order.insert(order.begin() + where, {each.key, *each.value});
-        }
+        const std::vector<WitnessPut> order = some_order(history);
         const bool is_good = all_orders_explain(history, &order);
         verdicts.add(is_good);
         const Linearizability judged = check_by_witness(history, order);
@@ -224,13 +230,7 @@ TEST_CASE("what is forgotten on the way changes no verdict") {
   CHECK(holds("a witness that settles what it can judges as one that keeps all",
               [&verdicts] {
                 const History history = small_history(2);
-                std::vector<WitnessPut> order;
-                for (const HistoryOperation& each : history) {
-                  if (!is_put(each) || each.outcome == HistoryOutcome::kFail) continue;
-                  if (drawn(0, 4) == 0) continue;
-                  const int where = drawn(0, static_cast<int>(order.size()));
-                  order.insert(order.begin() + where, {each.key, *each.value});
-                }
+                const std::vector<WitnessPut> order = some_order(history);
                 const bool is_good = check_by_witness(history, order).ok();
                 verdicts.add(is_good);
                 RC_ASSERT(settled_on_the_way(history, order).ok() == is_good);
