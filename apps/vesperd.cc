@@ -55,7 +55,7 @@ vesper::net::HttpLimits within(std::size_t descriptors, const vesper::VesperdOpt
   constexpr std::size_t kForPeers = 32;  // beside one of each other member
   vesper::net::HttpLimits limits = options.http;
   limits.peer_connections = kForPeers + vesper::limits::kNodes;
-  const std::size_t own = limits.peer_connections + vesper::net::PeerSenders::kSenders + kForFiles;
+  const std::size_t own = limits.peer_connections + vesper::net::PeerLinks::kLinks + kForFiles;
   const std::size_t most = descriptors > own ? descriptors - own : 1;
   if (limits.connections <= most) return limits;
   logger.line(LogLevel::kWarning, "at most " + std::to_string(most) +
@@ -108,18 +108,18 @@ int run(vesper::VesperdOptions options, std::size_t descriptors, int signals) {
     }
     record = std::move(found.value());
   }
+  vesper::net::EventLoop loop;
   vesper::net::Runtime runtime({.node = options.node,
                                 .addresses = options.addresses,
                                 .disk = {options.data_directory, options.sync},
-                                .mailbox = {},
                                 .record = options.record,
                                 .program = vesper::kVesperVersion,
                                 .sources = std::string(vesper::app::core_source_id())},
-                               logger);
+                               loop, logger);
   vesper::net::Service service(
       {.version = vesper::kVesperVersion, .body_bytes = options.body_bytes}, runtime);
-  vesper::net::HttpServer server(within(descriptors, options, logger), service);
-  service.set_connections([&server] { return server.connections(); });
+  vesper::net::HttpServer server(loop, within(descriptors, options, logger), service);
+  service.set_server(server);
 
   const vesper::net::NodeAddress& own = options.addresses.at(options.node.id);
   logger.line(LogLevel::kInfo, "vesperd " + std::string(vesper::kVesperVersion) + " at " +
@@ -134,15 +134,14 @@ int run(vesper::VesperdOptions options, std::size_t descriptors, int signals) {
     started = vesper::keep_members(options.data_directory, record);
   }
   if (started.ok()) started = server.serve();
+  if (started.ok()) started = loop.start();
   if (!started.ok()) {
     logger.line(LogLevel::kError, "cannot start: " + started.error().message);
     return exit_status_of(started.error());
   }
   const bool by_signal = wait_for_stop(stop.requested(), runtime.failure_descriptor());
   if (by_signal) runtime.hand_over(kHandOver);
-  server.begin_stop();
-  runtime.stop();
-  server.finish_stop();
+  loop.stop();
   const vesper::node::NodeView view = runtime.view();
   if (!by_signal) {
     logger.line(LogLevel::kError, view.term, view.last, "ended: " + runtime.failure().message);

@@ -2,7 +2,7 @@
 // says nothing, as of founders before the first change, as the list says that this node was started
 // with; of whoever stands in neither, where it says itself when it sends something. (A node that
 // was away while others came in has to answer a leader that it never heard of.) Runtime owns it:
-// its core thread tells of configurations, any thread asks.
+// its loop's thread tells of configurations, any thread asks.
 #pragma once
 
 #include <deque>

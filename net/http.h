@@ -1,14 +1,18 @@
-// A request and a reply of HTTP as plain values, and the two interfaces between them: who answers,
-// and with which bounds. Shared by the server, the routes and their tests.
+// A request and a reply of HTTP as plain values, and the interfaces between them: who answers, what
+// follows an upgrade, and with which bounds. Shared by the server, the routes and their tests.
 #pragma once
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include "core/base/result.h"
 
 namespace vesper::net {
 
@@ -17,6 +21,23 @@ struct HttpRequest {
   std::string target;  // raw, as it was sent
   std::string body;
   std::optional<std::string> idempotency_key;  // the header, if there was one
+  std::string upgrade;  // the protocol that the client wants to go on with; empty: none
+};
+
+// Which request a reply is for. The connection that it came by may be gone when the reply comes.
+struct HttpTicket {
+  std::uint32_t slot = 0;
+  std::uint32_t generation = 0;  // of the slot
+  std::uint64_t request = 0;     // of the connection, from 1
+};
+
+// What takes a connection's bytes once it is no longer HTTP.
+class ByteStream {
+ public:
+  virtual ~ByteStream() = default;
+  // Of the bytes that wait, how many it took from the front. Those that it left come again with
+  // more behind them. Errors: the connection ends.
+  virtual Result<std::size_t> take(std::string_view bytes) = 0;
 };
 
 struct HttpReply {
@@ -24,6 +45,7 @@ struct HttpReply {
   std::string body;
   std::vector<std::pair<std::string, std::string>> headers;
   const char* content_type = "application/json";
+  std::shared_ptr<ByteStream> stream;  // of status 101: what the connection becomes
 };
 
 // {"code":"fail","error":why}
@@ -40,8 +62,8 @@ class HttpHandler {
   virtual bool is_from_peer(std::string_view path) const = 0;
   // The longest body that this target may have; longer is refused (413).
   virtual std::size_t body_bytes_max(std::string_view target) const = 0;
-  // May block. Called on many threads at once, one a connection.
-  virtual HttpReply handle(const HttpRequest& request) = 0;
+  // Nothing: the reply comes later, by HttpServer::answer. Never blocks: on the loop's thread.
+  virtual std::optional<HttpReply> handle(HttpTicket ticket, HttpRequest request) = 0;
 };
 
 struct HttpLimits {

@@ -1,78 +1,89 @@
-// One client's socket: one input buffer kept over requests, so that pipelined requests are not
-// lost, reads and writes with deadlines, and an end at once when the server stops. One thread owns
-// it.
+// One client's socket, never waited for: what came of its requests so far, the replies that have
+// not left yet, and where it stands between the two. HttpServer owns it and says what is done;
+// this does the reading and writing.
 #pragma once
 
-#include <chrono>
-#include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
 #include <string>
-#include <string_view>
 
 #include "net/byte_budget.h"
+#include "net/event_loop.h"
+#include "net/file_descriptor.h"
 #include "net/http.h"
-#include "net/http_head.h"
+#include "net/http_reader.h"
+#include "net/http_reply.h"
 
 namespace vesper::net {
 
-class HttpConnection {
+class HttpConnection : public EventLoop::Source {
  public:
-  using Time = std::chrono::steady_clock::time_point;
-
-  // `stop` becomes readable when the server stops. Neither descriptor is owned.
-  HttpConnection(int socket, int stop, const HttpLimits& limits)
-      : socket_(socket), stop_(stop), limits_(&limits) {}
-  HttpConnection(const HttpConnection&) = delete;
-  HttpConnection& operator=(const HttpConnection&) = delete;
-
-  // From the next read on. The limits outlive the connection.
-  void set_limits(const HttpLimits& limits) { limits_ = &limits; }
-
-  enum class Got : std::uint8_t {
-    kWhole,
-    kClosed,   // by the client, by the server's stop, or idle for too long: nothing to answer
-    kRefused,  // see refusal(); answer and close
+  // Who decides, on the loop's thread.
+  class Owner {
+   public:
+    virtual ~Owner() = default;
+    virtual void on_ready(HttpConnection& connection, std::uint32_t events) = 0;
   };
-  // The next request's head. Ensures (kWhole): head() is valid until read_body returns.
-  Got read_head();
-  const HttpHead& head() const { return head_; }
-  // Its body: exactly the bytes that the head says, as the share allows. Call once after read_head.
-  Got read_body(std::size_t bytes_max, ByteBudget::Share& share, std::string& body);
-  const HttpReply& refusal() const { return refusal_; }
 
-  // False: the client is gone or does not read.
-  bool write(std::string_view bytes);
+  enum class State : std::uint8_t {
+    kHead,       // a request's head is read, or waited for
+    kBody,       // its body
+    kWaiting,    // the reply is waited for
+    kStream,     // no more HTTP
+    kClosing,    // ends when its output has left
+    kRefusing,   // the same, and lingers then
+    kLingering,  // its client reads the refusal; what it still sends is dropped
+    kClosed,
+  };
 
-  // Lets a refusal reach the client: what it still sends is taken for a moment and forgotten, for a
-  // close with bytes unread would reset the connection under the reply.
-  void linger();
+  HttpConnection(Owner& owner, HttpTicket ticket, FileDescriptor socket, const HttpLimits& limits,
+                 bool is_in_kept_place)
+      : reader(limits),
+        ticket_(ticket),
+        is_in_kept_place_(is_in_kept_place),
+        owner_(&owner),
+        socket_(std::move(socket)) {}
+
+  void on_ready(std::uint32_t events) override { owner_->on_ready(*this, events); }
+
+  enum class Received : std::uint8_t { kBytes, kNothing, kEnd };
+  // One read, through `scratch`, into the reader.
+  Received receive(std::span<char> scratch);
+  // Sends what it can of `output`. False: the client is gone.
+  bool send();
+  bool has_output() const { return sent_ < output.size(); }
+  // No more is sent; the client may read to the end.
+  void end_output();
+  void close() { socket_.close(); }
+  int socket() const { return socket_.get(); }
+  // Of the connection itself.
+  HttpTicket ticket() const { return ticket_; }
+
+  // A place beyond those of clients, kept for nodes: until it asks for what is for nodes.
+  bool is_in_kept_place() const { return is_in_kept_place_; }
+
+  State state = State::kHead;
+  HttpReader reader;
+  std::string output;
+  ReplyForm form;                          // of the request under way
+  std::optional<ByteBudget::Share> share;  // likewise
+  std::shared_ptr<ByteStream> stream;      // kStream
+  LoopTime deadline = kNever;
+  LoopTime armed = kNever;     // when the server looks at the deadline at the latest
+  std::uint32_t watched = 0;   // events
+  std::uint64_t requests = 0;  // that were handled
+  bool has_begun = false;      // kHead: its first byte is there, and the deadline set
+  bool is_at_end = false;      // the client sends no more
+  bool is_touched = false;     // the round's end looks at it
 
  private:
-  enum class Fill : std::uint8_t { kMore, kEnd, kStopped, kLate };
-  Fill fill(Time deadline);
-  Got refuse(int status, std::string_view why);
-  Got on_no_more(Fill fill, const char* what);
-  // A body that is being read.
-  struct Body {
-    std::size_t bytes_max;
-    Time deadline;
-    ByteBudget::Share& share;
-    std::string& bytes;
-  };
-  Got take(std::size_t count, Body& body);
-  Got read_line(Time deadline, std::string& line);
-  Got read_chunks(Body& body);
-  std::string_view buffered() const { return std::string_view(buffer_).substr(at_); }
-  void consume(std::size_t count);
-
-  int socket_;
-  int stop_;
-  const HttpLimits* limits_;
-  std::string buffer_;  // what came and is not consumed begins at at_
-  std::size_t at_ = 0;
-  std::string head_text_;
-  HttpHead head_;  // points into head_text_
-  HttpReply refusal_;
+  HttpTicket ticket_;
+  bool is_in_kept_place_;
+  Owner* owner_;
+  FileDescriptor socket_;
+  std::size_t sent_ = 0;
 };
 
 }  // namespace vesper::net

@@ -57,6 +57,9 @@ class Framing {
     } else if (equals_ignoring_case(name, "connection")) {
       close_ = close_ || list_has(value, "close");
       keep_ = keep_ || list_has(value, "keep-alive");
+      upgrades_ = upgrades_ || list_has(value, "upgrade");
+    } else if (equals_ignoring_case(name, "upgrade")) {
+      upgrade_ = value;
     } else if (equals_ignoring_case(name, "expect")) {
       if (!equals_ignoring_case(value, "100-continue")) return invalid("an unknown expectation");
       expects_continue_ = true;
@@ -77,6 +80,7 @@ class Framing {
     head.keep_alive = !close_ && (!head.is_http10 || keep_);
     head.expects_continue = expects_continue_ && !head.is_http10;
     head.idempotency_key = idempotency_key_;
+    if (upgrades_ && !head.is_http10) head.upgrade = upgrade_;
     return {};
   }
 
@@ -105,6 +109,8 @@ class Framing {
   bool has_host_ = false;
   bool close_ = false;
   bool keep_ = false;
+  bool upgrades_ = false;
+  std::string_view upgrade_;
   bool expects_continue_ = false;
 };
 

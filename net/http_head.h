@@ -20,6 +20,7 @@ struct HttpHead {
   std::uint64_t content_length = 0;  // 0 if the head says nothing
   bool expects_continue = false;
   std::optional<std::string_view> idempotency_key;
+  std::string_view upgrade;  // empty: none, or its connection does not say so
 };
 
 // The length of the head with its empty line; npos while it is not whole. `from` is where an

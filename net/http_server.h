@@ -1,7 +1,10 @@
-// The HTTP server: one port, a thread a live connection, bounded. Nothing of it is cpp-httplib's,
-// by whose client peers are reached: its server executes parts of bodies as requests and holds up a
-// stop, and what was left of it here, the writing of replies, took more code to reach than to do.
-// Listening is in net/listener.h, the framing of requests in net/http_connection.h.
+// The HTTP server: one port, many connections, bounded, all on the loop's thread. Nothing of it is
+// cpp-httplib's, by whose client vesperctl speaks: its server executes parts of bodies as requests,
+// holds up a stop and takes a thread for each connection. Listening is in net/listener.h, the
+// framing of requests in net/http_reader.h, what one connection holds in net/http_connection.h.
+//
+// A handler answers at once or later; replies leave together at the end of a round, one send a
+// connection.
 #pragma once
 
 #include <cstdint>
@@ -9,15 +12,17 @@
 #include <string>
 
 #include "core/base/result.h"
+#include "net/event_loop.h"
 #include "net/http.h"
 
 namespace vesper::net {
 
 class HttpServer {
  public:
-  // The handler outlives the server.
-  HttpServer(HttpLimits limits, HttpHandler& handler);
-  // Stops too.
+  // A user of the loop from now on: its round ends after those of users that were added before.
+  // Loop and handler outlive the server.
+  HttpServer(EventLoop& loop, HttpLimits limits, HttpHandler& handler);
+  // Requires: the loop's thread is not running.
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
@@ -25,15 +30,16 @@ class HttpServer {
   // Takes the port. Port 0: one that the system chooses. Call once. Until serve, the system refuses
   // whoever connects. Errors: kIo, naming the address and the reason.
   Status bind(const std::string& host, std::uint16_t port);
-  // Listens and serves from now on. Requires: bound. Call once. Errors: kIo.
+  // Listens; whoever connects is served once the loop runs, until it stops. Requires: bound, and
+  // the loop's thread is not running. Call once. Errors: kIo.
   Status serve();
   std::uint16_t port() const;
+  // Any thread.
   std::size_t connections() const;
 
-  // No connection is accepted from now on, idle ones end, and the others with their present reply.
-  void begin_stop();
-  // Waits until all are gone. Requires: begin_stop, and that no handler blocks for ever.
-  void finish_stop();
+  // The reply to a request that its handler did not answer at once. Whoever is gone misses it. On
+  // the loop's thread.
+  void answer(HttpTicket ticket, const HttpReply& reply);
 
  private:
   class Impl;

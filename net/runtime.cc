@@ -4,7 +4,9 @@
 #include <sys/random.h>
 
 #include <cerrno>
+#include <condition_variable>
 #include <cstring>
+#include <thread>
 #include <utility>
 
 namespace vesper::net {
@@ -31,18 +33,20 @@ Result<Random> seeded_by_the_system() {
 
 }  // namespace
 
-Runtime::Runtime(Options options, Logger& logger)
+Runtime::Runtime(Options options, EventLoop& loop, Logger& logger)
     : options_(std::move(options)),
+      loop_(loop),
       logger_(logger),
       book_(options_.addresses),
-      peers_({options_.node.id, book_.line_of(options_.node.id)}, book_),
-      mailbox_(options_.mailbox),
-      failed_(::eventfd(0, EFD_CLOEXEC)) {
+      failed_(::eventfd(0, EFD_CLOEXEC)),
+      peers_({options_.node.id, book_.line_of(options_.node.id)}, book_, loop) {
   VESPER_CHECK(options_.addresses.contains(options_.node.id));
+  loop.add(*this);
+  loop.add(peers_);
 }
 
 Runtime::~Runtime() {
-  stop();
+  disk_.reset();  // its lanes first: they use the rest
 }
 
 Status Runtime::start() {
@@ -54,8 +58,13 @@ Status Runtime::start() {
   disk_ = std::move(disk.value());
   VESPER_TRY(open_node(random.value()));
   publish();
-  disk_->start([this](storage::DiskDone done) { mailbox_.put_disk_done(std::move(done)); });
-  thread_ = std::thread([this] { run(); });
+  disk_->start([this](storage::DiskDone done) {
+    {
+      const std::lock_guard lock(done_mutex_);
+      done_.push_back(std::move(done));
+    }
+    loop_.wake();
+  });
   return {};
 }
 
@@ -99,30 +108,44 @@ void Runtime::watch_recording() {
   logger_.line(LogLevel::kError, "records no more: " + why);
 }
 
-void Runtime::stop() {
-  mailbox_.close();
-  if (thread_.joinable()) thread_.join();
-  peers_.stop();
-  disk_.reset();
-}
+// --- Any thread ---
 
-std::optional<node::Answer> Runtime::request(MailRequest request) {
-  AnswerSlot slot;
-  request.slot = &slot;
-  if (!mailbox_.put_request(std::move(request))) return std::nullopt;
-  return slot.wait();
-}
+namespace {
+
+// Where hand_over waits: it may go before the answer comes.
+class Handed : public Asker {
+ public:
+  void answered(std::uint32_t /*token*/, const node::Answer& answer) override {
+    const std::lock_guard lock(mutex_);
+    is_done_ = answer.outcome == node::Outcome::kSuccess;
+    is_over_ = true;
+    over_.notify_one();
+  }
+  // Whether leadership was handed over by then.
+  bool wait_until(std::chrono::steady_clock::time_point end) {
+    std::unique_lock lock(mutex_);
+    over_.wait_until(lock, end, [this] { return is_over_; });
+    return is_done_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable over_;
+  bool is_over_ = false;  // guarded by mutex_
+  bool is_done_ = false;  // likewise
+};
+
+}  // namespace
 
 void Runtime::hand_over(std::chrono::milliseconds at_most) {
   const auto end = std::chrono::steady_clock::now() + at_most;
   if (view().role != node::Role::kLeader) return;
-  if (!mailbox_.put_request({.slot = &handed_over_, .kind = node::RequestKind::kTransfer})) return;
-  auto answer = handed_over_.take_if_given();
-  while (!answer && std::chrono::steady_clock::now() < end) {
-    std::this_thread::sleep_for(kWaitingPause);
-    answer = handed_over_.take_if_given();
-  }
-  if (!answer.has_value() || answer->outcome != node::Outcome::kSuccess) return;
+  handed_over_ = std::make_unique<Handed>();
+  auto& handed = static_cast<Handed&>(*handed_over_);
+  loop_.post([this, &handed] {
+    if (!ask({.kind = node::RequestKind::kTransfer}, handed, 0)) handed.answered(0, {});
+  });
+  if (!handed.wait_until(end)) return;
   // What it had proposed is committed by the new leader, which says so with its next message.
   while (std::chrono::steady_clock::now() < end && waiting() > 0) {
     std::this_thread::sleep_for(kWaitingPause);
@@ -132,10 +155,6 @@ void Runtime::hand_over(std::chrono::milliseconds at_most) {
 std::size_t Runtime::waiting() const {
   const std::lock_guard lock(published_mutex_);
   return published_waiting_;
-}
-
-bool Runtime::deliver(SharedBytes frame) {
-  return mailbox_.put_frame(std::move(frame));
 }
 
 node::NodeView Runtime::view() const {
@@ -148,27 +167,59 @@ Error Runtime::failure() const {
   return failure_;
 }
 
-// --- The core thread ---
+// --- The loop's thread ---
 
-void Runtime::run() {
-  Mail mail;
-  while (true) {
-    mailbox_.drain(deadline_, mail);
-    const bool stop = mail.stop;
-    take_in(mail);
-    mail.clear();
-    if (stop) break;
-    take_turn();
-    if (node_->stopped()) break;
+bool Runtime::ask(const node::Request& request, Asker& asker, std::uint32_t token) {
+  if (has_ended_) return false;
+  const auto id = waiting_.add(asker, token, request.kind);
+  if (!id) return false;
+  if (recorder_) recorder_->on_request(*id, request);
+  node_->on_request(*id, request);
+  is_fed_ = true;
+  return true;
+}
+
+void Runtime::deliver(const SharedBytes& frame) {
+  if (has_ended_) return;
+  if (recorder_) recorder_->on_message(frame);
+  node_->on_message(frame);
+  is_fed_ = true;
+}
+
+LoopTime Runtime::next_deadline() const {
+  return has_ended_ || deadline_ == Instant::never() ? kNever : to_time_point(deadline_);
+}
+
+void Runtime::end_round() {
+  if (has_ended_) return;
+  {
+    const std::lock_guard lock(done_mutex_);
+    std::swap(taken_, done_);
   }
-  // From here on the mailbox refuses; whoever got in before is answered.
-  mailbox_.close();
-  mailbox_.drain(Instant(), mail);
-  take_in(mail);
-  mail.clear();
-  give_up_waiting();
-  if (recorder_) recorder_->end();
-  if (!node_->stopped()) return;
+  for (storage::DiskDone& done : taken_) {
+    if (recorder_) recorder_->on_disk_done(done);
+    node_->on_disk_done(std::move(done));
+    is_fed_ = true;
+  }
+  taken_.clear();
+  if (is_fed_ || deadline_ <= clock_.now()) take_turn();
+}
+
+void Runtime::take_turn() {
+  is_fed_ = false;
+  if (recorder_) recorder_->begin_turn();
+  node_->run_turn();
+  publish();
+  deadline_ = node_->next_deadline();
+  if (recorder_) {
+    recorder_->seen(published_, deadline_);  // this thread alone writes it
+    watch_recording();
+  }
+  if (node_->stopped()) on_stopped();
+}
+
+void Runtime::on_stopped() {
+  on_stop();
   {
     const std::lock_guard lock(published_mutex_);
     failure_ = node_->stop_reason();
@@ -177,62 +228,24 @@ void Runtime::run() {
   [[maybe_unused]] const ssize_t written = ::write(failed_.get(), &one, sizeof one);
 }
 
-void Runtime::take_turn() {
-  if (recorder_) recorder_->begin_turn();
-  node_->run_turn();
-  publish();
-  deadline_ = node_->next_deadline();
-  if (!recorder_) return;
-  recorder_->seen(published_, deadline_);  // this thread alone writes it
-  watch_recording();
-}
-
-void Runtime::take_in(Mail& mail) {
-  for (const SharedBytes& frame : mail.frames) {
-    if (recorder_) recorder_->on_message(frame);
-    node_->on_message(frame);
-  }
-  for (storage::DiskDone& done : mail.disk) {
-    if (recorder_) recorder_->on_disk_done(done);
-    node_->on_disk_done(std::move(done));
-  }
-  for (const MailRequest& request : mail.requests) {
-    const RequestId id(++last_request_);
-    waiting_.emplace(id.value(), Waiting{request.slot, request.kind});
-    const node::Request asked{.kind = request.kind,
-                              .key = request.key,
-                              .value = request.value,
-                              .once = request.once,
-                              .target = request.target,
-                              .address = request.address,
-                              .change = request.change,
-                              .at_follower = request.at_follower,
-                              .snapshot = request.snapshot,
-                              .offset = request.offset};
-    if (recorder_) recorder_->on_request(id, asked);
-    node_->on_request(id, asked);
-  }
-}
-
-// A put that is under way may yet be committed by the others, a transfer or a change be completed.
-void Runtime::give_up_waiting() {
-  for (const auto& [id, waiting] : std::exchange(waiting_, {})) {
+// Answers whoever waits. A put that is under way may yet be committed by the others, a transfer or
+// a change be completed.
+void Runtime::on_stop() {
+  if (std::exchange(has_ended_, true)) return;
+  for (const WaitingRequests::Waiting& waiting : waiting_.take_all()) {
     const bool only_reads =
         waiting.kind == node::RequestKind::kGet || waiting.kind == node::RequestKind::kListMembers;
-    waiting.slot->give(
-        {.outcome = only_reads ? node::Outcome::kRejected : node::Outcome::kUnknown});
+    waiting.asker->answered(waiting.token, {.outcome = only_reads ? node::Outcome::kRejected
+                                                                  : node::Outcome::kUnknown});
   }
+  if (recorder_) recorder_->end();
 }
 
 void Runtime::publish() {
-  const node::NodeView view = node_->view();
+  const node::NodeView& view = node_->view();
   const std::lock_guard lock(published_mutex_);
   published_ = view;
   published_waiting_ = waiting_.size();
-}
-
-void Runtime::send(NodeId to, ByteView frame) {
-  peers_.send(to, frame);
 }
 
 void Runtime::meet(const raft::Configuration& configuration) {
@@ -241,10 +254,8 @@ void Runtime::meet(const raft::Configuration& configuration) {
 }
 
 void Runtime::answer(RequestId request, const node::Answer& answer) {
-  const auto found = waiting_.find(request.value());
-  VESPER_CHECK(found != waiting_.end());
-  found->second.slot->give(answer);
-  waiting_.erase(found);
+  const WaitingRequests::Waiting waiting = waiting_.take(request);
+  waiting.asker->answered(waiting.token, answer);
 }
 
 }  // namespace vesper::net

@@ -2,16 +2,14 @@
 
 #include <unistd.h>
 
-#include "core/node/wire.h"
-#include "net/peer_senders.h"
-#include "net/rest_members.h"
+#include <utility>
+
+#include "net/peer_links.h"
+#include "net/peer_stream.h"
 
 namespace vesper::net {
 
 namespace {
-
-// Of a frame: enough to tell of which version it is.
-constexpr std::size_t kVersionBytes = 12;
 
 HttpReply method_not_allowed(const std::string& method, const char* allowed) {
   HttpReply reply = error_reply(405, "the method " + method + " is not for this path");
@@ -26,59 +24,100 @@ bool Service::is_from_peer(std::string_view path) const {
 }
 
 std::size_t Service::body_bytes_max(std::string_view target) const {
-  return is_from_peer(path_of(target)) ? kPeerBodyBytes : options_.body_bytes;
+  return is_from_peer(path_of(target)) ? 0 : options_.body_bytes;
 }
 
-HttpReply Service::handle(const HttpRequest& request) {
+std::optional<HttpReply> Service::handle(HttpTicket ticket, HttpRequest request) {
   const std::string_view path = path_of(request.target);
-  if (path == "/request") return on_request(request);
-  if (path == "/session") return on_session(request);
+  if (path == "/request") return on_request(ticket, std::move(request));
+  if (path == "/session") {
+    if (request.method != "POST") return method_not_allowed(request.method, "POST");
+    return ask_api(
+        {.ticket = ticket, .request = {}, .api = {.kind = node::RequestKind::kRegister}});
+  }
   if (path == "/peer") return on_peer(request);
   if (path == "/status") return on_status(request);
-  if (path == "/snapshot") return on_snapshot(request);
-  if (path == "/move-leader") return on_move_leader(request);
-  if (path == "/members") return on_members(request);
+  if (path == "/snapshot") return on_snapshot(ticket, std::move(request));
+  if (path == "/move-leader") return on_move_leader(ticket, std::move(request));
+  if (path == "/members") return on_members(ticket, std::move(request));
   return error_reply(404, "no such path: " + std::string(path));
 }
 
-HttpReply Service::on_request(const HttpRequest& request) {
+// --- Clients ---
+
+Service::Reply Service::on_request(HttpTicket ticket, HttpRequest request) {
   if (request.method != "GET" && request.method != "PUT") {
     return method_not_allowed(request.method, "GET, PUT");
   }
   const auto kind = request.method == "GET" ? node::RequestKind::kGet : node::RequestKind::kPut;
-  auto parsed = parse_api_request(kind, request.body);
+  // The value is a view of the body: it is read where the body is to stay.
+  Pending pending{.ticket = ticket, .request = std::move(request)};
+  auto parsed = parse_api_request(kind, pending.request.body);
   if (!parsed.ok()) {
     const int status = parsed.error().code == ErrorCode::kLimit ? 413 : 400;
     return error_reply(status, parsed.error().message);
   }
-  const auto at_follower = parse_read_at_follower(kind, request.target);
+  pending.api = std::move(parsed.value());
+  const auto at_follower = parse_read_at_follower(kind, pending.request.target);
   if (!at_follower.ok()) return error_reply(400, at_follower.error().message);
-  parsed.value().at_follower = at_follower.value();
+  pending.api.at_follower = at_follower.value();
   // A GET may always be repeated: what a client sends along with all its requests is nothing to it.
-  if (kind == node::RequestKind::kPut && request.idempotency_key) {
-    const auto once = parse_idempotency_key(*request.idempotency_key);
+  if (kind == node::RequestKind::kPut && pending.request.idempotency_key) {
+    const auto once = parse_idempotency_key(*pending.request.idempotency_key);
     if (!once.ok()) return error_reply(400, once.error().message);
-    parsed.value().once = once.value();
+    pending.api.once = once.value();
   }
-  return ask_node(std::move(parsed.value()));
+  return ask_api(std::move(pending));
 }
 
-HttpReply Service::on_session(const HttpRequest& request) {
-  if (request.method != "POST") return method_not_allowed(request.method, "POST");
-  return ask_node({.kind = node::RequestKind::kRegister});
+Service::Reply Service::ask_api(Pending pending) {
+  const node::Request request{.kind = pending.api.kind,
+                              .key = pending.api.key,
+                              .value = pending.api.value,
+                              .once = pending.api.once,
+                              .at_follower = pending.api.at_follower};
+  return ask(std::move(pending), request);
 }
 
-HttpReply Service::ask_node(ApiRequest api) {
-  const auto answer = runtime_.request({.kind = api.kind,
-                                        .key = api.key,
-                                        .value = std::string(api.value),
-                                        .once = api.once,
-                                        .at_follower = api.at_follower});
-  if (!answer) return overloaded_reply("overloaded");
-  return api_reply(api, *answer, runtime_.addresses().line_of(answer->leader));
+// The request views what is pending, which therefore stays where it is until the node has seen it.
+Service::Reply Service::ask(Pending&& pending, const node::Request& request) {
+  if (free_.empty()) {
+    free_.push_back(static_cast<std::uint32_t>(pending_.size()));
+    pending_.emplace_back();
+  }
+  const std::uint32_t token = free_.back();
+  if (!runtime_.ask(request, *this, token)) return overloaded_reply("overloaded");
+  free_.pop_back();
+  pending_[token] = std::move(pending);
+  return std::nullopt;
 }
 
-HttpReply Service::on_status(const HttpRequest& request) {
+void Service::answered(std::uint32_t token, const node::Answer& answer) {
+  const Pending pending = std::exchange(pending_[token], {});
+  free_.push_back(token);
+  server_->answer(pending.ticket, reply_of(pending, answer));
+}
+
+HttpReply Service::reply_of(const Pending& pending, const node::Answer& answer) const {
+  const auto leader = [&] { return runtime_.addresses().line_of(answer.leader); };
+  switch (pending.route) {
+    case Route::kApi:
+      return api_reply(pending.api, answer, answer.leader ? leader() : std::string());
+    case Route::kMoveLeader:
+      return move_leader_reply(answer, leader());
+    case Route::kListMembers:
+      return list_members_reply(answer, runtime_.view().cluster, runtime_.addresses());
+    case Route::kChangeMembers:
+      return change_members_reply(answer, leader());
+    case Route::kSnapshotPart:
+      return snapshot_part_reply(pending.part, answer);
+  }
+  VESPER_UNREACHABLE();
+}
+
+// --- Operators ---
+
+Service::Reply Service::on_status(const HttpRequest& request) {
   if (request.method != "GET") return method_not_allowed(request.method, "GET");
   const std::chrono::duration<double> uptime = std::chrono::steady_clock::now() - started_;
   const node::NodeView view = runtime_.view();
@@ -89,73 +128,57 @@ HttpReply Service::on_status(const HttpRequest& request) {
                        .nodes = book.lines(),
                        .version = options_.version,
                        .uptime_seconds = uptime.count(),
-                       .connections = connections_ ? connections_() : 0,
+                       .connections = server_->connections(),
                        .pid = ::getpid()});
 }
 
-HttpReply Service::on_move_leader(const HttpRequest& request) {
+Service::Reply Service::on_move_leader(HttpTicket ticket, HttpRequest request) {
   if (request.method != "POST") return method_not_allowed(request.method, "POST");
   const auto target = parse_move_leader(request.body);
   if (!target.ok()) return error_reply(400, target.error().message);
-  const auto answer =
-      runtime_.request({.kind = node::RequestKind::kTransfer, .target = target.value()});
-  if (!answer) return overloaded_reply("overloaded");
-  return move_leader_reply(*answer, runtime_.addresses().line_of(answer->leader));
+  return ask({.ticket = ticket, .route = Route::kMoveLeader},
+             {.kind = node::RequestKind::kTransfer, .target = target.value()});
 }
 
-HttpReply Service::on_members(const HttpRequest& request) {
-  if (request.method == "POST") return change_members(request);
+Service::Reply Service::on_members(HttpTicket ticket, HttpRequest request) {
+  if (request.method == "POST") return change_members(ticket, std::move(request));
   if (request.method != "GET") return method_not_allowed(request.method, "GET, POST");
-  const auto answer = runtime_.request({.kind = node::RequestKind::kListMembers});
-  if (!answer) return overloaded_reply("overloaded");
-  return list_members_reply(*answer, runtime_.view().cluster, runtime_.addresses());
+  return ask({.ticket = ticket, .route = Route::kListMembers},
+             {.kind = node::RequestKind::kListMembers});
 }
 
-HttpReply Service::change_members(const HttpRequest& request) {
-  auto parsed = parse_members_request(request.body);
+Service::Reply Service::change_members(HttpTicket ticket, HttpRequest request) {
+  const auto parsed = parse_members_request(request.body);
   if (!parsed.ok()) return error_reply(400, parsed.error().message);
   const bool adds = !parsed.value().add.empty();
-  const auto answer = runtime_.request(
-      {.kind = adds ? node::RequestKind::kAddMember : node::RequestKind::kChangeMembers,
-       .address = std::move(parsed.value().add),
-       .change = std::move(parsed.value().change)});
-  if (!answer) return overloaded_reply("overloaded");
-  return change_members_reply(*answer, runtime_.addresses().line_of(answer->leader));
+  return ask({.ticket = ticket, .route = Route::kChangeMembers},
+             {.kind = adds ? node::RequestKind::kAddMember : node::RequestKind::kChangeMembers,
+              .address = parsed.value().add,
+              .change = parsed.value().change});
 }
 
 // POST has a snapshot made; GET reads a piece of one.
-HttpReply Service::on_snapshot(const HttpRequest& request) {
-  if (request.method == "POST") return ask_node({.kind = node::RequestKind::kSnapshot});
+Service::Reply Service::on_snapshot(HttpTicket ticket, HttpRequest request) {
+  if (request.method == "POST") {
+    return ask_api({.ticket = ticket, .api = {.kind = node::RequestKind::kSnapshot}});
+  }
   if (request.method != "GET") return method_not_allowed(request.method, "GET, POST");
   const auto part = parse_snapshot_part(request.target);
   if (!part.ok()) return error_reply(400, part.error().message);
-  const auto answer = runtime_.request({.kind = node::RequestKind::kSnapshotPart,
-                                        .snapshot = part.value().snapshot,
-                                        .offset = part.value().offset});
-  if (!answer) return overloaded_reply("overloaded");
-  return snapshot_part_reply(part.value(), *answer);
+  return ask({.ticket = ticket, .route = Route::kSnapshotPart, .part = part.value()},
+             {.kind = node::RequestKind::kSnapshotPart,
+              .snapshot = part.value().snapshot,
+              .offset = part.value().offset});
 }
 
-// The frames share one copy of the body. Their sums are checked by the node that decodes them.
-HttpReply Service::on_peer(const HttpRequest& request) {
-  if (request.method != "POST") return method_not_allowed(request.method, "POST");
-  const SharedBytes bytes = SharedBytes::copy_of(as_bytes(request.body));
-  std::vector<SharedBytes> frames;
-  for (std::size_t at = 0; at < bytes.size();) {
-    const std::string place = " at byte " + std::to_string(at);
-    const auto size = node::frame_size(bytes.view().subspan(at));
-    if (!size.ok()) {
-      // The node says in its log that somebody speaks another version, at the pace of such lines.
-      if (size.error().code == ErrorCode::kMismatch) {
-        runtime_.deliver(SharedBytes::copy_of(bytes.view().subspan(at).first(kVersionBytes)));
-      }
-      return error_reply(400, size.error().message + place);
-    }
-    if (!size.value() || *size.value() > bytes.size() - at) {
-      return error_reply(400, "a frame is cut off" + place);
-    }
-    frames.push_back(bytes.slice(at, *size.value()));
-    at += *size.value();
+// --- Nodes ---
+
+Service::Reply Service::on_peer(const HttpRequest& request) {
+  if (request.method != "GET") return method_not_allowed(request.method, "GET");
+  if (request.upgrade != kPeerProtocol) {
+    HttpReply reply = error_reply(426, std::string("nodes speak ") + kPeerProtocol + " here");
+    reply.headers = {{"Upgrade", kPeerProtocol}};
+    return reply;
   }
   const auto sender = parse_peer_target(request.target);
   if (!sender.ok()) return error_reply(400, sender.error().message);
@@ -163,8 +186,10 @@ HttpReply Service::on_peer(const HttpRequest& request) {
     const Status noted = runtime_.note_sender(sender.value()->id, sender.value()->line);
     if (!noted.ok()) return error_reply(400, noted.error().message);
   }
-  for (SharedBytes& frame : frames) runtime_.deliver(std::move(frame));
-  return {.status = 204};
+  return HttpReply{.status = 101,
+                   .headers = {{"Connection", "Upgrade"}, {"Upgrade", kPeerProtocol}},
+                   .stream = std::make_shared<PeerStream>(
+                       [this](const SharedBytes& frame) { runtime_.deliver(frame); })};
 }
 
 }  // namespace vesper::net

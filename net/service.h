@@ -1,6 +1,6 @@
 // The routes of one node: /request and /session for clients, /peer for other nodes, /status,
-// /move-leader, /members and /snapshot for operators. Called by the HTTP server on its connections'
-// threads.
+// /move-leader, /members and /snapshot for operators. The HTTP server calls it on the loop's
+// thread; what has to ask the node is answered when the node has answered.
 #pragma once
 
 #include <chrono>
@@ -9,12 +9,14 @@
 #include <vector>
 
 #include "net/http.h"
+#include "net/http_server.h"
 #include "net/rest.h"
+#include "net/rest_members.h"
 #include "net/runtime.h"
 
 namespace vesper::net {
 
-class Service : public HttpHandler {
+class Service : public HttpHandler, private Asker {
  public:
   struct Options {
     std::string version;
@@ -26,27 +28,50 @@ class Service : public HttpHandler {
         runtime_(runtime),
         started_(std::chrono::steady_clock::now()) {}
 
+  // By which it answers. Set it before the loop starts; it outlives the loop's thread.
+  void set_server(HttpServer& server) { server_ = &server; }
+
   bool is_from_peer(std::string_view path) const override;
   std::size_t body_bytes_max(std::string_view target) const override;
-  HttpReply handle(const HttpRequest& request) override;
-  // For /status: how many connections are open. Set it before the server starts.
-  void set_connections(std::function<std::size_t()> count) { connections_ = std::move(count); }
+  std::optional<HttpReply> handle(HttpTicket ticket, HttpRequest request) override;
 
  private:
-  HttpReply on_request(const HttpRequest& request);
-  HttpReply on_session(const HttpRequest& request);
-  HttpReply ask_node(ApiRequest api);
-  HttpReply on_status(const HttpRequest& request);
-  HttpReply on_move_leader(const HttpRequest& request);
-  HttpReply on_members(const HttpRequest& request);
-  HttpReply change_members(const HttpRequest& request);
-  HttpReply on_snapshot(const HttpRequest& request);
-  HttpReply on_peer(const HttpRequest& request);
+  // A request that waits for the node: what its reply needs.
+  enum class Route : std::uint8_t {
+    kApi,
+    kMoveLeader,
+    kListMembers,
+    kChangeMembers,
+    kSnapshotPart
+  };
+  struct Pending {
+    HttpTicket ticket;
+    Route route = Route::kApi;
+    HttpRequest request;  // owns what `api` views: a body with a value is too long to be moved
+    ApiRequest api;       // kApi
+    SnapshotPart part;    // kSnapshotPart
+  };
+  using Reply = std::optional<HttpReply>;
+
+  Reply on_request(HttpTicket ticket, HttpRequest request);
+  Reply ask_api(Pending pending);
+  Reply ask(Pending&& pending, const node::Request& request);
+  Reply on_status(const HttpRequest& request);
+  Reply on_move_leader(HttpTicket ticket, HttpRequest request);
+  Reply on_members(HttpTicket ticket, HttpRequest request);
+  Reply change_members(HttpTicket ticket, HttpRequest request);
+  Reply on_snapshot(HttpTicket ticket, HttpRequest request);
+  Reply on_peer(const HttpRequest& request);
+
+  void answered(std::uint32_t token, const node::Answer& answer) override;
+  HttpReply reply_of(const Pending& pending, const node::Answer& answer) const;
 
   Options options_;
   Runtime& runtime_;
+  HttpServer* server_ = nullptr;
   std::chrono::steady_clock::time_point started_;
-  std::function<std::size_t()> connections_;
+  std::vector<Pending> pending_;  // by token
+  std::vector<std::uint32_t> free_;
 };
 
 }  // namespace vesper::net

@@ -1,4 +1,4 @@
-// Frames between nodes: what travels in POST /peer bodies and through the simulator's network.
+// Frames between nodes: what travels over their connections and through the simulator's network.
 //   0  u32 magic "VSP1": the last digit is the format's version, of all that the frame holds
 //   4  u8  kind: 1 Raft message, 2 Hello, 3 Form, 4 Refusal, 16 Fingerprint; then 3 zero bytes
 //   8  u32 body length                    16  u64 cluster id (0: not formed)

@@ -212,7 +212,8 @@ def bad_bodies_are_refused(programs):
         check_equal((refused.status, refused.outcome), (409, "rejected"), f"the last voter: {refused}")
         check_equal(ask(here, "POST", "/members", {"remove": []}).status, 409, "nothing to change")
         check_equal(ask(here, "PUT", "/members", {}).headers["Allow"], "GET, POST", "another method")
-        check_equal(ask(here, "POST", "/peer?from=x", "").status, 400, "a peer that says nonsense of itself")
+        upgrade = {"Connection": "Upgrade", "Upgrade": "vesper-frames/1"}
+        check_equal(ask(here, "GET", "/peer?from=x", headers=upgrade).status, 400, "a peer that says nonsense of itself")
         check_equal(members(cluster)["index"], index, "nothing has changed")
         added = ask(here, "POST", "/members", {"add": cluster.spare[0]})
         check_equal(added.json, {"code": "success", "id": 1}, "an addition")

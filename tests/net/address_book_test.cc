@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "net/address_book.h"
-#include "net/peer_senders.h"
+#include "net/peer_links.h"
 
 namespace vesper::net_test {
 
@@ -91,25 +91,26 @@ TEST_CASE("what a node sends says where it comes from") {
   }
 }
 
-TEST_CASE("there is a sender for whoever is sent to, and no more than a bound of them") {
+TEST_CASE("there is a link to whoever is sent to, and no more than a bound of them") {
   net::AddressBook book(net::by_id({address("http://127.0.0.1:1"), address("http://127.0.0.1:2")}));
-  net::PeerSenders senders({NodeId(0), "http://127.0.0.1:1"}, book);
+  net::EventLoop loop;
+  net::PeerLinks links({NodeId(0), "http://127.0.0.1:1"}, book, loop);
   const std::vector<std::byte> frame(10);
   book.meet(with_learner("http://127.0.0.1:3"));
-  senders.meet(with_learner("http://127.0.0.1:3"));
-  CHECK(senders.size() == 0);
-  senders.send(NodeId(1), frame);
-  senders.send(NodeId(1), frame);
-  senders.send(NodeId(2), frame);
-  senders.send(NodeId(3), frame);  // nobody knows where that is
-  CHECK(senders.size() == 2);
+  links.meet(with_learner("http://127.0.0.1:3"));
+  CHECK(links.size() == 0);
+  links.send(NodeId(1), frame);
+  links.send(NodeId(1), frame);
+  links.send(NodeId(2), frame);
+  links.send(NodeId(3), frame);  // nobody knows where that is
+  CHECK(links.size() == 2);
 
   for (std::uint32_t i = 0; i < limits::kNodes + 10; ++i) {
     REQUIRE(book.note_sender(NodeId(100 + i), "http://127.0.0.1:4").ok());
-    senders.send(NodeId(100 + i), frame);
-    CHECK(senders.size() <= net::PeerSenders::kSenders);
+    links.send(NodeId(100 + i), frame);
+    CHECK(links.size() <= net::PeerLinks::kLinks);
   }
-  CHECK(senders.size() == net::PeerSenders::kSenders);
+  CHECK(links.size() == net::PeerLinks::kLinks);
 }
 
 TEST_SUITE_END();

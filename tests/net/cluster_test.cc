@@ -1,11 +1,6 @@
-// Whole nodes in one process, over real sockets and a real disk; and the senders between them.
+// Whole nodes in one process, over real sockets and a real disk.
 #include <doctest/doctest.h>
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-
-#include <atomic>
 #include <chrono>
 #include <memory>
 #include <thread>
@@ -25,17 +20,6 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-class NullHandler : public net::HttpHandler {
- public:
-  bool is_from_peer(std::string_view) const override { return false; }
-  std::size_t body_bytes_max(std::string_view) const override { return net::kPeerBodyBytes; }
-  net::HttpReply handle(const net::HttpRequest& request) override {
-    bytes.fetch_add(request.body.size());
-    return {.status = 204};
-  }
-  std::atomic<std::size_t> bytes{0};
-};
-
 std::vector<net::NodeAddress> free_addresses(std::size_t count) {
   auto addresses = ctl::choose_addresses(count, 0);
   REQUIRE(addresses.ok());
@@ -47,35 +31,33 @@ class TestNode {
   TestNode(std::uint32_t id, const std::vector<net::NodeAddress>& addresses,
            const std::string& directory)
       : logger_(NodeId(id), net::LogLevel::kOff),
-        runtime(options(id, addresses, directory), logger_),
+        runtime(options(id, addresses, directory), loop_, logger_),
         service_({.version = "test"}, runtime),
-        server(net::HttpLimits{}, service_) {
-    service_.set_connections([this] { return server.connections(); });
+        server(loop_, net::HttpLimits{}, service_) {
+    service_.set_server(server);
     REQUIRE(server.bind("127.0.0.1", addresses[id].port).ok());
     const Status started = runtime.start();
     CAPTURE(started.ok() ? "" : started.error().message);
     REQUIRE(started.ok());
     REQUIRE(server.serve().ok());
+    REQUIRE(loop_.start().ok());
   }
   ~TestNode() { stop(); }
-  void stop() {
-    server.begin_stop();
-    runtime.stop();
-    server.finish_stop();
-  }
+  void stop() { loop_.stop(); }
 
  private:
   static net::Runtime::Options options(std::uint32_t id,
                                        const std::vector<net::NodeAddress>& addresses,
                                        const std::string& directory) {
     net::Runtime::Options options{
-        .node = {}, .addresses = net::by_id(addresses), .disk = {directory, true}, .mailbox = {}};
+        .node = {}, .addresses = net::by_id(addresses), .disk = {directory, true}};
     options.node.id = NodeId(id);
     options.node.cluster_size = addresses.size();
     options.node.wal.segment_bytes = 256 * 1024;
     return options;
   }
   net::Logger logger_;
+  net::EventLoop loop_;
 
  public:
   net::Runtime runtime;
@@ -234,10 +216,9 @@ TEST_CASE("bad requests change nothing and say why") {
       {"GET", "/other", "", 404, "/other"},
       {"GET", "/request/", kGetK, 404, "/request/"},
       {"GET", "/reques%74", kGetK, 404, "path"},
-      {"GET", "/peer", "", 405, "Allow: POST"},
-      {"POST", "/peer", "nonsense, and much of it", 400, "byte 0"},
-      {"POST", "/peer", "VSP1", 400, "cut off"},
-      {"POST", "/peer", "VSP2 and whatever follows", 400, "format version 2, this program reads 1"},
+      {"POST", "/peer", "", 405, "Allow: GET"},
+      {"GET", "/peer", "", 426, "Upgrade: vesper-frames/1"},
+      {"GET", "/peer", "x", 413, "body"},
       {"POST", "/status", "", 405, "Allow: GET"},
   };
   for (const Row& row : rows) {
@@ -283,45 +264,6 @@ TEST_CASE("a node stops at once while clients are connected, and answers whoever
   node.stop();
   CHECK(Clock::now() - begin < seconds(1));
   CHECK(idle.is_closed());
-}
-
-TEST_CASE("a peer that does not read holds up neither its sender's caller nor another peer") {
-  // Listens, and accepts nothing: connections stay in the backlog, bytes in the kernel.
-  const net::FileDescriptor deaf(::socket(AF_INET, SOCK_STREAM, 0));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  REQUIRE(::bind(deaf.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
-  REQUIRE(::listen(deaf.get(), 8) == 0);
-  socklen_t length = sizeof address;
-  ::getsockname(deaf.get(), reinterpret_cast<sockaddr*>(&address), &length);
-  NullHandler handler;
-  net::HttpServer good({}, handler);
-  REQUIRE(good.bind("127.0.0.1", 0).ok());
-  REQUIRE(good.serve().ok());
-
-  net::PeerSender to_deaf({"", "127.0.0.1", ntohs(address.sin_port)});
-  net::PeerSender to_good({"", "127.0.0.1", good.port()});
-  const std::vector<std::byte> frame(1024 * 1024);
-  constexpr std::size_t kFrames = 32;
-  const auto begin = Clock::now();
-  for (std::size_t i = 0; i < kFrames; ++i) {
-    to_deaf.send(frame);
-    to_good.send(ByteView(frame).first(1024));
-  }
-  // As many bytes as this would take seconds if the deaf peer were waited for.
-  CHECK(Clock::now() - begin < milliseconds(2000));
-  // A sender may lose frames, as a network does: then the core sends again, and so does this.
-  while (handler.bytes.load() < kFrames * 1024 && Clock::now() - begin < seconds(10)) {
-    std::this_thread::sleep_for(milliseconds(10));
-    to_good.send(ByteView(frame).first(1024));
-  }
-  CHECK(handler.bytes.load() >= kFrames * 1024);
-
-  const auto stop_begin = Clock::now();
-  to_deaf.begin_stop();
-  to_good.begin_stop();
-  CHECK(Clock::now() - stop_begin < milliseconds(500));
 }
 
 TEST_SUITE_END();

@@ -1,8 +1,13 @@
 // The connection loop against raw sockets: what a library's client never sends, and a hostile one
 // does.
 #include <doctest/doctest.h>
+#include <sys/socket.h>
 
+#include <memory>
+#include <mutex>
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include "tests/net/counts.h"
@@ -235,9 +240,73 @@ TEST_CASE("the text of an exception does not leak") {
   ++counts().probes;
 }
 
+TEST_CASE("replies that come later go to their own requests, and one for who is gone to nobody") {
+  // Answers nothing itself.
+  class Silent : public net::HttpHandler {
+   public:
+    bool is_from_peer(std::string_view) const override { return false; }
+    std::size_t body_bytes_max(std::string_view) const override { return 0; }
+    std::optional<net::HttpReply> handle(net::HttpTicket ticket,
+                                         net::HttpRequest request) override {
+      const std::lock_guard lock(mutex_);
+      asked_.emplace_back(ticket, request.target);
+      return std::nullopt;
+    }
+    std::vector<std::pair<net::HttpTicket, std::string>> asked() const {
+      const std::lock_guard lock(mutex_);
+      return asked_;
+    }
+
+   private:
+    mutable std::mutex mutex_;
+    std::vector<std::pair<net::HttpTicket, std::string>> asked_;
+  };
+  Silent handler;
+  LoopServer test(handler, {});
+  const auto wait_for = [&handler](std::size_t count) {
+    while (handler.asked().size() < count) std::this_thread::yield();
+  };
+  RawClient first(test.server.port());
+  first.send("GET /a HTTP/1.1\r\n\r\nGET /c HTTP/1.1\r\n\r\n");
+  wait_for(1);
+  auto gone = std::make_unique<RawClient>(test.server.port());
+  gone->send("GET /gone HTTP/1.1\r\n\r\n");
+  wait_for(2);
+  RawClient half(test.server.port());
+  half.send("GET /half HTTP/1.1\r\n\r\n");
+  ::shutdown(half.socket(), SHUT_WR);
+  wait_for(3);
+  gone.reset();
+
+  const auto answer_all = [&] {
+    test.loop().post([&] {
+      for (const auto& [ticket, target] : handler.asked()) {
+        test.server.answer(ticket, {.body = target});
+      }
+    });
+  };
+  answer_all();
+  const auto reply = first.reply();
+  REQUIRE(reply);
+  CHECK(reply->body == "/a");
+  // The client that ended only its own side is answered, then the connection ends.
+  const auto to_half = half.reply();
+  REQUIRE(to_half);
+  CHECK(to_half->body == "/half");
+  CHECK(half.is_closed());
+  // What was pipelined behind the first is asked now, and a stale reply is not for it.
+  wait_for(4);
+  answer_all();
+  const auto next = first.reply();
+  REQUIRE(next);
+  CHECK(next->body == "/c");
+  ++counts().probes;
+}
+
 TEST_CASE("a port that is taken and not served yet refuses whoever connects") {
   EchoHandler handler;
-  net::HttpServer server({}, handler);
+  net::EventLoop loop;
+  net::HttpServer server(loop, {}, handler);
 
   REQUIRE(server.bind("127.0.0.1", 0).ok());
   CHECK(!RawClient(server.port()).is_connected());
@@ -248,7 +317,8 @@ TEST_CASE("a port that is taken and not served yet refuses whoever connects") {
 TEST_CASE("the same port twice is refused with its reason") {
   EchoServer test;
   EchoHandler handler;
-  net::HttpServer second({}, handler);
+  net::EventLoop loop;
+  net::HttpServer second(loop, {}, handler);
 
   const Status started = second.bind("127.0.0.1", test.server.port());
 

@@ -1,4 +1,4 @@
-#include "net/peer_senders.h"
+#include "net/peer_links.h"
 
 #include <algorithm>
 #include <charconv>
@@ -30,7 +30,7 @@ Result<std::optional<ReturnAddress>> parse_peer_target(std::string_view target) 
   return std::optional(ReturnAddress{NodeId(id), std::string(target.substr(kAt.size()))});
 }
 
-void PeerSenders::meet(const raft::Configuration& configuration) {
+void PeerLinks::meet(const raft::Configuration& configuration) {
   members_.clear();
   for (const raft::Member& member : configuration.members()) members_.push_back(member.id);
   for (auto& [id, peer] : peers_) {
@@ -42,25 +42,22 @@ void PeerSenders::meet(const raft::Configuration& configuration) {
   }
 }
 
-void PeerSenders::send(NodeId to, ByteView frame) {
-  if (Peer* peer = peer_of(to)) peer->sender->send(frame);
+void PeerLinks::send(NodeId to, ByteView frame) {
+  if (Peer* peer = peer_of(to)) peer->link->send(frame);
 }
 
-PeerSenders::Peer* PeerSenders::peer_of(NodeId id) {
+PeerLinks::Peer* PeerLinks::peer_of(NodeId id) {
   if (const auto found = peers_.find(id); found != peers_.end()) return &found->second;
   const auto address = book_.find(id);
   if (!address) return nullptr;
   const bool is_member = std::binary_search(members_.begin(), members_.end(), id);
-  std::erase_if(ending_, [](const auto& sender) { return sender->has_ended(); });
-  // Strangers that come faster than senders end have to wait: what they are sent is lost meanwhile.
-  if (!is_member && ending_.size() >= kSenders) return nullptr;
-  Peer peer{std::make_unique<PeerSender>(*address, target_), is_member ? 0 : ++left_};
+  Peer peer{std::make_unique<PeerLink>(loop_, *address, target_), is_member ? 0 : ++left_};
   make_room();
   return &peers_.emplace(id, std::move(peer)).first->second;
 }
 
-void PeerSenders::make_room() {
-  if (peers_.size() < kSenders) return;
+void PeerLinks::make_room() {
+  if (peers_.size() < kLinks) return;
   auto first = peers_.end();
   for (auto at = peers_.begin(); at != peers_.end(); ++at) {
     if (at->second.left > 0 && (first == peers_.end() || at->second.left < first->second.left)) {
@@ -68,15 +65,25 @@ void PeerSenders::make_room() {
     }
   }
   if (first == peers_.end()) return;
-  first->second.sender->begin_stop();
-  ending_.push_back(std::move(first->second.sender));
+  first->second.link->close();
+  ended_.push_back(std::move(first->second.link));
   peers_.erase(first);
 }
 
-void PeerSenders::stop() {
-  for (auto& [id, peer] : peers_) peer.sender->begin_stop();
-  peers_.clear();
-  ending_.clear();
+void PeerLinks::end_round() {
+  for (auto& [id, peer] : peers_) peer.link->end_round();
+  ended_.clear();
+}
+
+LoopTime PeerLinks::next_deadline() const {
+  LoopTime first = kNever;
+  for (const auto& [id, peer] : peers_) first = std::min(first, peer.link->next_deadline());
+  return first;
+}
+
+void PeerLinks::on_stop() {
+  for (auto& [id, peer] : peers_) peer.link->close();
+  ended_.clear();
 }
 
 }  // namespace vesper::net

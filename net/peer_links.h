@@ -1,6 +1,7 @@
-// The senders of one node, one a peer (net/peer_sender.h), each made when something is first sent
-// to it. Whoever is a member no more keeps its sender, for it must be told so if it comes back; but
-// when there are many, those that left longest ago go. The core thread owns it; it never waits.
+// The links of one node, one a peer (net/peer_link.h), each made when something is first sent to
+// it. Whoever is a member no more keeps its link, for it must be told so if it comes back; but when
+// there are many, those that left longest ago go. Runtime owns it; a user of its loop, whose thread
+// alone calls.
 #pragma once
 
 #include <cstdint>
@@ -13,11 +14,12 @@
 
 #include "core/base/limits.h"
 #include "net/address_book.h"
-#include "net/peer_sender.h"
+#include "net/event_loop.h"
+#include "net/peer_link.h"
 
 namespace vesper::net {
 
-// What a node says of itself with all that it sends: the query of POST /peer.
+// What a node says of itself with all that it sends: the query of GET /peer.
 struct ReturnAddress {
   NodeId id;
   std::string line;
@@ -27,29 +29,30 @@ std::string peer_target(const ReturnAddress& from);
 // Nothing: the target has no query. Errors: kInvalid.
 Result<std::optional<ReturnAddress>> parse_peer_target(std::string_view target);
 
-class PeerSenders {
+class PeerLinks : public EventLoop::User {
  public:
   // Members beside this node are fewer.
-  static constexpr std::size_t kSenders = limits::kNodes;
+  static constexpr std::size_t kLinks = limits::kNodes;
 
-  // The book outlives it.
-  PeerSenders(const ReturnAddress& own, const AddressBook& book)
-      : target_(peer_target(own)), book_(book) {}
-  ~PeerSenders() { stop(); }
-  PeerSenders(const PeerSenders&) = delete;
-  PeerSenders& operator=(const PeerSenders&) = delete;
+  // Book and loop outlive it. Whoever owns it adds it to the loop.
+  PeerLinks(const ReturnAddress& own, const AddressBook& book, EventLoop& loop)
+      : target_(peer_target(own)), book_(book), loop_(loop) {}
+  PeerLinks(const PeerLinks&) = delete;
+  PeerLinks& operator=(const PeerLinks&) = delete;
 
   void meet(const raft::Configuration& configuration);
   // Lost if nobody knows where the node is.
   void send(NodeId to, ByteView frame);
-  // Waits for all of them; see PeerSender's destructor.
-  void stop();
 
   std::size_t size() const { return peers_.size(); }
 
+  void end_round() override;
+  LoopTime next_deadline() const override;
+  void on_stop() override;
+
  private:
   struct Peer {
-    std::unique_ptr<PeerSender> sender;
+    std::unique_ptr<PeerLink> link;
     std::uint64_t left = 0;  // counts those who left, or never were members; 0: a member
   };
   Peer* peer_of(NodeId id);
@@ -57,10 +60,11 @@ class PeerSenders {
 
   const std::string target_;
   const AddressBook& book_;
+  EventLoop& loop_;
   std::vector<NodeId> members_;
   std::map<NodeId, Peer> peers_;
   std::uint64_t left_ = 0;
-  std::vector<std::unique_ptr<PeerSender>> ending_;  // told to stop, and waited for by nobody
+  std::vector<std::unique_ptr<PeerLink>> ended_;  // in this round
 };
 
 }  // namespace vesper::net
