@@ -197,6 +197,7 @@ void HttpServer::Impl::on_bytes(HttpConnection& connection) {
     case State::kWaiting:
       return pause(connection);
     case State::kStream:
+      set_reading_deadline(connection);
       return feed_stream(connection);
     case State::kClosing:
     case State::kRefusing:
@@ -301,12 +302,14 @@ void HttpServer::Impl::await_head(HttpConnection& connection) {
   set_reading_deadline(connection);
 }
 
-// From now on: of an idle connection, of a head or of a body.
+// From now on: of an idle connection, of a head or of a body. (A node that is gone without a word
+// would keep its place for ever; one that has nothing to say comes again when it has.)
 void HttpServer::Impl::set_reading_deadline(HttpConnection& connection) {
   const auto in_place = [&](std::chrono::milliseconds time) {
     return connection.is_in_kept_place() ? std::min(limits_.head_time, limits_.peer_time) : time;
   };
   if (connection.state == State::kBody) return set_deadline(connection, limits_.body_time);
+  if (connection.state == State::kStream) return set_deadline(connection, limits_.idle_time);
   if (connection.state != State::kHead) return connections_.set_deadline(connection, kNever);
   set_deadline(connection, in_place(connection.has_begun ? limits_.head_time : limits_.idle_time));
 }
@@ -399,7 +402,7 @@ void HttpServer::Impl::respond(HttpConnection& connection, const HttpReply& repl
     connection.stream = reply.stream;
     connection.share.emplace(peer_bodies_);
     connection.state = State::kStream;
-    connections_.set_deadline(connection, kNever);
+    set_reading_deadline(connection);
   } else if (connection.form.close) {
     connection.state = State::kClosing;
   } else {
