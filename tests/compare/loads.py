@@ -24,20 +24,20 @@ BLOCK = 4096
 SAMPLES = 200
 
 
-def missing(native):
-    programs = ["etcd", "wrk"] + (["protoc", "grpc_cpp_plugin"] if native else [])
+def missing(programs, native):
+    programs = [*programs, *(["protoc", "grpc_cpp_plugin"] if native else [])]
     lacking = [program for program in programs if shutil.which(program) is None]
     if native and subprocess.run(["pkg-config", "--exists", "grpc++", "protobuf"], check=False).returncode != 0:
         lacking.append("libgrpc++-dev")
     return lacking
 
 
-def install(native):
-    lacking = missing(native)
+def install(programs, native=False):
+    lacking = missing(programs, native)
     if lacking:
         print(f"not here: {', '.join(lacking)}", flush=True)
         done = subprocess.run([ROOT / "apps" / "install-packages", "compare"], check=False)
-        check(done.returncode == 0 and not missing(native), "run apps/install-packages compare")
+        check(done.returncode == 0 and not missing(programs, native), "run apps/install-packages compare")
 
 
 def build_native(folder):

@@ -1,5 +1,5 @@
 """The two systems of tests/compare/etcd: five nodes of each, by the cluster tests' harness, and what their processes
-took of the machine."""
+took of the machine, which the other tools of this folder ask too."""
 
 import http.client
 import json
@@ -109,10 +109,14 @@ def cpu_seconds(cluster):
     return total / TICKS
 
 
+def memory_mib(cluster, node, field):
+    """VmRSS, what of it is resident, or VmHWM, the peak of that."""
+    for line in pathlib.Path(f"/proc/{cluster.processes[node].pid}/status").read_text().splitlines():
+        if line.startswith(field + ":"):
+            return int(line.split()[1]) / 1024
+    raise KeyError(field)
+
+
 def peak_mib(cluster):
     """The peaks of the nodes' resident memory, together."""
-    total = 0
-    for process in cluster.processes.values():
-        status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
-        total += next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:"))
-    return total / 1024
+    return sum(memory_mib(cluster, node, "VmHWM") for node in cluster.processes)
