@@ -23,6 +23,10 @@ inline constexpr std::size_t kAppendBytes = 1024 * 1024;
 inline constexpr std::size_t kFrameBytes = kAppendBytes + kEntryPayloadBytes + 64 * 1024;
 // AppendRequests sent to one peer and not yet answered. Full: that peer waits; the others do not.
 inline constexpr std::size_t kInflightAppends = 64;
+// Bytes of entries in these, counted as long as any is below it; so one request more may begin.
+// Full: likewise. It bounds what a slow peer holds of a leader's memory, and the requests that
+// follow a large one in the same connection.
+inline constexpr std::size_t kInflightBytes = 4 * 1024 * 1024;
 // Bytes of entries proposed in this leadership and not yet committed. Full: proposals are refused
 // as overloaded (503).
 inline constexpr std::size_t kUncommittedBytes = 32 * 1024 * 1024;

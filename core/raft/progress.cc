@@ -6,14 +6,15 @@
 
 namespace vesper::raft {
 
-void Progress::on_sent(Index last) {
+void Progress::on_sent(Index last, std::size_t bytes) {
   VESPER_CHECK(can_send() || last < next_);
   if (is_probing()) {
     probe_out_ = true;  // next_ stays: nothing is assumed before the answer
     return;
   }
   if (last < next_) return;  // an empty request takes no place in the window
-  inflight_.push_back(last);
+  inflight_.push_back({last, bytes});
+  inflight_bytes_ += bytes;
   next_ = last.next();
 }
 
@@ -30,7 +31,10 @@ bool Progress::on_accepted(Index match, Index base) {
     next_ = match.next();
   }
   next_ = std::max(next_, match.next());
-  while (!inflight_.empty() && inflight_.front() <= match) inflight_.pop_front();
+  while (!inflight_.empty() && inflight_.front().last <= match) {
+    inflight_bytes_ -= inflight_.front().bytes;
+    inflight_.pop_front();
+  }
   return is_news;
 }
 
@@ -43,9 +47,14 @@ bool Progress::on_rejected(Index rejected, Index agree) {
 
   state_ = State::kProbe;
   probe_out_ = false;
-  inflight_.clear();
+  clear_window();
   next_ = std::max(match_.next(), std::min(rejected, agree.next()));
   return true;
+}
+
+void Progress::clear_window() {
+  inflight_.clear();
+  inflight_bytes_ = 0;
 }
 
 void Progress::count_no_more() {
@@ -57,7 +66,7 @@ void Progress::count_no_more() {
 void Progress::begin_snapshot() {
   state_ = State::kSnapshot;
   probe_out_ = false;
-  inflight_.clear();
+  clear_window();
   sending.reset();
 }
 

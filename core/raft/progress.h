@@ -8,6 +8,7 @@
 #include <deque>
 #include <optional>
 
+#include "core/base/limits.h"
 #include "core/base/time.h"
 #include "core/base/types.h"
 #include "core/raft/message.h"
@@ -29,11 +30,13 @@ class Progress {
 
   // Whether an AppendRequest with entries may leave now.
   bool can_send() const {
-    if (state_ == State::kReplicate) return inflight_.size() < inflight_max_;
+    if (state_ == State::kReplicate) {
+      return inflight_.size() < inflight_max_ && inflight_bytes_ < limits::kInflightBytes;
+    }
     return is_probing() && !probe_out_;
   }
-  // An AppendRequest with entries up to `last` (next - 1 if none) left.
-  void on_sent(Index last);
+  // An AppendRequest with entries up to `last` (next - 1 if none), of so many bytes, left.
+  void on_sent(Index last, std::size_t bytes);
   // The member has everything up to `match`; the leader's log holds what follows `base`. False:
   // this says nothing new.
   bool on_accepted(Index match, Index base);
@@ -89,7 +92,14 @@ class Progress {
   bool probe_out_ = false;
   bool counts_ = true;
   std::size_t inflight_max_;
-  std::deque<Index> inflight_;  // the last index of each request in flight, oldest first
+  struct InFlight {
+    Index last;
+    std::size_t bytes = 0;  // of its entries
+  };
+  void clear_window();
+
+  std::deque<InFlight> inflight_;  // requests with entries, oldest first
+  std::size_t inflight_bytes_ = 0;
 };
 
 }  // namespace vesper::raft

@@ -65,11 +65,12 @@ void Raft::send_append(Progress& progress, Index last) {
   for (Index index = progress.next();
        index <= last && request.entries.size() < config_.append_entries_max; index = index.next()) {
     const Entry& entry = log_.at(index);
-    bytes += entry.record().size();
-    if (bytes > config_.append_bytes_max && !request.entries.empty()) break;
+    const std::size_t more = entry.record().size();
+    if (bytes + more > config_.append_bytes_max && !request.entries.empty()) break;
+    bytes += more;
     request.entries.push_back(entry);
   }
-  progress.on_sent(previous.plus(request.entries.size()));
+  progress.on_sent(previous.plus(request.entries.size()), bytes);
   send_now(progress.member(), term(), std::move(request));
 }
 

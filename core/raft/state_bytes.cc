@@ -57,7 +57,7 @@ void Progress::encode_state(ByteWriter& out) const {
   out.u8(probe_out_ ? 1 : 0);
   out.u8(counts_ ? 1 : 0);
   out.u32(static_cast<std::uint32_t>(inflight_.size()));
-  for (const Index index : inflight_) out.u64(index.value());
+  for (const InFlight& request : inflight_) out.u64(request.last.value());
 }
 
 void Raft::encode_role(Names names, ByteWriter& out) const {

@@ -224,7 +224,7 @@ TEST_CASE("the window of a peer acts as a list of what was sent and not answered
       if (progress.can_send() && *rc::gen::arbitrary<bool>()) {
         next += *rc::gen::inRange<std::uint64_t>(1, 4);
         sent.push_back(next - 1);
-        progress.on_sent(Index(next - 1));
+        progress.on_sent(Index(next - 1), 1);
       } else {
         const auto answered = *rc::gen::inRange<std::uint64_t>(1, next);
         RC_ASSERT(progress.on_accepted(Index(answered), Index(0)) == (answered > match));
@@ -242,7 +242,7 @@ TEST_CASE("a probe is one request at a time, and a rejection moves it back") {
 
   CHECK(progress.is_probing());
   CHECK(progress.can_send());
-  progress.on_sent(Index(12));
+  progress.on_sent(Index(12), 1);
   CHECK_FALSE(progress.can_send());
   CHECK(progress.next() == Index(10));  // nothing is assumed before the answer
 
@@ -269,10 +269,10 @@ TEST_CASE("a rejection that says nothing new is ignored") {
   for (const auto& row : rows) {
     INFO(std::string(row.why));
     Progress progress(NodeId(1), Index(10), 4);
-    progress.on_sent(Index(9));
+    progress.on_sent(Index(9), 1);
     if (row.match > 0) {
       REQUIRE(progress.on_accepted(Index(row.match), Index(0)));
-      progress.on_sent(Index(9));
+      progress.on_sent(Index(9), 1);
     }
     CHECK(progress.on_rejected(Index(row.rejected), Index(0)) == row.heeded);
     CHECK(progress.is_probing() == (row.match == 0 || row.heeded));
@@ -283,15 +283,15 @@ TEST_CASE("a rejection that says nothing new is ignored") {
 TEST_CASE("what is unanswered is asked about: a probe that is out, a window with entries in it") {
   Progress progress(NodeId(1), Index(3), 2);
   CHECK_FALSE(progress.must_ask(Index(3)));  // nothing has left
-  progress.on_sent(Index(3));
+  progress.on_sent(Index(3), 1);
   CHECK(progress.must_ask(Index(3)));
-  progress.on_sent(Index(2));  // the question itself carries nothing
+  progress.on_sent(Index(2), 1);  // the question itself carries nothing
   CHECK_FALSE(progress.can_send());
   CHECK(progress.must_ask(Index(3)));
 
   CHECK(progress.on_accepted(Index(3), Index(0)));
   CHECK_FALSE(progress.must_ask(Index(3)));  // it has everything
-  progress.on_sent(Index(4));
+  progress.on_sent(Index(4), 1);
   CHECK(progress.must_ask(Index(4)));
 }
 
