@@ -21,8 +21,8 @@ struct RawOptions {
   std::string bind_host;
   bool form = false;
   bool no_fsync = false;
-  std::int64_t election_min_ms = 500;
-  std::int64_t election_max_ms = 1000;
+  std::int64_t election_min_ms = 300;
+  std::int64_t election_max_ms = 600;
   std::int64_t heartbeat_ms = 50;
   std::int64_t request_timeout_ms = 800;
   bool lease_reads = false;
