@@ -1,10 +1,12 @@
--- The load of tests/compare/etcd by JSON, for wrk; its words after the URL:
+-- The load of tests/compare/etcd and tests/compare/growth by JSON, for wrk; its words after the URL:
 --
---   wrk ... -s load.lua URL -- vesper|etcd put|get KEYS VALUE_SIZE [COUNT]
+--   wrk ... -s load.lua URL -- vesper|etcd put|get KEYS VALUE_SIZE before|each [COUNT]
 --
--- Each request is for one of KEYS keys, drawn at random; all requests are made before the first is sent. Every reply is
--- looked at. done() prints one line of JSON. With COUNT the keys are put in their order, and wrk ends with the COUNTth
--- reply: so the keys come in, and as many PUTs into the one system as into the other.
+-- Each request is for one of KEYS keys, drawn at random. All requests are made before the first is sent ("before"), or
+-- each as it is sent ("each": however many keys there are and however long the values, it takes no more memory, and
+-- the same time a key). Every reply is looked at. done() prints one line of JSON. With COUNT the keys are put in their
+-- order, and wrk ends with the COUNTth reply: so the keys come in, and as many PUTs into the one system as into the
+-- other.
 
 local threads = {}
 
@@ -64,24 +66,52 @@ local SUCCESS = {
   etcd = {put = {'"revision"'}, get = {'"revision"', '"value"'}},
 }
 
-local requests, success, count = {}, {}, nil
+local request_of, key_count, success, count
 local sent, good = 0, 0
 bad, told = 0, ""
 
-function init(words)
-  local system, op, keys, value_size = words[1], words[2], tonumber(words[3]), tonumber(words[4])
-  count, success = tonumber(words[5]), SUCCESS[system][op]
-  math.randomseed(1000 + number)
+-- As many bytes for every index, and only the key's differ. (Of etcd's too: a key's bytes come to whole digits.)
+local function request_maker(system, op, value_size)
   local headers = {["Content-Type"] = "application/json"}
-  for index = 0, keys - 1 do
+  return function(index)
     local method, path, body = MAKERS[system][op](key_of(index), value_of(index, value_size))
-    table.insert(requests, wrk.format(method, path, headers, body))
+    return wrk.format(method, path, headers, body)
   end
+end
+
+-- The same requests, by putting keys into what lies between them.
+local function quick_request_maker(system, op, value_size)
+  local model = request_maker(system, op, value_size)(0)
+  local encode = system == "etcd" and base64 or function(key) return key end
+  local first, last = model:find(encode(key_of(0)), 1, true)
+  local head, tail = model:sub(1, first - 1), model:sub(last + 1)
+  local again, again_last = tail:find(encode(key_of(0)), 1, true)
+  if not again then
+    return function(index) return head .. encode(key_of(index)) .. tail end
+  end
+  local middle, rest = tail:sub(1, again - 1), tail:sub(again_last + 1)
+  return function(index)
+    local key = encode(key_of(index))
+    return head .. key .. middle .. key .. rest
+  end
+end
+
+function init(words)
+  local system, op, value_size = words[1], words[2], tonumber(words[4])
+  key_count, count, success = tonumber(words[3]), tonumber(words[6]), SUCCESS[system][op]
+  math.randomseed(1000 + number)
+  if words[5] == "each" then
+    request_of = quick_request_maker(system, op, value_size)
+    return
+  end
+  local make, requests = request_maker(system, op, value_size), {}
+  for index = 0, key_count - 1 do requests[index] = make(index) end
+  request_of = function(index) return requests[index] end
 end
 
 function request()
   sent = sent + 1
-  return requests[count and (sent - 1) % #requests + 1 or math.random(#requests)]
+  return request_of(count and (sent - 1) % key_count or math.random(key_count) - 1)
 end
 
 local function is_success(status, body)

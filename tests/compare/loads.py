@@ -1,4 +1,4 @@
-"""The loads of tests/compare/etcd, the programs they need, and what the disk alone takes."""
+"""The loads of tests/compare/etcd and tests/compare/growth, the programs they need, and what the disk alone takes."""
 
 import base64
 import json
@@ -12,21 +12,22 @@ import tempfile
 import threading
 import time
 
+import nodes
 from harness import Failure, check, run
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SCRIPT = pathlib.Path(__file__).resolve().parent / "load.lua"
-TARGET = "tests/compare/etcd_load"
 KEYS = 10_000
 VALUE_SIZE = 100
-FILL_SECONDS_MAX = 600
+WARM_UP_SECONDS = 1
+FILL_SECONDS_MAX = 3600
 BLOCK = 4096
 SAMPLES = 200
 
 
-def missing(programs, native):
-    programs = [*programs, *(["protoc", "grpc_cpp_plugin"] if native else [])]
-    lacking = [program for program in programs if shutil.which(program) is None]
+def missing(programs, native=False):
+    wanted = [*programs, *(["protoc", "grpc_cpp_plugin"] if native else [])]
+    lacking = [program for program in wanted if shutil.which(program) is None]
     if native and subprocess.run(["pkg-config", "--exists", "grpc++", "protobuf"], check=False).returncode != 0:
         lacking.append("libgrpc++-dev")
     return lacking
@@ -40,18 +41,18 @@ def install(programs, native=False):
         check(done.returncode == 0 and not missing(programs, native), "run apps/install-packages compare")
 
 
-def build_native(folder):
-    """Builds etcd_load in the build folder that `folder`, its apps, is part of."""
-    top = folder.parent
-    check((top / "build.ninja").exists(), f"{top} is no build folder; without --loads native it need not be one")
+def build(folder, name):
+    """Builds the load `name` of this folder in the build folder that `folder`, its apps, is part of."""
+    top, target = folder.parent, f"tests/compare/{name}"
+    check((top / "build.ninja").exists(), f"{top} is no build folder, in which {name} could be built")
     source = json.loads((top / "meson-info" / "meson-info.json").read_text())["directories"]["source"]
     check(pathlib.Path(source).resolve() == ROOT, f"{top} builds {source}, which is not {ROOT}")
-    if TARGET not in (top / "build.ninja").read_text():  # set up before its libraries were here
+    if target not in (top / "build.ninja").read_text():  # set up before it, or before its libraries were here
         done = run(["meson", "setup", "--reconfigure", top, ROOT], timeout=600)
         check(done.returncode == 0, f"meson: {done.stdout}{done.stderr}")
-    done = run(["ninja", "-C", top, TARGET], timeout=1800)
+    done = run(["ninja", "-C", top, target], timeout=1800)
     check(done.returncode == 0, f"ninja: {done.stdout}{done.stderr}")
-    return top / TARGET
+    return top / target
 
 
 def last_json(done, what):
@@ -61,11 +62,11 @@ def last_json(done, what):
     return json.loads(lines[-1])
 
 
-def wrk(system, address, op, clients, seconds, count=None):
+def wrk(system, address, op, clients, seconds, *, keys=KEYS, value_size=VALUE_SIZE, made="before", count=None):
     """The last word of load.lua. With `count` it ends with so many replies, and before that with nothing."""
     threads = 2 if clients % 2 == 0 and count is None else 1
     command = ["wrk", f"-t{threads}", f"-c{clients}", f"-d{seconds}s", "--timeout", "5s", "--latency", "-s", SCRIPT,
-               address, "--", system, op, KEYS, VALUE_SIZE, *([count] if count else [])]
+               address, "--", system, op, keys, value_size, made, *([count] if count else [])]
     result = last_json(run(command, timeout=seconds + 60), "wrk")
     result["told"] = base64.b64decode(result["told"]).decode(errors="replace")
     return result
@@ -83,10 +84,24 @@ def client_cpu_seconds():
     return used.ru_utime + used.ru_stime
 
 
-def fill(system, address, count):
-    """So many PUTs over all keys, one key after the other."""
-    result = wrk(system, address, "put", 64, FILL_SECONDS_MAX, count)
-    check(result.get("ok") == count and result["errors"] == 0, f"{system}: filling it: {result}")
+def measure(cluster, send, seconds):
+    """What `send(address, seconds)` says of a load at the leader, after a second of it to warm up, and what it took of
+    all. Asks for the leader anew: another may lead since."""
+    leader = nodes.wait_leader(cluster)
+    send(leader, WARM_UP_SECONDS)
+    nodes_before, client_before = nodes.cpu_seconds(cluster), client_cpu_seconds()
+    result = send(leader, seconds)
+    nodes.check_running(cluster)
+    thousands = max(result["ok"], 1) / 1000
+    result["cpu_per_1000"] = (nodes.cpu_seconds(cluster) - nodes_before) / thousands
+    result["client_cpu_per_1000"] = (client_cpu_seconds() - client_before) / thousands
+    return result
+
+
+def fill(cluster, count, clients=64, **load):
+    """So many PUTs at the leader over all keys, one key after the other."""
+    result = wrk(cluster.name, nodes.wait_leader(cluster), "put", clients, FILL_SECONDS_MAX, count=count, **load)
+    check(result.get("ok") == count and result["errors"] == 0, f"{cluster.name}: filling it: {result}")
 
 
 class Writer(threading.Thread):

@@ -1,5 +1,5 @@
-"""The two systems of tests/compare/etcd: five nodes of each, by the cluster tests' harness, and what their processes
-took of the machine, which the other tools of this folder ask too."""
+"""The systems of tests/compare/etcd and tests/compare/growth: nodes of each, five if nothing else is said, by the
+cluster tests' harness, and what their processes took of the machine."""
 
 import http.client
 import json
@@ -18,8 +18,8 @@ NODES = 5
 class Vesper(Cluster):
     name = "vesper"
 
-    def __init__(self, build):
-        super().__init__(types.SimpleNamespace(vesperd=str(build / "vesperd")), NODES)
+    def __init__(self, build, count=NODES):
+        super().__init__(types.SimpleNamespace(vesperd=str(build / "vesperd")), count)
 
     def describe(self):
         version = subprocess.run([self.programs.vesperd, "--version"], capture_output=True, text=True, check=True)
@@ -84,20 +84,29 @@ def check_running(cluster):
 
 def start(cluster):
     """All nodes, until all follow one leader. The harness shows the ends of the logs if that fails."""
-    for node in range(NODES):
+    for node in range(cluster.founders):
         cluster.start(node)
     wait_leader(cluster)
 
 
 def wait_leader(cluster):
     """The leader's address, once all nodes follow it."""
+    return cluster.addresses[wait_leading_node(cluster)]
+
+
+def wait_leading_node(cluster):
     def settled():
         check_running(cluster)
         found = cluster.leader_now()
-        views = [cluster.status(node) for node in range(NODES)] if found else []
+        views = [cluster.status(node) for node in range(cluster.founders)] if found else []
         return found if found and all(view and view["leader"] == found[0] for view in views) else None
-    found = wait_for(settled, START_SECONDS_MAX, f"{cluster.name}: a leader that all nodes follow")
-    return cluster.addresses[found[0]]
+    return wait_for(settled, START_SECONDS_MAX, f"{cluster.name}: a leader that all nodes follow")[0]
+
+
+def term(cluster):
+    """The highest: as much as it grows, so many elections there were, or tries of one. A node of which clients hold all
+    connections does not answer; the others do."""
+    return max(view["term"] for node in range(cluster.founders) if (view := cluster.status(node)))
 
 
 def cpu_seconds(cluster):
@@ -110,13 +119,15 @@ def cpu_seconds(cluster):
 
 
 def memory_mib(cluster, node, field):
-    """VmRSS, what of it is resident, or VmHWM, the peak of that."""
-    for line in pathlib.Path(f"/proc/{cluster.processes[node].pid}/status").read_text().splitlines():
-        if line.startswith(field + ":"):
-            return int(line.split()[1]) / 1024
-    raise KeyError(field)
+    """VmRSS: what is resident, VmHWM: its peak."""
+    status = pathlib.Path(f"/proc/{cluster.processes[node].pid}/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith(field + ":")) / 1024
 
 
 def peak_mib(cluster):
     """The peaks of the nodes' resident memory, together."""
     return sum(memory_mib(cluster, node, "VmHWM") for node in cluster.processes)
+
+
+def resident_mib(cluster):
+    return sum(memory_mib(cluster, node, "VmRSS") for node in cluster.processes)
