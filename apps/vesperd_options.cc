@@ -32,7 +32,8 @@ struct RawOptions {
   std::uint64_t snapshot_mib = limits::kSnapshotBytesDue / (1024 * 1024);
   std::uint64_t snapshot_entries = limits::kSnapshotEntriesDue;
   std::uint64_t trailing_entries = limits::kTrailingEntries;
-  std::size_t max_connections = 2048;
+  std::size_t max_connections = 16 * 1024;
+  std::size_t max_requests = 4096;
   std::size_t max_body = 1024 * 1024;
   std::string record;
   std::uint64_t record_gib = 64;
@@ -121,6 +122,10 @@ void add_limit_options(CLI::App& app, RawOptions& raw) {
                  "Open connections; beyond it a client gets 503, and other nodes are still served")
       ->check(CLI::Range(1, 100'000))
       ->capture_default_str();
+  app.add_option("--max-requests", raw.max_requests,
+                 "Requests that wait for their outcome; beyond it a client gets 503 at once")
+      ->check(CLI::Range(std::size_t{1}, limits::kWaitingRequests))
+      ->capture_default_str();
   app.add_option("--max-body", raw.max_body, "Bytes of a client's body; longer gets 413")
       ->check(CLI::Range(1024, 1024 * 1024))
       ->capture_default_str();
@@ -206,6 +211,7 @@ Result<VesperdOptions> checked(const RawOptions& raw) {
   options.node.raft.lease_reads = raw.lease_reads;
   options.node.raft.lease_drift_ppm = raw.clock_drift_ppm;
   options.node.request_timeout = Duration::milliseconds(raw.request_timeout_ms);
+  options.node.waiting_requests_max = raw.max_requests;
   options.node.wal.segment_bytes = raw.segment_mib * 1024 * 1024;
   options.node.snapshots.bytes = raw.snapshot_mib * 1024 * 1024;
   options.node.check_interval = Duration::milliseconds(raw.check_interval_ms);

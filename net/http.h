@@ -68,7 +68,7 @@ class HttpHandler {
 
 struct HttpLimits {
   // Open connections. Beyond it: 503, and closed.
-  std::size_t connections = 2048;
+  std::size_t connections = std::size_t{16} * 1024;
   // Beyond these, kept for the other nodes, so that clients who hold all connections do not part a
   // node from its cluster: whoever asks for another path there gets 503 and is closed, and so is
   // whoever asks for nothing within peer_time. Beyond these too: 503 at once.

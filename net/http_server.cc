@@ -22,7 +22,8 @@ namespace vesper::net {
 
 namespace {
 
-constexpr int kBacklog = 1024;
+// As many as the system allows: whoever is turned away here is heard again only after a second.
+constexpr int kBacklog = 65'535;
 constexpr std::size_t kReadBytes = 64 * 1024;
 constexpr int kAcceptsARound = 64;
 // Before the next try of an accept for which the system has no descriptor or no memory.

@@ -1,5 +1,6 @@
 """Every row and bullet of the documented REST API, made exact, at a real cluster."""
 
+import concurrent.futures
 import contextlib
 import http.client
 import json
@@ -238,6 +239,32 @@ def an_overloaded_node_says_so_at_once(programs):
         check_equal(get(at, "k").json, {"code": "fail"}, "the PUT that was refused has no effect")
 
 
+def requests_beyond_the_bound_are_refused_at_once(programs):
+    """On connections that are kept: the requests that wait hold their places until they are answered."""
+    with Cluster(programs, nodes=3) as cluster:
+        for node in range(3):
+            # A leader that cannot reach the others stays one for as long as its requests wait.
+            cluster.start(node, "--max-requests", "4", "--election-timeout-min", "3000", "--election-timeout-max", "3500")
+        leader = cluster.wait_leader(20)
+        at = cluster.addresses[leader]
+        others = [node for node in range(3) if node != leader]
+        for node in others:
+            cluster.pause(node)
+        with concurrent.futures.ThreadPoolExecutor(10) as pool:
+            asked = [pool.submit(put, at, f"k{number}", number) for number in range(10)]
+            check_equal(ask(at, "GET", "/status").status, 200, "an operator is served")
+            replies = [request.result() for request in asked]
+        waited = [reply for reply in replies if reply.outcome == "unknown"]
+        refused = [reply for reply in replies if reply.status == 503]
+        check_equal((len(waited), len(refused)), (4, 6), f"as many as may wait, and the rest: {replies}")
+        for reply in refused:
+            check_equal((reply.code, reply.outcome), ("fail", "rejected"), "overloaded")
+            check(int(reply.headers["Retry-After"]) >= 0, "Retry-After")
+        for node in others:
+            cluster.resume(node)
+        cluster.put_until_done("k", 1)
+
+
 def overload_of(method):
     # The node may close before it read the request: then this side meets a reset.
     with contextlib.suppress(ConnectionResetError, BrokenPipeError):
@@ -287,5 +314,6 @@ main([
     a_body_over_the_limit_is_refused_by_its_head,
     a_kept_connection_serves_many_requests,
     an_overloaded_node_says_so_at_once,
+    requests_beyond_the_bound_are_refused_at_once,
     a_wrong_ip_list_is_named_by_file_and_line,
 ])

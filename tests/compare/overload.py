@@ -12,10 +12,10 @@ from growing import Cell
 from harness import Failure, die_with_parent
 
 PEAK_CLIENTS = 256
-NEEDED, TAKEN = 10 * PEAK_CLIENTS, 10 * 2048
+NEEDED, BEYOND = 10 * PEAK_CLIENTS, 20_480
 CLIENTS_A_PROCESS_MAX = 10_240  # of files that a process may have open
 BINS_A_SECOND = 10
-PHASES = (("peak", PEAK_CLIENTS, False), ("patient", NEEDED, False), ("patient", TAKEN, False),
+PHASES = (("peak", PEAK_CLIENTS, False), ("patient", NEEDED, False), ("patient", BEYOND, False),
           ("insisting", NEEDED, True))
 COUNTS = ("errors", "broken", "late", "pending", "refused_at_accept")
 
