@@ -25,7 +25,7 @@ namespace {
 // As many as the system allows: whoever is turned away here is heard again only after a second.
 constexpr int kBacklog = 65'535;
 constexpr std::size_t kReadBytes = 64 * 1024;
-constexpr int kAcceptsARound = 64;
+constexpr int kAcceptsARound = 256;
 // Before the next try of an accept for which the system has no descriptor or no memory.
 constexpr std::chrono::milliseconds kAcceptPause{10};
 constexpr std::chrono::milliseconds kLingerTime{200};
