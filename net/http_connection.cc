@@ -9,7 +9,7 @@ namespace vesper::net {
 namespace {
 
 // A buffer that grew larger is given back once it is empty.
-constexpr std::size_t kKeptBytes = 64 * 1024;
+constexpr std::size_t kKeptBytes = 8 * 1024;
 
 }  // namespace
 

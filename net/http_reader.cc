@@ -12,7 +12,7 @@ constexpr std::size_t kLineBytes = 4 * 1024;
 constexpr int kTrailerLines = 64;
 // What was consumed is cut off beyond this; a buffer that is empty and larger is given back.
 constexpr std::size_t kCutBytes = 16 * 1024;
-constexpr std::size_t kKeptBytes = 64 * 1024;
+constexpr std::size_t kKeptBytes = 8 * 1024;
 
 std::string too_long(std::size_t bytes_max) {
   return "the body is longer than " + std::to_string(bytes_max) + " bytes";

@@ -183,20 +183,19 @@ void HttpServer::Impl::on_ready(HttpConnection& connection, std::uint32_t events
 }
 
 void HttpServer::Impl::on_bytes(HttpConnection& connection) {
+  // What is sent behind a request stays in the system until that is answered, its end too.
+  if (connection.state == State::kWaiting) return pause(connection);
   const auto received = connection.receive(scratch_);
   if (received == HttpConnection::Received::kNothing) return;
   if (received == HttpConnection::Received::kEnd) {
-    // Whoever has only ended its own side still gets the reply that is due.
+    // Whoever has only ended its own side still gets the replies that are due.
     connection.is_at_end = true;
-    if (connection.state != State::kWaiting && !connection.has_output()) return end(connection);
-    return pause(connection);
+    return connection.has_output() ? pause(connection) : end(connection);
   }
   switch (connection.state) {
     case State::kHead:
     case State::kBody:
       return work(connection);
-    case State::kWaiting:
-      return pause(connection);
     case State::kStream:
       set_reading_deadline(connection);
       return feed_stream(connection);
@@ -204,6 +203,7 @@ void HttpServer::Impl::on_bytes(HttpConnection& connection) {
     case State::kRefusing:
     case State::kLingering:
       return connection.reader.drop_all();
+    case State::kWaiting:
     case State::kClosed:
       return;
   }
