@@ -21,8 +21,8 @@
 
 namespace vesper::net {
 
-// A time that never comes, for deadlines.
 using LoopTime = std::chrono::steady_clock::time_point;
+// As a deadline: none.
 inline constexpr LoopTime kNever = LoopTime::max();
 
 class EventLoop {

@@ -4,6 +4,8 @@
 
 #include <cerrno>
 
+#include "net/socket_send.h"
+
 namespace vesper::net {
 
 namespace {
@@ -27,16 +29,8 @@ HttpConnection::Received HttpConnection::receive(std::span<char> scratch) {
 }
 
 bool HttpConnection::send() {
-  while (has_output()) {
-    const ssize_t count = ::send(socket_.get(), output.data() + sent_, output.size() - sent_,
-                                 MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (count > 0) {
-      sent_ += static_cast<std::size_t>(count);
-      continue;
-    }
-    if (count < 0 && errno == EINTR) continue;
-    return count < 0 && errno == EAGAIN;
-  }
+  if (!send_now(socket_.get(), std::as_bytes(std::span(output)), sent_)) return false;
+  if (has_output()) return true;
   sent_ = 0;
   if (output.capacity() > kKeptBytes) {
     output = {};

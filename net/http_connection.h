@@ -75,7 +75,6 @@ class HttpConnection : public EventLoop::Source {
   std::uint32_t watched = 0;   // events
   std::uint64_t requests = 0;  // that were handled
   bool has_begun = false;      // kHead: its first byte is there, and the deadline set
-  bool is_at_end = false;      // the client sends no more
   bool is_touched = false;     // the round's end looks at it
 
  private:

@@ -187,11 +187,8 @@ void HttpServer::Impl::on_bytes(HttpConnection& connection) {
   if (connection.state == State::kWaiting) return pause(connection);
   const auto received = connection.receive(scratch_);
   if (received == HttpConnection::Received::kNothing) return;
-  if (received == HttpConnection::Received::kEnd) {
-    // Whoever has only ended its own side still gets the replies that are due.
-    connection.is_at_end = true;
-    return connection.has_output() ? pause(connection) : end(connection);
-  }
+  // Whoever has only ended its own side has had its replies: while some are due, nothing is read.
+  if (received == HttpConnection::Received::kEnd) return end(connection);
   switch (connection.state) {
     case State::kHead:
     case State::kBody:
@@ -285,14 +282,10 @@ void HttpServer::Impl::flush(HttpConnection& connection) {
     case State::kBody:
       break;
   }
-  if (connection.is_at_end && !connection.reader.has_bytes()) return end(connection);
   if (connection.watched == EPOLLOUT) set_reading_deadline(connection);
-  if (!connection.is_at_end) watch(connection, EPOLLIN);
+  watch(connection, EPOLLIN);
   if (connection.state == State::kStream) return feed_stream(connection);
   work(connection);
-  // What it sent before its end was not a whole request.
-  const bool is_over = connection.state == State::kHead || connection.state == State::kBody;
-  if (connection.is_at_end && is_over && !connection.has_output()) end(connection);
 }
 
 // --- Requests ---

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "core/base/limits.h"
+#include "net/socket_send.h"
 
 namespace vesper::net {
 
@@ -169,15 +170,8 @@ void PeerLink::flush() {
       std::swap(sending_, waiting_);
       sent_ = 0;
     }
-    const ssize_t count = ::send(socket_.get(), sending_.data() + sent_, sending_.size() - sent_,
-                                 MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (count > 0) {
-      sent_ += static_cast<std::size_t>(count);
-      continue;
-    }
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0 && errno != EAGAIN) return fail();
-    break;
+    if (!send_now(socket_.get(), sending_, sent_)) return fail();
+    if (sent_ < sending_.size()) break;
   }
   const bool is_done = sent_ == sending_.size();
   if (is_done) {

@@ -4,7 +4,6 @@
 // asked to make one. The routes (net/service.h) and vesperd call it.
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <memory>
 #include <mutex>
