@@ -86,8 +86,12 @@ class EventQueue {
   }
 
   void push_to_heap(const Event& event) {
-    std::size_t hole = heap_.size();
     heap_.push_back(event);
+    put_above(heap_.size() - 1, event);
+  }
+
+  // The event goes into the hole, or as far above it as it has to.
+  void put_above(std::size_t hole, const Event& event) {
     while (hole > 0) {
       const std::size_t parent = (hole - 1) / kChildren;
       if (!comes_before(event, heap_[parent])) break;
@@ -97,29 +101,32 @@ class EventQueue {
     heap_[hole] = event;
   }
 
+  // Which of the siblings from `begin` on is the first. Requires: there is one.
+  std::size_t first_child(std::size_t begin) const {
+    if (heap_.size() - begin >= kChildren) {
+      return first_of(first_of(begin, begin + 1), first_of(begin + 2, begin + 3));
+    }
+    std::size_t first = begin;
+    for (std::size_t child = begin + 1; child < heap_.size(); ++child) {
+      first = first_of(first, child);
+    }
+    return first;
+  }
+
   Event pop_from_heap() {
     const Event event = heap_.front();
     const Event last = heap_.back();
     heap_.pop_back();
     if (heap_.empty()) return event;
+    // The hole sinks to the bottom, and only then is the last event's place sought, upwards: it
+    // came from the bottom, and mostly belongs there.
     std::size_t hole = 0;
-    for (;;) {
-      const std::size_t begin = hole * kChildren + 1;
-      const std::size_t end = std::min(begin + kChildren, heap_.size());
-      if (begin >= end) break;
-      std::size_t next = begin;
-      if (end - begin == kChildren) {
-        next = first_of(first_of(begin, begin + 1), first_of(begin + 2, begin + 3));
-      } else {
-        for (std::size_t child = begin + 1; child < end; ++child) {
-          next = first_of(next, child);
-        }
-      }
-      if (!comes_before(heap_[next], last)) break;
+    for (std::size_t begin = 1; begin < heap_.size(); begin = hole * kChildren + 1) {
+      const std::size_t next = first_child(begin);
       heap_[hole] = heap_[next];
       hole = next;
     }
-    heap_[hole] = last;
+    put_above(hole, last);
     return event;
   }
 

@@ -23,12 +23,12 @@ std::string name(NodeId node) {
 WorldImpl::WorldImpl(WorldConfig world_config, Observers world_observers)
     : config(std::move(world_config)),
       observers(std::move(world_observers)),
-      hash(mix64(0, config.seed)),
       links(config),
       crowd(config),
       newest_arrived(std::size_t{config.all_nodes()} * config.all_nodes()),
       old_frames(config.seed),
       members_now(raft::Configuration::of_founders(std::vector<Incarnation>(config.nodes))) {
+  hash = mix64(0, config.seed);
   VESPER_CHECK(config.nodes > 0 && config.all_nodes() <= limits::kNodes);
   for (std::uint32_t id = 0; id < config.all_nodes(); ++id) {
     members.push_back(std::make_unique<Member>(*this, NodeId(id)));
@@ -100,14 +100,11 @@ void WorldImpl::fault(const std::string& what) {
 // --- The public face ---
 
 World::World(WorldConfig config, Observers observers)
-    : impl_(std::make_unique<WorldImpl>(std::move(config), std::move(observers))) {}
+    : impl_(std::make_unique<WorldImpl>(std::move(config), std::move(observers))), state_(*impl_) {}
 World::~World() = default;
 
 void World::start() {
   impl_->start();
-}
-Instant World::now() const {
-  return impl_->now;
 }
 Instant World::next_at() const {
   return impl_->queue.next_at();
@@ -332,15 +329,6 @@ std::uint64_t World::open_operations() const {
 const WorldConfig& World::config() const {
   return impl_->config;
 }
-const WorldCounts& World::counts() const {
-  return impl_->counts;
-}
-std::uint64_t World::hash() const {
-  return impl_->hash;
-}
-Instant World::last_fault_at() const {
-  return impl_->last_fault_at;
-}
 bool World::is_up(NodeId node) const {
   return impl_->member(node).node != nullptr;
 }
@@ -358,9 +346,6 @@ bool World::has_begun(NodeId node) const {
 }
 const raft::Configuration& World::members() const {
   return impl_->members_now;
-}
-std::uint64_t World::members_version() const {
-  return impl_->members_version;
 }
 std::vector<raft::Configuration> World::configurations_in_force() const {
   std::vector<raft::Configuration> found{impl_->members_now};

@@ -100,6 +100,18 @@ class DiskWatcher {
 
 class WorldImpl;
 
+// What of a world is asked after each of its events.
+struct WorldState {
+  Instant now;
+  // Over every event so far.
+  std::uint64_t hash = 0;
+  WorldCounts counts;
+  // The last fault or its end; the start, if there was none.
+  Instant last_fault_at;
+  // Counts whenever World::configurations_in_force may have changed.
+  std::uint64_t members_version = 0;
+};
+
 class World {
  public:
   // The observers must outlive the world; they are told in this order.
@@ -112,7 +124,7 @@ class World {
   void start();
 
   // --- Time ---
-  Instant now() const;
+  Instant now() const { return state_.now; }
   // When the next event is due; Instant::never() if there is none.
   Instant next_at() const;
   // Takes the next event. Requires: there is one.
@@ -219,11 +231,11 @@ class World {
 
   // --- Looking ---
   const WorldConfig& config() const;
-  const WorldCounts& counts() const;
-  // Over every event so far.
-  std::uint64_t hash() const;
-  // The last fault or its end; the start, if there was none.
-  Instant last_fault_at() const;
+  const WorldCounts& counts() const { return state_.counts; }
+  // These three as WorldState says.
+  std::uint64_t hash() const { return state_.hash; }
+  Instant last_fault_at() const { return state_.last_fault_at; }
+  std::uint64_t members_version() const { return state_.members_version; }
   // Its process runs, even if paused.
   bool is_up(NodeId node) const;
   bool is_paused(NodeId node) const;
@@ -238,8 +250,6 @@ class World {
   const raft::Configuration& members() const;
   // These, and later ones that are in force on some node that is up.
   std::vector<raft::Configuration> configurations_in_force() const;
-  // Counts whenever one of these may have changed.
-  std::uint64_t members_version() const;
   // Between turns. Requires: is_up(node).
   const node::NodeView& view(NodeId node) const;
   const node::Node& node(NodeId node) const;
@@ -252,6 +262,7 @@ class World {
 
  private:
   std::unique_ptr<WorldImpl> impl_;
+  const WorldState& state_;  // of impl_
 };
 
 }  // namespace vesper::sim

@@ -86,7 +86,7 @@ class Member final : public node::Network,
   WorldImpl& world_;
 };
 
-class WorldImpl {
+class WorldImpl : public WorldState {
  public:
   WorldImpl(WorldConfig config, Observers observers);
 
@@ -168,12 +168,8 @@ class WorldImpl {
 
   const WorldConfig config;
   const Observers observers;
-  Instant now;
   EventQueue queue;
-  std::uint64_t hash;
-  WorldCounts counts;
   Index counted_verdicts;  // of the entries up to this one
-  Instant last_fault_at;
   bool is_started = false;
   Links links;
   Crowd crowd;
@@ -211,7 +207,6 @@ class WorldImpl {
   // The members, as far as any node has known them to be committed.
   raft::Configuration members_now;
   Index members_known_to;
-  std::uint64_t members_version = 0;  // of that, and of what is in force on any node
 };
 
 }  // namespace vesper::sim

@@ -1,6 +1,7 @@
 // Bytes and how the core carries them. SharedBytes is the one place of shared ownership: an
 // immutable slice of a buffer that an entry, a message and a value may all point into, so that an
-// entry's bytes are encoded once and never copied to be kept. ByteWriter and ByteReader put
+// entry's bytes are encoded once and never copied to be kept. Its owners are counted without a
+// lock: a node and all that it holds belong to one thread at a time. ByteWriter and ByteReader put
 // integers field by field, little-endian.
 #pragma once
 
@@ -9,10 +10,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/base/check.h"
@@ -36,16 +37,37 @@ class SharedBytes {
   // One allocation; `fill` writes all `size` bytes before anyone else sees them.
   template <class Fill>
   static SharedBytes make(std::size_t size, Fill fill) {
-    auto buffer = std::make_shared_for_overwrite<std::byte[]>(size);
-    fill(std::span<std::byte>(buffer.get(), size));
-    const std::byte* data = buffer.get();
-    return SharedBytes(std::move(buffer), data, size);
+    Buffer* const buffer = allocate(size);
+    SharedBytes made(buffer, bytes_of(buffer), size);
+    fill(std::span<std::byte>(bytes_of(buffer), size));
+    return made;
+  }
+
+  SharedBytes(const SharedBytes& other)
+      : buffer_(other.buffer_), data_(other.data_), size_(other.size_) {
+    if (buffer_ != nullptr) ++buffer_->owners;
+  }
+  SharedBytes(SharedBytes&& other) noexcept
+      : buffer_(std::exchange(other.buffer_, nullptr)),
+        data_(std::exchange(other.data_, nullptr)),
+        size_(std::exchange(other.size_, 0)) {}
+  SharedBytes& operator=(SharedBytes other) noexcept {
+    std::swap(buffer_, other.buffer_);
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    return *this;
+  }
+  ~SharedBytes() {
+    if (buffer_ != nullptr && --buffer_->owners == 0) free(buffer_);
   }
 
   // Requires: offset + length <= size(). Shares the buffer.
   SharedBytes slice(std::size_t offset, std::size_t length) const {
     VESPER_CHECK(offset <= size_ && length <= size_ - offset);
-    return SharedBytes(owner_, data_ + offset, length);
+    SharedBytes part = *this;
+    part.data_ += offset;
+    part.size_ = length;
+    return part;
   }
 
   ByteView view() const { return {data_, size_}; }
@@ -54,10 +76,18 @@ class SharedBytes {
   bool empty() const { return size_ == 0; }
 
  private:
-  SharedBytes(std::shared_ptr<const std::byte[]> owner, const std::byte* data, std::size_t size)
-      : owner_(std::move(owner)), data_(data), size_(size) {}
+  // The bytes stand behind it.
+  struct Buffer {
+    std::size_t owners = 1;
+  };
+  static Buffer* allocate(std::size_t size);
+  static void free(Buffer* buffer);
+  static std::byte* bytes_of(Buffer* buffer) { return reinterpret_cast<std::byte*>(buffer + 1); }
 
-  std::shared_ptr<const std::byte[]> owner_;
+  SharedBytes(Buffer* buffer, const std::byte* data, std::size_t size)
+      : buffer_(buffer), data_(data), size_(size) {}
+
+  Buffer* buffer_ = nullptr;
   const std::byte* data_ = nullptr;
   std::size_t size_ = 0;
 };

@@ -304,7 +304,8 @@ void NodeImpl::run_raft_turn(Instant now) {
   stop_if_removed();
 }
 
-// Carries out one Ready by its contract (core/raft/ready.h).
+// Carries out one Ready by its contract (core/raft/ready.h). Raft stands still meanwhile: one look
+// at it is enough for all that an observer is shown, but for what applying changes.
 void NodeImpl::carry_out() {
   environment_.observer.on_ready(view(), ready_);
   if (ready_.write != WriteId()) {
@@ -321,8 +322,9 @@ void NodeImpl::carry_out() {
   for (const RequestId read : ready_.lost_reads) waiters_.on_read_lost(read);
 }
 
+// Requires: view_ shows this node as it is.
 void NodeImpl::send(const raft::Message& message) {
-  environment_.observer.on_send(view(), message);
+  environment_.observer.on_send(view_, message);
   scratch_.clear();
   encode_raft_frame({identity_.cluster, identity_.incarnation}, message, scratch_);
   environment_.network.send(message.to, scratch_);
@@ -343,6 +345,8 @@ void NodeImpl::hold(raft::Message message) {
 }
 
 void NodeImpl::send_held() {
+  if (held_.empty() || held_.front().write > durable_write_) return;
+  look(view_);
   while (!held_.empty() && held_.front().write <= durable_write_) {
     // A message of a term that this node has left promises nothing that anyone still counts; as
     // after any loss, its receiver asks again.
@@ -385,7 +389,8 @@ void NodeImpl::apply(const raft::Entry& entry) {
                             raft_->configurations().at(applied_));
   }
   snapshots_.on_applied(entry, *raft_, machine_);
-  environment_.observer.on_applied(view(), entry, {verdict, machine_.state_hash()});
+  look_at_machine(view_);
+  environment_.observer.on_applied(view_, entry, {verdict, view_.state_hash});
   waiters_.on_applied(entry.position(), verdict);
 }
 
@@ -426,7 +431,6 @@ void NodeImpl::look(NodeView& view) const {
   view.vote = raft_->hard_state().vote;
   view.leader = raft_->leader();
   view.commit = raft_->commit();
-  view.applied = applied_;
   view.base = raft_->log().base().index;
   view.last = raft_->log().last_index();
   view.snapshot = snapshots_.newest().last.index;
@@ -442,17 +446,23 @@ void NodeImpl::look(NodeView& view) const {
   } else if (view.doubt) {
     view.doubt.reset();
   }
-  view.state_hash = machine_.state_hash();
-  view.keys = machine_.store().size();
-  view.sessions = machine_.sessions().size();
   view.torn_tails = torn_tails_;
   view.restored = restored_;
   view.lease_reads = lease_reads_;
   view.follower_reads = follower_reads_;
   view.disk_full = is_disk_full();
   view.log_room = wal_->room();
-  view.checks = consistency_.agreed();
   view.differences = differences_;
+  look_at_machine(view);
+}
+
+// What applying an entry changes.
+void NodeImpl::look_at_machine(NodeView& view) const {
+  view.applied = applied_;
+  view.state_hash = machine_.state_hash();
+  view.keys = machine_.store().size();
+  view.sessions = machine_.sessions().size();
+  view.checks = consistency_.agreed();
 }
 
 void NodeImpl::report_changes() {

@@ -39,6 +39,7 @@ class NodeImpl {
     return view_;
   }
   void look(NodeView& into) const;
+  void look_at_machine(NodeView& into) const;
   bool stopped() const { return phase_ == Phase::kStopped; }
   const Error& stop_reason() const { return stop_reason_; }
   const SharedBytes* peek(std::string_view key) const { return machine_.store().get(key); }

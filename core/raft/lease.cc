@@ -45,9 +45,7 @@ void Raft::note_round_sent() {
 
 void Raft::extend_lease() {
   auto& leader = std::get<Leader>(role_);
-  if (leader.sent_rounds.empty()) return;
-  const Round confirmed = confirmed_round();
-  while (!leader.sent_rounds.empty() && leader.sent_rounds.front().round <= confirmed) {
+  while (!leader.sent_rounds.empty() && is_confirmed(leader.sent_rounds.front().round)) {
     leader.lease_until = leader.sent_rounds.front().sent_at + lease_time();
     leader.sent_rounds.pop_front();
   }

@@ -70,7 +70,25 @@ auto reached_by_quorum(const Configuration& configuration, Reached reached) {
   return configuration.is_joint() ? std::min(by_new, of(is_old_voter)) : by_new;
 }
 
-// The same of votes: `granted` and `refused` are asked about each member.
+// Whether a majority of a configuration has something, or both of its majorities if it is joint.
+// `has(i)` says whether the i-th member has it.
+template <class Has>
+bool has_quorum(const Configuration& configuration, Has has) {
+  const std::vector<Member>& members = configuration.members();
+  const auto of = [&](auto counts) {
+    std::size_t voters = 0;
+    std::size_t with = 0;
+    for (std::size_t i = 0; i < members.size(); ++i) {
+      if (!counts(members[i].standing)) continue;
+      ++voters;
+      if (has(i)) ++with;
+    }
+    return with >= majority_of(voters);
+  };
+  return of(is_new_voter) && (!configuration.is_joint() || of(is_old_voter));
+}
+
+// The result of votes: `granted` and `refused` are asked about each member.
 template <class Granted, class Refused>
 VoteResult vote_result(const Configuration& configuration, Granted granted, Refused refused) {
   const auto of = [&](auto counts) {

@@ -279,7 +279,7 @@ class Raft {
   void on_heartbeat_reply(const Message& message, const HeartbeatReply& reply);
   void ask_for_lost_appends(Progress& progress);
   bool reads_need_round() const;
-  Round confirmed_round() const;
+  bool is_confirmed(Round round) const;
   void grant_confirmed_reads();
   void lose_reads();
   void grant_read(RequestId request, Index index);

@@ -49,7 +49,7 @@ bool Raft::reads_need_round() const {
   const auto& leader = std::get<Leader>(role_);
   if (leader.reads.empty() || leader.reads.back().round != Round(0)) return false;
   if (commit_ < leader.first_of_term) return false;
-  return confirmed_round() == leader.last_round;
+  return is_confirmed(leader.last_round);
 }
 
 void Raft::on_heartbeat_request(const Message& message, const HeartbeatRequest& request) {
@@ -83,23 +83,24 @@ void Raft::ask_for_lost_appends(Progress& progress) {
   if (progress.must_ask(log_.last_index())) send_append(progress, progress.next().previous());
 }
 
-// The newest round that a majority has acknowledged, this leader itself counted.
-Round Raft::confirmed_round() const {
+// Whether a majority has acknowledged this round or a later one, this leader itself counted.
+// Requires: it has left.
+bool Raft::is_confirmed(Round round) const {
   const auto& leader = std::get<Leader>(role_);
-  return reached_by_quorum(configuration(), [&](std::size_t i) {
+  return has_quorum(configuration(), [&](std::size_t i) {
     const Progress& progress = leader.progress[i];
-    return progress.member() == config_.id ? leader.last_round : progress.acked_round;
+    return progress.member() == config_.id || progress.acked_round >= round;
   });
 }
 
 void Raft::grant_confirmed_reads() {
   auto& leader = std::get<Leader>(role_);
-  if (leader.reads.empty()) return;
-  const Round confirmed = confirmed_round();
+  Round confirmed;
   // A reply to an earlier round counts for none of the reads that came after it left.
-  while (!leader.reads.empty() && leader.reads.front().round != Round(0) &&
-         leader.reads.front().round <= confirmed) {
+  while (!leader.reads.empty() && leader.reads.front().round != Round(0)) {
     const Leader::WaitingRead read = leader.reads.front();
+    if (read.round > confirmed && !is_confirmed(read.round)) return;
+    confirmed = read.round;
     leader.reads.pop_front();
     if (read.asker) {
       send_now(*read.asker, term(),

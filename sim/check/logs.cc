@@ -347,6 +347,12 @@ void LogChecker::on_wipe(NodeId id) {
   node.wiped = std::move(wiped);
 }
 
+// Of this very entry, or of one that it is before, it was judged already when the first node took
+// it for committed: copies never become fewer, and whoever has the later one has it.
+bool LogChecker::is_known_committed(const ShadowLog& log, Index index) const {
+  return settled() <= index && index <= committed_.last() && committed_.at(index) == log.at(index);
+}
+
 // Whoever takes an entry for committed, leader or not (a leader may step down in the very turn):
 // the copies on disks never become fewer, and the leader of its term has committed as much.
 void LogChecker::on_commit_moved(const Node& node, const node::NodeView& view) {
@@ -354,7 +360,8 @@ void LogChecker::on_commit_moved(const Node& node, const node::NodeView& view) {
     return was_on_disk(nodes_[id.value()], node.memory, view.commit);
   };
   // By reference: a function that holds what this one does would be allocated each time.
-  if (!memberships_.may_commit(node.memory, view.commit, std::cref(has_it))) {
+  if (!is_known_committed(node.memory, view.commit) &&
+      !memberships_.may_commit(node.memory, view.commit, std::cref(has_it))) {
     const auto copies = std::count_if(nodes_.begin(), nodes_.end(), [&](const Node& each) {
       return was_on_disk(each, node.memory, view.commit);
     });

@@ -121,6 +121,7 @@ class LogChecker {
   bool holds_committed(const ShadowLog& log, Index index) const {
     return log.agrees_with(committed_, index);
   }
+  bool is_known_committed(const ShadowLog& log, Index index) const;
   bool is_on_disk(const Node& node, const ShadowLog& log, Index index) const {
     return is_in({.log = node.disk, .snapshot = node.snapshot}, log, index);
   }

@@ -68,7 +68,7 @@ bool is_quorum(const Configuration& configuration, std::uint32_t set) {
 }
 
 TEST_CASE("a quorum of a configuration is a majority of its old and of its new voters") {
-  CHECK(holds("reached_by_quorum and vote_result are what counting says", [] {
+  CHECK(holds("reached_by_quorum, has_quorum and vote_result are what counting says", [] {
     const Configuration configuration = any_configuration();
     std::vector<std::uint64_t> reached;
     for (std::size_t i = 0; i < configuration.members().size(); ++i) {
@@ -84,6 +84,10 @@ TEST_CASE("a quorum of a configuration is a majority of its old and of its new v
     }
     RC_ASSERT(reached_by_quorum(configuration, [&](std::size_t i) { return reached[i]; }) ==
               expected);
+    for (std::uint64_t candidate = 0; candidate <= 6; ++candidate) {
+      RC_ASSERT(has_quorum(configuration, [&](std::size_t i) { return reached[i] >= candidate; }) ==
+                (candidate <= expected));
+    }
 
     const auto granted = *rc::gen::inRange<std::uint32_t>(0, 1U << 12);
     const auto refused = *rc::gen::inRange<std::uint32_t>(0, 1U << 12) & ~granted;
