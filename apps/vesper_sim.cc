@@ -130,6 +130,9 @@ void add_bench(CLI::App& app, Work& work) {
                                         "Measures simulated seconds and events a CPU second, "
                                         "memory, and all again with a million entries");
   bench.add_flag("--quick", command->quick, "A tenth of the work");
+  bench.add_option("--only", command->only, "Some of it, by name and comma")
+      ->delimiter(',')
+      ->check(CLI::IsMember(kBenchmarks));
   bench.callback([command, &work] { work = [command] { return bench_command(*command); }; });
 }
 

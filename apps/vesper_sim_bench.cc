@@ -349,14 +349,19 @@ int bench_command(const BenchCommand& command) {
   const std::uint64_t entries = command.quick ? 100'000 : 1'000'000;
   // The first, while this process has no memory of another run to use again.
   const std::function<int()> benchmarks[] = {
+      // as kBenchmarks names them
       [&] { return bench_memory(360 * scale); },
       [&] { return bench_calm(2000 * scale); },
       [&] { return bench_load(20 * scale); },
       [&] { return bench_swarm(static_cast<std::uint64_t>(100 * scale)); },
       [&] { return bench_long_log(entries); },
   };
-  for (const std::function<int()>& benchmark : benchmarks) {
-    if (const int exit = benchmark(); exit != kExitPassed) return exit;
+  VESPER_CHECK(std::size(benchmarks) == kBenchmarks.size());
+  for (std::size_t i = 0; i < std::size(benchmarks); ++i) {
+    const auto& only = command.only;
+    if (!only.empty() && std::find(only.begin(), only.end(), kBenchmarks[i]) == only.end())
+      continue;
+    if (const int exit = benchmarks[i](); exit != kExitPassed) return exit;
     std::fflush(stdout);
   }
   return kExitPassed;

@@ -76,7 +76,9 @@ int trail_command(const TrailCommand& command);
 
 struct BenchCommand {
   bool quick = false;
+  std::vector<std::string> only;  // of kBenchmarks; none: all
 };
+inline const std::vector<std::string> kBenchmarks = {"memory", "calm", "load", "swarm", "long-log"};
 int bench_command(const BenchCommand& command);
 
 struct ReplayCommand {
