@@ -22,6 +22,7 @@ using storage::DiskOp;
 
 constexpr const char* kLockName = "lock";
 constexpr std::size_t kZerosBytes = 1024 * 1024;
+constexpr std::size_t kPieceBytes = 64 * 1024;
 
 Error io_error(const std::string& operation, const std::string& name, int error = errno) {
   return {ErrorCode::kIo, operation + " " + name + ": " + std::strerror(error)};
@@ -62,18 +63,36 @@ Status read_at(int file, const std::string& name, std::span<std::byte> to, std::
   return error == 0 ? Status() : io_error("read", name, error);
 }
 
-// All that can be read of the file; what cannot is marked (storage::Disk::read).
-Status read_what_is_left(int file, const std::string& name, std::span<std::byte> to) {
-  int error = read_error(file, to, 0);
+// All that can be read there of the file; what cannot is marked (storage::Disk::read).
+Status read_what_is_left(int file, const std::string& name, std::span<std::byte> to,
+                         std::uint64_t offset) {
+  int error = read_error(file, to, offset);
   if (error == 0) return {};
   for (std::uint64_t at = 0; at < to.size() && error == EIO; at += storage::kSectorBytes) {
     const auto size = std::min<std::uint64_t>(storage::kSectorBytes, to.size() - at);
     const std::span<std::byte> sector = to.subspan(at, size);
-    const int in_sector = read_error(file, sector, at);
+    const int in_sector = read_error(file, sector, offset + at);
     if (in_sector == EIO) std::fill(sector.begin(), sector.end(), storage::kUnreadable);
     if (in_sector != 0) error = in_sector;
   }
   return error == EIO ? Status() : io_error("read", name, error);
+}
+
+bool is_zero(ByteView bytes) {
+  return bytes.empty() || (bytes[0] == std::byte{0} &&
+                           std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
+}
+
+// The same of the whole file, into zeros. Where zeros are in the file too they are left alone: a
+// log file's end, where nothing has been written yet, takes no memory then.
+Status read_whole(int file, const std::string& name, std::span<std::byte> zeros) {
+  std::vector<std::byte> room(std::min(kPieceBytes, zeros.size()));
+  for (std::size_t at = 0; at < zeros.size(); at += room.size()) {
+    const auto piece = std::span(room).first(std::min(room.size(), zeros.size() - at));
+    VESPER_TRY(read_what_is_left(file, name, piece, at));
+    if (!is_zero(piece)) std::memcpy(zeros.data() + at, piece.data(), piece.size());
+  }
+  return {};
 }
 
 // Carries out the operations of one lane. Keeps the file that was used last open: nearly every
@@ -304,8 +323,8 @@ Result<SharedBytes> PosixDisk::read(const std::string& name) {
   if (::fstat(file.get(), &info) != 0) return io_error("read", name);
   if (options_.sync && ::fdatasync(file.get()) != 0) return io_error("sync", name);
   Status status;
-  auto fill = [&](std::span<std::byte> to) { status = read_what_is_left(file.get(), name, to); };
-  SharedBytes bytes = SharedBytes::make(static_cast<std::size_t>(info.st_size), fill);
+  auto fill = [&](std::span<std::byte> to) { status = read_whole(file.get(), name, to); };
+  SharedBytes bytes = SharedBytes::make_of_zeros(static_cast<std::size_t>(info.st_size), fill);
   if (!status.ok()) return status.error();
   return bytes;
 }

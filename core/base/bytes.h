@@ -37,10 +37,13 @@ class SharedBytes {
   // One allocation; `fill` writes all `size` bytes before anyone else sees them.
   template <class Fill>
   static SharedBytes make(std::size_t size, Fill fill) {
-    Buffer* const buffer = allocate(size);
-    SharedBytes made(buffer, bytes_of(buffer), size);
-    fill(std::span<std::byte>(bytes_of(buffer), size));
-    return made;
+    return filled(allocate(size), size, fill);
+  }
+  // The same, but all bytes are zeros when `fill` sees them, and of a large buffer those that it
+  // leaves alone take no memory.
+  template <class Fill>
+  static SharedBytes make_of_zeros(std::size_t size, Fill fill) {
+    return filled(allocate_zeros(size), size, fill);
   }
 
   SharedBytes(const SharedBytes& other)
@@ -81,8 +84,15 @@ class SharedBytes {
     std::size_t owners = 1;
   };
   static Buffer* allocate(std::size_t size);
+  static Buffer* allocate_zeros(std::size_t size);
   static void free(Buffer* buffer);
   static std::byte* bytes_of(Buffer* buffer) { return reinterpret_cast<std::byte*>(buffer + 1); }
+  template <class Fill>
+  static SharedBytes filled(Buffer* buffer, std::size_t size, Fill fill) {
+    SharedBytes made(buffer, bytes_of(buffer), size);
+    fill(std::span<std::byte>(bytes_of(buffer), size));
+    return made;
+  }
 
   SharedBytes(Buffer* buffer, const std::byte* data, std::size_t size)
       : buffer_(buffer), data_(data), size_(size) {}

@@ -2,7 +2,9 @@
 
 #include <doctest/doctest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <fstream>
 #include <future>
 #include <map>
 
@@ -26,6 +28,14 @@ using storage::WriteFile;
 std::vector<std::byte> bytes_of(std::string_view text) {
   const ByteView view = as_bytes(text);
   return {view.begin(), view.end()};
+}
+
+std::uint64_t resident_bytes() {
+  std::ifstream pages("/proc/self/statm");
+  std::uint64_t whole = 0;
+  std::uint64_t resident = 0;
+  REQUIRE(pages >> whole >> resident);
+  return resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
 // Runs one batch and waits for it.
@@ -90,6 +100,27 @@ TEST_CASE("files are made, written, renamed, removed, and read after a restart")
   REQUIRE(bytes.ok());
   CHECK(bytes.value().text().substr(8, 9) == std::string_view("\0\0hello\0\0", 9));
   CHECK(bytes.value().text().substr(4997) == std::string_view("\0zz", 3));
+}
+
+TEST_CASE("a large file is read as it was written, and where it is empty takes no memory") {
+  constexpr std::uint64_t kBytes = 32 * 1024 * 1024 + 5;
+  TemporaryDirectory directory;
+  TestDisk test(directory.path());
+  std::string expected(kBytes, '\0');
+  REQUIRE(test.run({CreateFile{"a", kBytes}}).status.ok());
+  // Around where the pieces end in which it is read, and at its own ends.
+  for (const std::size_t at : {0UL, 65'533UL, 131'072UL, 10'000'000UL, kBytes - 3}) {
+    REQUIRE(test.run({WriteFile{"a", at, bytes_of("xyz")}}).status.ok());
+    expected.replace(at, 3, "xyz");
+  }
+
+  const std::uint64_t before = resident_bytes();
+  const auto bytes = test.disk->read("a");
+  const std::uint64_t taken = resident_bytes() - before;
+
+  REQUIRE(bytes.ok());
+  CHECK(taken < kBytes / 4);
+  CHECK(bytes.value().text() == expected);
 }
 
 TEST_CASE("creating an existing file makes it zeros again") {
