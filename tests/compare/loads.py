@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import pathlib
+import re
 import resource
 import shutil
 import statistics
@@ -23,6 +24,8 @@ WARM_UP_SECONDS = 1
 FILL_SECONDS_MAX = 3600
 BLOCK = 4096
 SAMPLES = 200
+HISTORY_KEYS = 50
+HISTORY_SECONDS_MAX = 600
 
 
 def missing(programs, native=False):
@@ -102,6 +105,20 @@ def fill(cluster, count, clients=64, **load):
     """So many PUTs at the leader over all keys, one key after the other."""
     result = wrk(cluster.name, nodes.wait_leader(cluster), "put", clients, FILL_SECONDS_MAX, count=count, **load)
     check(result.get("ok") == count and result["errors"] == 0, f"{cluster.name}: filling it: {result}")
+
+
+def history(build, cluster, clients, seconds):
+    """What `vesper-sim check` says of the history of that many clients of vesper, who put and get at the leader a few
+    keys that all of them share: its last line, and the number of operations if they are linearizable, else None."""
+    path = os.path.join(tempfile.gettempdir(), f"{cluster.name}-{clients}.jsonl")
+    done = run([build / "vesperctl", "bench", nodes.wait_leader(cluster), "--op", "mixed", "--clients", clients,
+                "--seconds", seconds, "--keys", HISTORY_KEYS, "--history", path], timeout=seconds + 60)
+    check(done.returncode == 0, f"vesperctl bench: {done.stdout}{done.stderr}")
+    judged = run([build / "vesper-sim", "check", path], timeout=HISTORY_SECONDS_MAX)
+    os.unlink(path)
+    told = (judged.stdout + judged.stderr).strip().splitlines()[-1]
+    passed = re.fullmatch(r"PASS .* operations=(\d+)", told) if judged.returncode == 0 else None
+    return told, int(passed[1]) if passed else None
 
 
 class Writer(threading.Thread):

@@ -130,3 +130,9 @@ def print_broken(cells):
     for (system, load, op, clients), errors in cells.broken().items():
         words = next(result["told"] for result in cells.rounds[system, load, op, clients] if result["errors"])
         print(f"ERRORS: {system} {load} {op.upper()}, {clients} clients: {errors}; the first: {words}")
+
+
+def print_histories(histories):
+    if histories:
+        sound = [operations for _, operations in histories if operations is not None]
+        print(f"{len(sound)} of {len(histories)} histories linearizable, {sum(sound)} operations in them")

@@ -2,6 +2,7 @@
 nothing behind, whatever ends them."""
 
 import argparse
+import os
 import resource
 import shutil
 import signal
@@ -37,6 +38,8 @@ def run(name, place, work):
     """The exit status of work(), during which all temporary folders are in one, at `place`, that is gone after it."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal"))  # cleans up on the way
     raise_file_limit()
+    if place:
+        os.makedirs(place, exist_ok=True)
     folder = tempfile.mkdtemp(prefix="vesper-compare-", dir=place)
     tempfile.tempdir = folder
     try:
