@@ -34,7 +34,8 @@ std::uint64_t resident_bytes() {
   std::ifstream pages("/proc/self/statm");
   std::uint64_t whole = 0;
   std::uint64_t resident = 0;
-  REQUIRE(pages >> whole >> resident);
+  pages >> whole >> resident;
+  REQUIRE(pages.good());
   return resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
