@@ -30,6 +30,13 @@ std::vector<std::byte> bytes_of(std::string_view text) {
   return {view.begin(), view.end()};
 }
 
+// The thread sanitizer has memory of its own beside each of the program's bytes, touched or not.
+#ifdef __SANITIZE_THREAD__
+constexpr bool kMemoryIsOurs = false;
+#else
+constexpr bool kMemoryIsOurs = true;
+#endif
+
 std::uint64_t resident_bytes() {
   std::ifstream pages("/proc/self/statm");
   std::uint64_t whole = 0;
@@ -120,7 +127,7 @@ TEST_CASE("a large file is read as it was written, and where it is empty takes n
   const std::uint64_t taken = resident_bytes() - before;
 
   REQUIRE(bytes.ok());
-  CHECK(taken < kBytes / 4);
+  if (kMemoryIsOurs) CHECK(taken < kBytes / 4);
   CHECK(bytes.value().text() == expected);
 }
 
