@@ -12,6 +12,7 @@
 #include <cstring>
 #include <utility>
 
+#include "core/base/zeros.h"
 #include "net/file_descriptor.h"
 
 namespace vesper::net {
@@ -76,11 +77,6 @@ Status read_what_is_left(int file, const std::string& name, std::span<std::byte>
     if (in_sector != 0) error = in_sector;
   }
   return error == EIO ? Status() : io_error("read", name, error);
-}
-
-bool is_zero(ByteView bytes) {
-  return bytes.empty() || (bytes[0] == std::byte{0} &&
-                           std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
 }
 
 // The same of the whole file, into zeros. Where zeros are in the file too they are left alone: a

@@ -305,7 +305,8 @@ void NodeImpl::run_raft_turn(Instant now) {
 }
 
 // Carries out one Ready by its contract (core/raft/ready.h). Raft stands still meanwhile: one look
-// at it is enough for all that an observer is shown, but for what applying changes.
+// at it is enough for all that an observer is shown, but for what applying changes (and for the
+// log's room, which only operators ask for).
 void NodeImpl::carry_out() {
   environment_.observer.on_ready(view(), ready_);
   if (ready_.write != WriteId()) {

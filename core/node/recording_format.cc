@@ -1,7 +1,9 @@
 #include "core/node/recording_format.h"
 
 #include <algorithm>
-#include <array>
+#include <cstring>
+
+#include "core/base/zeros.h"
 
 namespace vesper::node {
 
@@ -9,11 +11,6 @@ namespace {
 
 // Zeros are looked for in pieces of this size.
 constexpr std::size_t kGrain = 64;
-
-bool is_zero(ByteView bytes) {
-  static constexpr std::array<std::byte, kGrain> kZeros{};
-  return std::memcmp(bytes.data(), kZeros.data(), bytes.size()) == 0;
-}
 
 // How many bytes from `at` on are zeros, or are not.
 std::size_t run_length(ByteView bytes, std::size_t at, bool of_zeros) {

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "core/base/hash.h"
+#include "core/base/zeros.h"
 
 namespace vesper::node {
 
@@ -15,11 +16,6 @@ std::string at_offset(std::size_t offset) {
 
 constexpr std::size_t aligned(std::size_t size) {
   return (size + 7) / 8 * 8;
-}
-
-bool is_zero(ByteView bytes) {
-  return std::all_of(bytes.begin(), bytes.end(),
-                     [](std::byte byte) { return byte == std::byte(); });
 }
 
 }  // namespace

@@ -6,6 +6,8 @@
 #include <cstring>
 #include <utility>
 
+#include "core/base/zeros.h"
+
 namespace vesper::storage {
 
 namespace {
@@ -15,12 +17,6 @@ Error damage(const std::string& file, std::uint64_t offset, const std::string& w
 }
 Error damage(std::uint64_t segment, std::uint64_t offset, const std::string& what) {
   return damage(format::segment_name(segment), offset, what);
-}
-
-bool is_zero(ByteView bytes) {
-  if (bytes.empty()) return true;
-  return bytes[0] == std::byte{0} &&
-         std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0;
 }
 
 }  // namespace
