@@ -45,6 +45,7 @@ void HistoryChecker::on_applied(Instant at, const node::NodeView& /*view*/,
   violations_.set_now(at);
   const ByteView value = entry.payload().subspan(put.value().value_offset);
   witness_.on_applied(as_text(put.value().key), as_text(value));
+  judge();
 }
 
 void HistoryChecker::on_invoke(Instant at, const Operation& operation) {
@@ -84,16 +85,15 @@ void HistoryChecker::end(Instant at, OperationId id, const node::Answer* answer)
     operations_.pop_front();
     ++first_open_;
   }
-  if (++ended_ < kSettleEach) return;
-  ended_ = 0;
-  witness_.settle(operations_.empty() ? at : operations_.front().operation.start);
+  if (++ended_ >= kSettleEach) {
+    ended_ = 0;
+    witness_.settle(operations_.empty() ? at : operations_.front().operation.start);
+  }
+  judge();
 }
 
-void HistoryChecker::on_event_end(Instant /*at*/, std::uint64_t event) {
-  if (!witness_.found().ok() && !violations_.first()) {
-    violations_.report("linearizability", witness_.found().detail);
-  }
-  violations_.end_event(event);
+void HistoryChecker::judge() {
+  if (!witness_.found().ok()) violations_.report("linearizability", witness_.found().detail);
 }
 
 Linearizability HistoryChecker::judged() const {

@@ -29,7 +29,6 @@ class HistoryChecker final : public WorldObserver {
   void on_invoke(Instant at, const Operation& operation) override;
   void on_answer(Instant at, OperationId id, const node::Answer& answer) override;
   void on_give_up(Instant at, OperationId id) override;
-  void on_event_end(Instant at, std::uint64_t event) override;
 
  private:
   struct Recorded {
@@ -37,6 +36,7 @@ class HistoryChecker final : public WorldObserver {
     bool is_open = true;
   };
   void end(Instant at, OperationId id, const node::Answer* answer);
+  void judge();
 
   Index applied_;  // by some node
   std::uint64_t first_open_ = 1;

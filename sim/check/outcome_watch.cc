@@ -23,8 +23,6 @@ constexpr std::array<std::pair<std::uint64_t WorldCounts::*, Fault>, 9> kCounted
 
 // Windows: after these, what lasts throughout is judged anew.
 constexpr std::int64_t kLong = 8;
-// What is only counted is looked at once in so many events: then it is as old as these.
-constexpr std::uint64_t kPollEvents = 16;
 
 }  // namespace
 
@@ -120,13 +118,13 @@ Outcomes OutcomeWatch::finish(const World& world) {
 
 // --- After each event ---
 
-void OutcomeWatch::observe(const World& world, Standing standing) {
+void OutcomeWatch::look(const World& world, Standing standing) {
   const Instant now = world.now();
   if (counts_of_ == nullptr) {
     counts_of_ = &world.counts();
     begin_clocks(world);
   }
-  if (++events_ % kPollEvents == 0) poll(world);
+  if (events_ % kPollEvents == 0) poll(world);
   if (had_majority_ && !standing.has_majority) see(now, Evidence::kNoMajority, missing(world));
   had_majority_ = standing.has_majority;
   if (standing.has_leader || !had_majority_ || !leader_) {

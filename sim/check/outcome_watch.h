@@ -22,6 +22,7 @@
 #include <optional>
 #include <set>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "sim/observer.h"
@@ -40,8 +41,13 @@ class OutcomeWatch final : public WorldObserver {
   struct Standing {
     bool has_majority = false;
     bool has_leader = false;
+    bool is_fine() const { return has_majority && has_leader; }
   };
-  void observe(const World& world, Standing standing);
+  void observe(const World& world, Standing standing) {
+    const bool was_fine = std::exchange(is_fine_, standing.is_fine());
+    if (++events_ % kPollEvents != 0 && was_fine && is_fine_) return;
+    look(world, standing);
+  }
   // Ends every episode. Call it once, at the end.
   Outcomes finish(const World& world);
 
@@ -93,6 +99,10 @@ class OutcomeWatch final : public WorldObserver {
     std::uint64_t lasting_errors = 0;  // of these operations, a bit each
   };
 
+  // What is only counted is looked at once in so many events: then it is as old as these.
+  static constexpr std::uint64_t kPollEvents = 16;
+
+  void look(const World& world, Standing standing);
   void inject(Instant at, Fault fault, Place place, Span span, std::uint64_t times = 1);
   void end(Instant at, Fault fault, Place place);
   void damage(Instant at, Fault fault, NodeId node);
@@ -125,6 +135,7 @@ class OutcomeWatch final : public WorldObserver {
   // Disks that have a limit, and those that their nodes have found full.
   Place limited_ = 0;
   Place full_ = 0;
+  bool is_fine_ = false;  // after the last event
   bool had_majority_ = true;
   std::optional<Instant> leaderless_since_;
   bool is_leaderless_told_ = false;

@@ -6,9 +6,14 @@
 
 namespace vesper::sim {
 
-void ProgressChecker::observe(Instant at, const Situation& situation) {
+void ProgressChecker::look(Instant at, const Situation& situation) {
   violations_.set_now(at);
-  if (at - oldest_request_ > bounds_.request) watch_requests(at);
+  seen_ = situation;
+  quiet_until_ = Instant::never();
+  if (oldest_request_ != Instant::never()) {
+    be_quiet_until(oldest_request_ + bounds_.request);
+    if (at - oldest_request_ > bounds_.request) watch_requests(at);
+  }
   if (!situation.has_majority) {
     leaderless_since_.reset();
     idle_puts_.since.reset();
@@ -27,16 +32,25 @@ void ProgressChecker::observe(Instant at, const Situation& situation) {
 void ProgressChecker::watch_leader(Instant at, const Situation& situation) {
   if (!leaderless_since_) leaderless_since_ = at;
   const Instant since = std::max(*leaderless_since_, situation.last_fault_at);
+  be_quiet_until(since + bounds_.elect);
   if (at - since <= bounds_.elect) return;
   violations_.report("progress", fmt::format("a majority has been up and connected for {} ms and "
                                              "has elected no leader",
                                              (at - since).nanoseconds() / 1'000'000));
 }
 
-void ProgressChecker::report_idle(Duration span, const Idle& idle) {
+void ProgressChecker::watch_kind(Instant at, Instant last_fault_at, const Situation::Asked& asked,
+                                 Idle& idle) {
+  if (!asked.is_asked) return idle.since.reset();
+  if (!idle.since || asked.successes != idle.successes) idle.since = at;
+  idle.successes = asked.successes;
+  const Instant since = std::max(*idle.since, last_fault_at);
+  const Duration bound = bounds_.elect + bounds_.answer;
+  be_quiet_until(since + bound);
+  if (at - since <= bound) return;
   violations_.report("progress", fmt::format("a majority has been up and connected for {} ms and "
                                              "no {} has succeeded",
-                                             span.nanoseconds() / 1'000'000, idle.kind));
+                                             (at - since).nanoseconds() / 1'000'000, idle.kind));
 }
 
 void ProgressChecker::watch_requests(Instant at) {
@@ -101,6 +115,7 @@ void ProgressChecker::on_request_taken(Instant at, NodeId node, RequestId reques
     waiting.spare.pop_back();
   }
   oldest_request_ = std::min(oldest_request_, at);
+  be_quiet_until(oldest_request_ + bounds_.request);
 }
 
 void ProgressChecker::on_request_answered(Instant /*at*/, NodeId node, RequestId request,
@@ -112,10 +127,6 @@ void ProgressChecker::on_request_answered(Instant /*at*/, NodeId node, RequestId
     waiting.in_turn.pop_front();
   }
   find_oldest_request();
-}
-
-void ProgressChecker::on_event_end(Instant /*at*/, std::uint64_t event) {
-  violations_.end_event(event);
 }
 
 }  // namespace vesper::sim

@@ -29,9 +29,11 @@ struct Situation {
   struct Asked {
     std::uint64_t successes = 0;
     bool is_asked = false;
+    bool operator==(const Asked&) const = default;
   };
   Asked puts;
   Asked gets;
+  bool operator==(const Situation&) const = default;
 };
 
 class ProgressChecker final : public WorldObserver {
@@ -44,7 +46,11 @@ class ProgressChecker final : public WorldObserver {
   ProgressChecker(std::size_t nodes, const Bounds& bounds) : bounds_(bounds), waiting_(nodes) {}
 
   const std::optional<Violation>& violation() const { return violations_.first(); }
-  void observe(Instant at, const Situation& situation);
+  // After an event. Most change nothing that is judged here, and no time is over by them.
+  void observe(Instant at, const Situation& situation) {
+    if (at <= quiet_until_ && situation == seen_) return;
+    look(at, situation);
+  }
 
   void on_start(Instant at, NodeId node, std::uint64_t life) override;
   void on_crash(Instant at, NodeId node) override;
@@ -54,7 +60,6 @@ class ProgressChecker final : public WorldObserver {
   void on_request_taken(Instant at, NodeId node, RequestId request) override;
   void on_request_answered(Instant at, NodeId node, RequestId request,
                            const node::Answer& answer) override;
-  void on_event_end(Instant at, std::uint64_t event) override;
 
  private:
   // The requests that wait at one node. All have the same limit, so the oldest is judged.
@@ -71,15 +76,12 @@ class ProgressChecker final : public WorldObserver {
     std::uint64_t successes = 0;
   };
 
+  void look(Instant at, const Situation& situation);
   void watch_leader(Instant at, const Situation& situation);
-  void watch_kind(Instant at, Instant last_fault_at, const Situation::Asked& asked, Idle& idle) {
-    if (!idle.since || asked.successes != idle.successes || !asked.is_asked) idle.since = at;
-    idle.successes = asked.successes;
-    const Duration span = at - std::max(*idle.since, last_fault_at);
-    if (span > bounds_.elect + bounds_.answer) report_idle(span, idle);
-  }
-  void report_idle(Duration span, const Idle& idle);
+  void watch_kind(Instant at, Instant last_fault_at, const Situation::Asked& asked, Idle& idle);
   void watch_requests(Instant at);
+  // Nothing is wrong before; whatever is judged by its time says so when it is looked at.
+  void be_quiet_until(Instant then) { quiet_until_ = std::min(quiet_until_, then); }
   void find_oldest_request();
   void forget(NodeId node);
 
@@ -89,6 +91,8 @@ class ProgressChecker final : public WorldObserver {
   std::optional<Instant> leaderless_since_;
   Idle idle_puts_{.kind = "put", .since = {}};
   Idle idle_gets_{.kind = "get", .since = {}};
+  Situation seen_;  // when it was looked at last
+  Instant quiet_until_ = Instant::from_nanoseconds(INT64_MIN);
   Violations violations_;
 };
 

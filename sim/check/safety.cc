@@ -164,8 +164,4 @@ void SafetyChecker::on_try_end(Instant /*at*/, OperationId id) {
   applied_.on_try_end(id, logs_.newest());
 }
 
-void SafetyChecker::on_event_end(Instant /*at*/, std::uint64_t event) {
-  violations_.end_event(event);
-}
-
 }  // namespace vesper::sim

@@ -52,7 +52,6 @@ class SafetyChecker final : public WorldObserver {
   void on_answer(Instant at, OperationId id, const node::Answer& answer) override;
   void on_give_up(Instant at, OperationId id) override;
   void on_try_end(Instant at, OperationId id) override;
-  void on_event_end(Instant at, std::uint64_t event) override;
 
  private:
   void on_snapshot(const node::NodeView& view);

@@ -2,7 +2,6 @@
 // is usually its consequence.
 #pragma once
 
-#include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
@@ -15,23 +14,19 @@ struct Violation {
   std::string invariant;  // its stable name, as in "election-safety"
   std::string detail;
   Instant at;
-  std::uint64_t event = 0;
 };
 
 // Where the parts of a checker report to.
 class Violations {
  public:
   void set_now(Instant at) { at_ = at; }
-  // Events are counted from 1; what is reported between events belongs to the one before.
-  void end_event(std::uint64_t event) { event_ = event + 1; }
   void report(std::string invariant, std::string detail) {
-    if (!first_) first_ = Violation{std::move(invariant), std::move(detail), at_, event_};
+    if (!first_) first_ = Violation{std::move(invariant), std::move(detail), at_};
   }
   const std::optional<Violation>& first() const { return first_; }
 
  private:
   Instant at_;
-  std::uint64_t event_ = 1;
   std::optional<Violation> first_;
 };
 

@@ -181,8 +181,4 @@ void FaultBudget::on_node_event(Instant /*at*/, const node::NodeEvent& event) {
   nodes_[event.view.id.value()].is_in_doubt = event.view.doubt.has_value();
 }
 
-void FaultBudget::on_event_end(Instant /*at*/, std::uint64_t event) {
-  violations_.end_event(event);
-}
-
 }  // namespace vesper::sim

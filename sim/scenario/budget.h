@@ -54,7 +54,6 @@ class FaultBudget final : public WorldObserver {
   void on_damage(Instant at, NodeId node) override;
   void on_disk_error(Instant at, NodeId node, std::string_view operation) override;
   void on_node_event(Instant at, const node::NodeEvent& event) override;
-  void on_event_end(Instant at, std::uint64_t event) override;
 
  private:
   struct Node {

@@ -72,23 +72,12 @@ void Checks::observe(const World& world, bool disturbed) {
                      .gets = {world.counts().get_successes, is_asked_to_get_}});
 }
 
-const Violation* Checks::violation() const {
-  if (safety_.violation()) return &*safety_.violation();
-  if (progress_.violation()) return &*progress_.violation();
-  if (budget_.violation()) return &*budget_.violation();
-  if (scenario_.at_end.linearizable && history_.violation()) return &*history_.violation();
-  return nullptr;
-}
-
 std::optional<Violation> Checks::at_end(const World& world) const {
   if (auto unnoticed = unnoticed_alteration(world)) return unnoticed;
   if (!scenario_.at_end.linearizable) return std::nullopt;
   const Linearizability judged = history_.judged();
   if (judged.ok()) return std::nullopt;
-  return Violation{.invariant = "linearizability",
-                   .detail = judged.detail,
-                   .at = world.now(),
-                   .event = world.counts().events};
+  return Violation{.invariant = "linearizability", .detail = judged.detail, .at = world.now()};
 }
 
 // Once nothing is in its way, a check point comes within an interval of an election, and is
@@ -105,8 +94,7 @@ std::optional<Violation> Checks::unnoticed_alteration(const World& world) const 
     return Violation{.invariant = "consistency",
                      .detail = fmt::format("n{} was altered at {} ms and runs on", i,
                                            (*altered - Instant()).nanoseconds() / 1'000'000),
-                     .at = world.now(),
-                     .event = world.counts().events};
+                     .at = world.now()};
   }
   return std::nullopt;
 }

@@ -27,8 +27,14 @@ class Checks final : public WorldObserver {
   void observe(const World& world, bool disturbed);
   // From here on the clients ask for nothing new.
   void on_clients_end() { is_asked_to_put_ = is_asked_to_get_ = false; }
-  // The first invariant broken so far; nullptr if none is. Constant work.
-  const Violation* violation() const;
+  // The first invariant broken so far; nullptr if none is.
+  const Violation* violation() const {
+    if (safety_.violation()) return &*safety_.violation();
+    if (progress_.violation()) return &*progress_.violation();
+    if (budget_.violation()) return &*budget_.violation();
+    if (scenario_.at_end.linearizable && history_.violation()) return &*history_.violation();
+    return nullptr;
+  }
   const FaultBudget& budget() const { return budget_; }
   // What only the whole run can tell.
   std::optional<Violation> at_end(const World& world) const;
