@@ -11,6 +11,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -64,12 +65,19 @@ class Member final : public node::Network,
   };
   using Input = std::variant<Frame, Request, storage::DiskDone>;
 
+  // All of it, as it was after its last turn. Requires: the process runs.
+  const node::NodeView& view() const {
+    if (std::exchange(is_view_old_, false)) node->look(view_);
+    return view_;
+  }
+  void look_later() { is_view_old_ = true; }
+
   const NodeId id;
   SimClock clock;
   SimDisk disk;
   RandomStream turn_delays;
   std::unique_ptr<node::Node> node;  // nullptr: down
-  node::NodeView view;               // after its last turn
+  node::Node::Standing standing;     // after its last turn
   std::uint32_t life = 0;
   bool is_paused = false;
   bool has_stopped = false;
@@ -84,6 +92,8 @@ class Member final : public node::Network,
 
  private:
   WorldImpl& world_;
+  mutable node::NodeView view_;
+  mutable bool is_view_old_ = false;
 };
 
 class WorldImpl : public WorldState {
@@ -106,6 +116,7 @@ class WorldImpl : public WorldState {
   void resume(Member& member);
   void after_input(Member& member);
   void take_turn(Member& member);
+  void note_standing(Member& member);
   void arm_timer(Member& member);
   void on_timer(const Event& event);
   void on_turn(const Event& event);

@@ -54,7 +54,7 @@ bool WorldImpl::go_on_with_members() {
   if (leader == nullptr) return false;
   const raft::Configurations& known = *leader->node->configurations();
   const raft::Configuration& latest = known.latest();
-  if (latest.is_joint() || known.latest_index() > leader->view.commit) return false;
+  if (latest.is_joint() || known.latest_index() > leader->standing.commit) return false;
   // Whoever was removed never comes back.
   std::erase_if(wanted.voters, [&](NodeId node) {
     return latest.find(node) == nullptr && node < latest.next_id();
@@ -99,10 +99,10 @@ void WorldImpl::ask_as_operator(Member& asked, const node::Request& request) {
 
 // Who the members are, by what any node knows to be committed.
 void WorldImpl::note_members(const Member& seen) {
-  const node::NodeView& view = seen.view;
-  if (view.configuration == Index() || view.commit <= members_known_to) return;
-  members_known_to = view.commit;
-  const raft::Configuration& committed = seen.node->configurations()->at(view.commit);
+  const node::Node::Standing& standing = seen.standing;
+  if (standing.configuration == Index() || standing.commit <= members_known_to) return;
+  members_known_to = standing.commit;
+  const raft::Configuration& committed = seen.node->configurations()->at(standing.commit);
   if (committed == members_now) return;
   members_now = committed;
   ++members_version;
@@ -118,8 +118,8 @@ Member* WorldImpl::find_leading_member() const {
   Member* leader = nullptr;
   for (const auto& each : members) {
     if (each->node == nullptr || each->is_paused || each->has_stopped) continue;
-    if (each->view.role != node::Role::kLeader) continue;
-    if (leader == nullptr || each->view.term > leader->view.term) leader = each.get();
+    if (each->standing.role != node::Role::kLeader) continue;
+    if (leader == nullptr || each->standing.term > leader->standing.term) leader = each.get();
   }
   return leader;
 }

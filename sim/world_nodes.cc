@@ -147,7 +147,7 @@ void WorldImpl::start_node(Member& member) {
 
   const Status opened = member.node->open();
   note_misdeeds(member);
-  member.view = member.node->view();
+  note_standing(member);
   leader_now.reset();  // whoever was asked about meanwhile had the view of the life before
   if (!opened.ok()) return note_stop(member, opened.error());
   member.is_struck = false;
@@ -235,15 +235,23 @@ void WorldImpl::after_input(Member& member) {
               .kind = EventKind::kTurn});
 }
 
+// A whole view is filled in when somebody asks for it: at once where that may be in the middle of
+// the next turn, or after an input that has yet to get one.
+void WorldImpl::note_standing(Member& member) {
+  const node::Node::Standing before = std::exchange(member.standing, member.node->standing());
+  if (member.standing.role != before.role || member.standing.term != before.term) {
+    leader_now.reset();
+  }
+  member.look_later();
+  if (interceptor != nullptr || config.turn_delay_max != Duration()) member.view();
+}
+
 void WorldImpl::take_turn(Member& member) {
   member.node->run_turn();
-  const node::NodeView& view = member.view;
-  const node::Role role = view.role;
-  const Term term = view.term;
-  member.node->look(member.view);
-  if (view.role != role || view.term != term) leader_now.reset();
-  stir(view.term.value() << 32 ^ view.commit.value());
-  stir(view.last.value() << 32 ^ view.durable.value());
+  note_standing(member);
+  const node::Node::Standing& standing = member.standing;
+  stir(standing.term.value() << 32 ^ standing.commit.value());
+  stir(standing.last.value() << 32 ^ standing.durable.value());
   note_members(member);
   if (member.node->stopped()) {
     if (!member.has_stopped) note_stop(member, member.node->stop_reason());

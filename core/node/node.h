@@ -81,6 +81,16 @@ class Node {
   const NodeView& view() const;
   // The same, filled in where the caller keeps it.
   void look(NodeView& into) const;
+  // The little of it that whoever drives many nodes asks after every turn.
+  struct Standing {
+    Role role = Role::kFollower;
+    Term term;
+    Index commit;
+    Index last;
+    Index durable;
+    Index configuration;
+  };
+  Standing standing() const;
   bool stopped() const;
   // Requires: stopped(). Why, with file and place where it is the disk's.
   const Error& stop_reason() const;

@@ -15,9 +15,9 @@ constexpr std::int64_t kPatience = 4;
 
 }  // namespace
 
-// A leader's heartbeats give it turns enough: it needs no deadline for this.
+// Leader only. Its heartbeats give it turns enough: it needs no deadline for this.
 void NodeImpl::hand_over_if_disk_hangs(Instant now) {
-  if (!raft_->is_leader() || !wal_->in_flight()) return;
+  if (!wal_->in_flight()) return;
   const Duration patience = config_.raft.election_timeout_max * kPatience;
   if (now - observed_at_ < patience || now < hand_over_at_) return;
   hand_over_at_ = now + patience;

@@ -1,9 +1,9 @@
 // Node's inside, for the .cc files of core/node only: node.cc has the turn of a running node,
-// node_forming.cc what comes before Raft starts, node_transfer.cc how a leader hands over,
-// node_members.cc who takes part, node_disk_space.cc what is different while the disk is full,
-// node_backup.cc what it does for a backup, node_checks.cc how a wrong state is found,
-// node_doubt.cc how a node starts from a damaged disk, node_snapshots.cc what it does about
-// snapshots.
+// node_view.cc what it shows of itself, node_forming.cc what comes before Raft starts,
+// node_transfer.cc how a leader hands over, node_members.cc who takes part, node_disk_space.cc what
+// is different while the disk is full, node_disk_hang.cc while it does nothing, node_backup.cc what
+// it does for a backup, node_checks.cc how a wrong state is found, node_doubt.cc how a node starts
+// from a damaged disk, node_snapshots.cc what it does about snapshots.
 #pragma once
 
 #include <deque>
@@ -39,6 +39,7 @@ class NodeImpl {
     return view_;
   }
   void look(NodeView& into) const;
+  Node::Standing standing() const;
   void look_at_machine(NodeView& into) const;
   bool stopped() const { return phase_ == Phase::kStopped; }
   const Error& stop_reason() const { return stop_reason_; }
@@ -64,6 +65,8 @@ class NodeImpl {
   void flush_log(Instant now);
   void apply(const raft::Entry& entry);
   void give_answers();
+
+  // node_view.cc: what it tells
   void report_changes();
   void stop(Error error);
   void emit(NodeEvent::Kind kind, std::string detail);
@@ -146,17 +149,9 @@ class NodeImpl {
     WriteId write;
     raft::Message message;
   };
-  // What a role change is judged by: only changes make a line in the log.
-  struct Reported {
-    Role role = Role::kFollower;
-    Term term;
-    std::optional<NodeId> leader;
-    bool operator==(const Reported&) const = default;
-  };
 
   const NodeConfig config_;
   Environment environment_;
-  Phase phase_ = Phase::kForming;
   Error stop_reason_;
 
   // Forming.
@@ -170,36 +165,49 @@ class NodeImpl {
   std::uint64_t identity_draws_ = 0;
   Instant next_hello_;
   std::vector<NodeId> reported_missing_;
-  std::map<NodeId, ClusterId> other_clusters_;  // the other cluster that each says it is of
-  std::vector<NodeId> tell_formed_;             // to be answered with Form in this turn
   std::optional<Instant> last_ignored_;
   std::uint64_t ignored_ = 0;
 
   // Running.
-  std::optional<storage::Wal> wal_;
-  std::optional<raft::Raft> raft_;
-  std::optional<storage::Doubt> doubt_;  // until what was lost is here again
   kv::StateMachine machine_;
   Snapshots snapshots_;
   SnapshotIntake intake_;
-  Index applied_;
-  raft::Ready ready_;
-  std::deque<Held> held_;
-  WriteId last_write_;
-  WriteId durable_write_;
-  bool is_end_unmarked_ = false;
-  std::uint64_t torn_tails_ = 0;  // cut when this life began
-  std::uint64_t restored_ = 0;    // snapshots taken in since then
-  std::uint64_t lease_reads_ = 0;
-  std::uint64_t follower_reads_ = 0;
   Consistency consistency_;
   Instant next_check_point_;
   Instant next_scrub_;
-  std::uint64_t differences_ = 0;
-  std::uint64_t observed_ticket_ = 0;
+  Index reported_snapshot_;
+  // A change of the members that a request waits for.
+  struct Change {
+    LogPosition begins;
+    std::optional<NodeId> added;
+  };
+  Change change_;
+  Instant hand_over_at_;          // for a disk that is full, or hangs
+  std::size_t hand_over_to_ = 0;  // a place in the configuration
+  std::optional<storage::Wal> wal_;
+  std::optional<raft::Raft> raft_;
+  std::optional<storage::Doubt> doubt_;  // until what was lost is here again
+
+  // What every turn looks at stands together. In a simulation a turn of this node comes after turns
+  // of all others: each line of memory less is one less that has left the first cache meanwhile.
+  Phase phase_ = Phase::kForming;
+  bool is_end_unmarked_ = false;
   bool has_observed_ticket_ = false;
+  bool refused_for_room_ = false;       // while the disk is full
+  std::optional<Instant> try_room_at_;  // none: the disk is not full
+  std::optional<Index> judged_commit_;  // whether its configuration removed this node is known
+  Index applied_;
+  WriteId last_write_;
+  WriteId durable_write_;
+  std::uint64_t observed_ticket_ = 0;
   Instant observed_at_;  // when that batch was submitted
-  Waiters waiters_;
+  // What a role change is judged by: only changes make a line in the log.
+  struct Reported {
+    Role role = Role::kFollower;
+    Term term;
+    std::optional<NodeId> leader;
+    bool operator==(const Reported&) const = default;
+  };
   Reported reported_;
   // The configuration in force, as it was last told.
   struct Members {
@@ -209,22 +217,19 @@ class NodeImpl {
     std::uint32_t count = 0;
   };
   Members members_;
-  // A change of the members that a request waits for.
-  struct Change {
-    LogPosition begins;
-    std::optional<NodeId> added;
-  };
-  Change change_;
+  std::map<NodeId, ClusterId> other_clusters_;  // the other cluster that each says it is of
+  std::vector<NodeId> tell_formed_;             // to be answered with Form in this turn
   std::vector<std::pair<NodeId, Refusal::Reason>> refusals_;  // to be sent in this turn
-  Index reported_snapshot_;
+  Waiters waiters_;
+  std::deque<Held> held_;
   std::vector<std::byte> scratch_;
+  raft::Ready ready_;
+  std::uint64_t torn_tails_ = 0;  // cut when this life began
+  std::uint64_t restored_ = 0;    // snapshots taken in since then
+  std::uint64_t lease_reads_ = 0;
+  std::uint64_t follower_reads_ = 0;
+  std::uint64_t differences_ = 0;
   mutable NodeView view_;  // what view() filled in last: whoever watches is shown it at every step
-
-  // While the disk is full.
-  std::optional<Instant> try_room_at_;  // none: it is not
-  bool refused_for_room_ = false;
-  Instant hand_over_at_;
-  std::size_t hand_over_to_ = 0;  // a place in the configuration
 };
 
 }  // namespace vesper::node

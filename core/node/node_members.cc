@@ -104,6 +104,7 @@ void NodeImpl::follow_configuration() {
 // the entry that adds it has an id that is not given out there.)
 void NodeImpl::stop_if_removed() {
   if (phase_ == Phase::kStopped) return;
+  judged_commit_ = raft_->commit();
   const raft::Configuration& members = committed_members();
   if (members.find(config_.id) != nullptr || config_.id >= members.next_id()) return;
   stop({ErrorCode::kRemoved,

@@ -75,12 +75,13 @@ class SnapshotIntake {
 
   storage::Disk* disk_;
   kv::SessionBounds sessions_;
-  std::optional<Incoming> incoming_;
-  std::deque<Complete> complete_;  // oldest first
   std::uint64_t last_ticket_ = kIntakeTickets;
-  std::vector<kv::StateMachine> retired_;
+  std::optional<Incoming> incoming_;
+  // What every turn asks for, together with whether one comes in.
   bool was_refused_ = false;
   bool has_leftover_ = false;  // of what was refused
+  std::vector<kv::StateMachine> retired_;
+  std::deque<Complete> complete_;  // oldest first
 };
 
 }  // namespace vesper::node

@@ -139,10 +139,7 @@ class Snapshots {
   SnapshotOptions options_;
   kv::SessionBounds sessions_;
   ClusterId cluster_;
-  std::vector<std::string> found_;      // at start
-  std::vector<std::string> leftovers_;  // files of an earlier life, to be removed
-  std::deque<File> files_;              // durable, oldest first
-  std::optional<Making> making_;
+  std::vector<std::string> found_;              // at start
   std::optional<std::uint64_t> making_ticket_;  // its batch under way
   std::map<std::uint64_t, raft::ChunkWanted> reads_;
   struct PartWanted {
@@ -150,15 +147,19 @@ class Snapshots {
     raft::SnapshotId snapshot;
   };
   std::map<std::uint64_t, PartWanted> parts_wanted_;
-  std::vector<Part> parts_read_;
-  Index wanted_;
   std::uint64_t last_ticket_ = kSnapshotTickets;
-  std::uint64_t log_bytes_ = 0;
   std::optional<Index> trail_;  // where the entries begin that stay before the newest
-  LogPosition applied_;         // in this life, or {0, 0}
+  std::optional<Making> making_;
+  // What every turn asks for, and each entry changes, together with whether one is being made.
   bool was_refused_ = false;
   bool tries_again_ = false;
   bool ends_capture_ = false;  // of one that was given up
+  Index wanted_;
+  std::uint64_t log_bytes_ = 0;
+  LogPosition applied_;                 // in this life, or {0, 0}
+  std::vector<std::string> leftovers_;  // files of an earlier life, to be removed
+  std::vector<Part> parts_read_;
+  std::deque<File> files_;  // durable, oldest first
 };
 
 }  // namespace vesper::node

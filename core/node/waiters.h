@@ -5,6 +5,7 @@
 // exactly one answer.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <optional>
 #include <string>
@@ -70,10 +71,16 @@ class Waiters {
   bool take_snapshot_wanted() { return std::exchange(is_snapshot_wanted_, false); }
 
   // A piece of a snapshot, until the disk has read it.
-  void add_part(RequestId request, Instant deadline) { parts_.emplace_back(request, deadline); }
+  void add_part(RequestId request, Instant deadline) {
+    note(deadline);
+    parts_.emplace_back(request, deadline);
+  }
   void end_part(RequestId request, Answer answer);
 
-  void expire(Instant now);
+  // Answers all that have waited long enough.
+  void expire(Instant now) {
+    if (now >= first_deadline_) expire_due(now);
+  }
   Instant next_deadline() const;
   // The node stops: nobody may wait for ever.
   void fail_all();
@@ -95,18 +102,22 @@ class Waiters {
     RequestId request;
     Instant deadline;
   };
+  void note(Instant deadline) { first_deadline_ = std::min(first_deadline_, deadline); }
+  void expire_due(Instant now);
   Get* find(RequestId read);
   void answer_get(Get& get, Answer answer);
 
+  // What every turn asks for, first.
+  Instant first_deadline_ = Instant::never();  // none is due before it
+  bool is_snapshot_wanted_ = false;
+  std::optional<Operation> transfer_;
+  std::optional<Operation> change_;
+  std::deque<raft::GrantedRead> granted_;  // by rising index
+  std::vector<Answered> answers_;
   std::deque<Proposal> proposals_;  // by rising index, which is also by rising deadline
   std::deque<Get> gets_;            // by rising deadline; the i-th is Raft's read first_get_ + i
   std::uint64_t first_get_ = 1;
-  std::deque<raft::GrantedRead> granted_;  // by rising index
-  std::optional<Operation> transfer_;
-  std::optional<Operation> change_;
   std::deque<std::pair<RequestId, Instant>> parts_;  // by rising deadline
-  bool is_snapshot_wanted_ = false;
-  std::vector<Answered> answers_;
 };
 
 }  // namespace vesper::node

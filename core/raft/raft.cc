@@ -38,17 +38,17 @@ Raft::Raft(RaftConfig config, HardState hard_state, Log log, Instant now,
            const SnapshotId& snapshot, std::optional<Term> doubt, std::optional<Index> safe)
     : config_(std::move(config)),
       timeouts_(config_.random, DrawKey{Purpose::kElectionTimeout, config_.id.value()}),
-      now_(now),
-      hard_state_(hard_state),
-      role_(Follower{}),
       log_(std::move(log)),
       configurations_(snapshot.last.index, config_.configuration),
+      newest_snapshot_(snapshot),
+      role_(Follower{}),
+      now_(now),
+      hard_state_(hard_state),
       commit_(snapshot.last.index),
       handed_out_(snapshot.last.index),
-      collected_(log_.last_index()),
-      durable_(log_.last_index()),
       doubt_(doubt),
-      newest_snapshot_(snapshot) {
+      collected_(log_.last_index()),
+      durable_(log_.last_index()) {
   VESPER_CHECK(config_.heartbeat_interval < config_.election_timeout_min);
   VESPER_CHECK(config_.election_timeout_min < config_.election_timeout_max);
   VESPER_CHECK(!config_.configuration.members().empty());

@@ -334,6 +334,13 @@ class Raft {
     Index last;  // the last index that it and no later write vouches for
   };
 
+  // A follower's read that its leader was or will be asked about.
+  struct AskedRead {
+    RequestId request;
+    ReadBatch batch;  // 0: not asked yet
+    Instant came_at;
+  };
+
   // The snapshot that is coming in, whatever the leader that sends it.
   struct Incoming {
     SnapshotId snapshot;
@@ -344,53 +351,47 @@ class Raft {
 
   const RaftConfig config_;
   RandomStream timeouts_;
-  Instant now_;
-  HardState hard_state_;
-  RoleState role_;
   Log log_;
   Configurations configurations_;
-  Index commit_;
-  Index handed_out_;  // committed entries up to here were collected
 
-  // Leadership as seen from here: when a leader of the current term was last heard (never: not in
-  // this life).
-  std::optional<Instant> heard_from_leader_;
-  Instant election_deadline_;
-  // Where leases are on: until then this node has promised a leader not to help another one.
-  Instant withholds_votes_until_;
-
-  // A follower's reads that its leader was or will be asked about; all in asked_in_term_.
-  struct AskedRead {
-    RequestId request;
-    ReadBatch batch;  // 0: not asked yet
-    Instant came_at;
-  };
-  std::deque<AskedRead> asked_reads_;  // oldest first
   Term asked_in_term_;
   ReadBatch last_batch_;
   Instant next_ask_;
   Index last_read_index_;  // granted indexes never go down
+  // Where leases are on: until then this node has promised a leader not to help another one.
+  Instant withholds_votes_until_;
+  SnapshotId newest_snapshot_;  // durable here
+  std::optional<Incoming> incoming_;
+
+  // From here to the messages stands what nearly every input or collect looks at.
+  RoleState role_;
+  Instant now_;
+  HardState hard_state_;
+  Index commit_;
+  Index handed_out_;  // committed entries up to here were collected
+  // Leadership as seen from here: when a leader of the current term was last heard (never: not in
+  // this life).
+  std::optional<Instant> heard_from_leader_;
+  Instant election_deadline_;
+  std::optional<Term> doubt_;
 
   // Durability. Entries above collected_ were appended since the last collect.
   Index collected_;
   Index durable_;
   WriteId last_write_;
-  std::deque<PendingWrite> pending_writes_;
   bool hard_state_changed_ = false;            // since the last collect
   std::optional<WriteId> hard_state_written_;  // the last write of one that is not yet persisted
   std::optional<LogPosition> restart_after_;   // since the last collect
   std::optional<Index> truncate_from_;         // since the last collect, and after that restart
-
-  std::optional<Term> doubt_;
-  SnapshotId newest_snapshot_;  // durable here
-  std::optional<Incoming> incoming_;
+  std::deque<PendingWrite> pending_writes_;
 
   std::vector<Message> now_messages_;      // to send_now, once the barrier is down
   std::vector<Message> durable_messages_;  // to send_after_durable
-  std::vector<ChunkWanted> chunks_wanted_;
-  std::vector<ChunkReceived> chunks_received_;
   std::vector<GrantedRead> granted_reads_;
   std::vector<RequestId> lost_reads_;
+  std::vector<ChunkWanted> chunks_wanted_;
+  std::vector<ChunkReceived> chunks_received_;
+  std::deque<AskedRead> asked_reads_;  // oldest first, all in asked_in_term_
 };
 
 }  // namespace vesper::raft

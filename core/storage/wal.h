@@ -255,30 +255,30 @@ class Wal {
   Disk* disk_;
   Identity identity_;
   WalOptions options_;
+  std::vector<std::string> leftovers_;  // temporary files of an earlier life, to be removed
+  std::deque<Span> spans_;              // oldest first, the current segment last
+  std::optional<Refused> refused_;
+  std::optional<Repair> repair_;
+  std::vector<DiskOp> cut_;    // salvage: the doubt, then the cut; before anything else
+  bool is_cutting_ = false;    // it is under way
+  bool repair_waits_ = false;  // until it is told to try again
+  bool ends_doubt_ = false;
+  Space space_ = Space::kUnknown;
+  std::size_t promised_ = 0;
   Position at_;
   Next next_;
   std::uint64_t next_ticket_ = 0;  // of the batch that makes it
-  std::deque<Span> spans_;         // oldest first, the current segment last
-  std::optional<Repair> repair_;
-  Space space_ = Space::kUnknown;
-  std::optional<Refused> refused_;
-  bool repair_waits_ = false;  // until it is told to try again
-  std::size_t promised_ = 0;
-  std::vector<DiskOp> cut_;  // salvage: the doubt, then the cut; before anything else
-  bool is_cutting_ = false;  // it is under way
-  bool ends_doubt_ = false;
-  std::vector<std::string> leftovers_;  // temporary files of an earlier life, to be removed
-  raft::HardState hard_state_;          // after everything appended
-  raft::HardState submitted_;           // after everything submitted
+  raft::HardState hard_state_;     // after everything appended
+  raft::HardState submitted_;      // after everything submitted
   WriteId last_append_;
+  std::optional<Flight> flight_;
+  std::size_t flight_bytes_ = 0;
+  std::uint64_t last_ticket_ = 0;
   std::deque<Group> groups_;                   // appended, not submitted; oldest first
   std::vector<std::vector<std::byte>> spare_;  // buffers to be used again
   // The operations of a group that is done, likewise: they name this segment.
   std::vector<DiskOp> spare_ops_;
   std::uint64_t spare_ops_segment_ = 0;
-  std::optional<Flight> flight_;
-  std::size_t flight_bytes_ = 0;
-  std::uint64_t last_ticket_ = 0;
 };
 
 struct RecoveredLog {
