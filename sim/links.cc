@@ -10,8 +10,8 @@ Links::Links(const WorldConfig& config)
   for (std::uint32_t from = 0; from < nodes_; ++from) {
     for (std::uint32_t to = 0; to < nodes_; ++to) {
       const auto single = config.links.find({NodeId(from), NodeId(to)});
-      links_.push_back({.delays = {random, {Purpose::kLinkDelay, from, to}},
-                        .config = single == config.links.end() ? config.network : single->second,
+      links_.push_back({.config = single == config.links.end() ? config.network : single->second,
+                        .delays = {random, {Purpose::kLinkDelay, from, to}},
                         .drops = {random, {Purpose::kLinkDrop, from, to}},
                         .duplicates = {random, {Purpose::kLinkDuplicate, from, to}},
                         .bursts = {random, {Purpose::kLinkBurst, from, to}},
@@ -20,7 +20,6 @@ Links::Links(const WorldConfig& config)
                         .lost = {}});
       const auto lost = config.lost_frames.find({NodeId(from), NodeId(to)});
       if (lost != config.lost_frames.end()) links_.back().lost = lost->second;
-      links_.back().only_delays = has_only_delays(links_.back());
     }
   }
 }
@@ -28,11 +27,6 @@ Links::Links(const WorldConfig& config)
 Links::Arrivals Links::draw(Instant now, NodeId from, NodeId to) {
   Link& link = at(from, to);
   Arrivals arrivals;
-  if (link.only_delays) {
-    if (passes(from, to))
-      arrivals.after[arrivals.copies++] = draw_delay(link.config.delay, link.delays);
-    return arrivals;
-  }
   arrivals.is_dropped = is_lost_by_number(link);
   if (arrivals.is_dropped) return arrivals;
   if (!passes(from, to)) return arrivals;
@@ -45,12 +39,6 @@ Links::Arrivals Links::draw(Instant now, NodeId from, NodeId to) {
     arrivals.after[arrivals.copies++] = draw_delay(link.config.delay, link.delays);
   }
   return arrivals;
-}
-
-bool Links::has_only_delays(const Link& link) {
-  const LinkConfig& config = link.config;
-  return config.drop_ppm == 0 && config.duplicate_ppm == 0 && config.burst.drop_ppm == 0 &&
-         config.corrupt_ppm == 0 && config.replay_ppm == 0 && link.lost.empty();
 }
 
 bool Links::is_lost_by_number(Link& link) {
@@ -82,14 +70,12 @@ bool Links::is_lost_in_burst(Instant now, Link& link) {
 
 RandomStream* Links::draw_corruption(NodeId from, NodeId to) {
   Link& link = at(from, to);
-  if (link.only_delays) return nullptr;
   const std::uint64_t share = link.config.corrupt_ppm;
   return share > 0 && link.corruptions.chance_ppm(share) ? &link.corruptions : nullptr;
 }
 
 RandomStream* Links::draw_replay(NodeId from, NodeId to) {
   Link& link = at(from, to);
-  if (link.only_delays) return nullptr;
   const std::uint64_t share = link.config.replay_ppm;
   return share > 0 && link.replays.chance_ppm(share) ? &link.replays : nullptr;
 }
@@ -126,9 +112,7 @@ bool Links::set_all(const LinkConfig& config) {
 bool Links::set(NodeId from, NodeId to, const LinkConfig& config) {
   Link& link = at(from, to);
   if (link.config.burst != config.burst) link.state_until.reset();
-  const bool is_change = std::exchange(link.config, config) != config;
-  link.only_delays = has_only_delays(link);
-  return is_change;
+  return std::exchange(link.config, config) != config;
 }
 
 }  // namespace vesper::sim

@@ -49,13 +49,9 @@ class Links {
   bool set(NodeId from, NodeId to, const LinkConfig& config);
 
  private:
-  // What a frame on most links needs stands in one line of memory.
-  struct alignas(64) Link {
-    bool is_cut = false;
-    bool is_clogged = false;
-    bool only_delays = false;  // nothing else befalls a frame in it
-    RandomStream delays;
+  struct Link {
     LinkConfig config;
+    RandomStream delays;
     RandomStream drops;
     RandomStream duplicates;
     RandomStream bursts;
@@ -64,11 +60,12 @@ class Links {
     std::vector<FrameSpan> lost;
     std::uint64_t sent = 0;
     std::size_t lost_before = 0;  // spans that have been passed
+    bool is_cut = false;
+    bool is_clogged = false;
     // Of a link with bursts: its state, and how long that lasts. Begins with its first frame.
     bool is_bad = false;
     std::optional<Instant> state_until;
   };
-  static bool has_only_delays(const Link& link);
   static bool is_lost_by_number(Link& link);
   static bool is_lost_in_burst(Instant now, Link& link);
   Link& at(NodeId from, NodeId to) { return links_[from.value() * nodes_ + to.value()]; }

@@ -250,9 +250,6 @@ void World::wipe(NodeId node) {
 }
 
 void World::intercept(Interceptor* interceptor) {
-  for (const auto& member : impl_->members) {
-    if (member->node != nullptr) member->view();
-  }
   impl_->interceptor = interceptor;
 }
 
@@ -285,7 +282,6 @@ std::uint64_t World::held() const {
 bool World::alter(NodeId node, std::string_view key, std::optional<std::string_view> value) {
   Member& member = impl_->member(node);
   if (member.node == nullptr || member.has_stopped) return false;
-  member.view();
   kv::StateMachine& machine = member.node->machine();
   const SharedBytes* held = machine.store().get(key);
   if (value) {
@@ -362,7 +358,7 @@ std::vector<raft::Configuration> World::configurations_in_force() const {
 }
 const node::NodeView& World::view(NodeId node) const {
   VESPER_CHECK(is_up(node));
-  return impl_->member(node).view();
+  return impl_->member(node).node->view();
 }
 const node::Node& World::node(NodeId node) const {
   VESPER_CHECK(is_up(node));

@@ -250,7 +250,7 @@ class World {
   const raft::Configuration& members() const;
   // These, and later ones that are in force on some node that is up.
   std::vector<raft::Configuration> configurations_in_force() const;
-  // Between turns. Requires: is_up(node).
+  // As it is now. Requires: is_up(node).
   const node::NodeView& view(NodeId node) const;
   const node::Node& node(NodeId node) const;
   // Frames sent now would pass, both ways.

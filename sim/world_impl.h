@@ -11,7 +11,6 @@
 #include <optional>
 #include <set>
 #include <string>
-#include <utility>
 #include <variant>
 #include <vector>
 
@@ -65,13 +64,6 @@ class Member final : public node::Network,
   };
   using Input = std::variant<Frame, Request, storage::DiskDone>;
 
-  // All of it, as it was after its last turn. Requires: the process runs.
-  const node::NodeView& view() const {
-    if (std::exchange(is_view_old_, false)) node->look(view_);
-    return view_;
-  }
-  void look_later() { is_view_old_ = true; }
-
   const NodeId id;
   SimClock clock;
   SimDisk disk;
@@ -92,8 +84,6 @@ class Member final : public node::Network,
 
  private:
   WorldImpl& world_;
-  mutable node::NodeView view_;
-  mutable bool is_view_old_ = false;
 };
 
 class WorldImpl : public WorldState {

@@ -235,15 +235,11 @@ void WorldImpl::after_input(Member& member) {
               .kind = EventKind::kTurn});
 }
 
-// A whole view is filled in when somebody asks for it: at once where that may be in the middle of
-// the next turn, or after an input that has yet to get one.
 void WorldImpl::note_standing(Member& member) {
   const node::Node::Standing before = std::exchange(member.standing, member.node->standing());
   if (member.standing.role != before.role || member.standing.term != before.term) {
     leader_now.reset();
   }
-  member.look_later();
-  if (interceptor != nullptr || config.turn_delay_max != Duration()) member.view();
 }
 
 void WorldImpl::take_turn(Member& member) {

@@ -36,9 +36,6 @@ Instant Node::next_deadline() const {
 const NodeView& Node::view() const {
   return impl_->view();
 }
-void Node::look(NodeView& into) const {
-  impl_->look(into);
-}
 Node::Standing Node::standing() const {
   return impl_->standing();
 }
@@ -326,7 +323,7 @@ void NodeImpl::hold(raft::Message message) {
 
 void NodeImpl::send_held() {
   if (held_.empty() || held_.front().write > durable_write_) return;
-  look(view_);
+  look();
   while (!held_.empty() && held_.front().write <= durable_write_) {
     // A message of a term that this node has left promises nothing that anyone still counts; as
     // after any loss, its receiver asks again.
@@ -369,7 +366,7 @@ void NodeImpl::apply(const raft::Entry& entry) {
                             raft_->configurations().at(applied_));
   }
   snapshots_.on_applied(entry, *raft_, machine_);
-  look_at_machine(view_);
+  look_at_machine();
   environment_.observer.on_applied(view_, entry, {verdict, view_.state_hash});
   waiters_.on_applied(entry.position(), verdict);
 }

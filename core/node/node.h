@@ -79,8 +79,6 @@ class Node {
 
   // As it is now: the reference shows it until the node is asked or fed again.
   const NodeView& view() const;
-  // The same, filled in where the caller keeps it.
-  void look(NodeView& into) const;
   // The little of it that whoever drives many nodes asks after every turn.
   struct Standing {
     Role role = Role::kFollower;

@@ -35,12 +35,12 @@ class NodeImpl {
   void run_turn();
   Instant next_deadline() const;
   const NodeView& view() const {
-    look(view_);
+    look();
     return view_;
   }
-  void look(NodeView& into) const;
+  void look() const;
   Node::Standing standing() const;
-  void look_at_machine(NodeView& into) const;
+  void look_at_machine() const;
   bool stopped() const { return phase_ == Phase::kStopped; }
   const Error& stop_reason() const { return stop_reason_; }
   const SharedBytes* peek(std::string_view key) const { return machine_.store().get(key); }

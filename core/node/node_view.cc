@@ -31,7 +31,8 @@ const char* role_name(Role role) {
   VESPER_UNREACHABLE();
 }
 
-void NodeImpl::look(NodeView& view) const {
+void NodeImpl::look() const {
+  NodeView& view = view_;
   if (!raft_) view = {};
   view.id = config_.id;
   view.phase = phase_;
@@ -65,7 +66,7 @@ void NodeImpl::look(NodeView& view) const {
   view.disk_full = is_disk_full();
   view.log_room = wal_->room();
   view.differences = differences_;
-  look_at_machine(view);
+  look_at_machine();
 }
 
 Node::Standing NodeImpl::standing() const {
@@ -79,7 +80,8 @@ Node::Standing NodeImpl::standing() const {
 }
 
 // What applying an entry changes.
-void NodeImpl::look_at_machine(NodeView& view) const {
+void NodeImpl::look_at_machine() const {
+  NodeView& view = view_;
   view.applied = applied_;
   view.state_hash = machine_.state_hash();
   view.keys = machine_.store().size();

@@ -22,18 +22,15 @@ void Waiters::add_proposal(RequestId request, LogPosition position, Instant dead
     answer(proposals_.back().request, {.outcome = Outcome::kUnknown, .leader = {}, .value = {}});
     proposals_.pop_back();
   }
-  note(deadline);
   proposals_.push_back({request, position, deadline});
 }
 
 void Waiters::add_get(RequestId request, std::string_view key, Instant deadline) {
-  note(deadline);
   gets_.push_back({request, std::string(key), deadline});
 }
 
 void Waiters::add_transfer(RequestId request, Instant deadline) {
   VESPER_CHECK(!transfer_);
-  note(deadline);
   transfer_ = {request, deadline};
 }
 
@@ -44,7 +41,6 @@ void Waiters::end_transfer(Answer reply) {
 
 void Waiters::add_change(RequestId request, Instant deadline) {
   VESPER_CHECK(!change_);
-  note(deadline);
   change_ = {request, deadline};
 }
 
@@ -96,7 +92,7 @@ void Waiters::serve_reads(Index applied, const kv::Store& store) {
   }
 }
 
-void Waiters::expire_due(Instant now) {
+void Waiters::expire(Instant now) {
   while (!proposals_.empty() && proposals_.front().deadline <= now) {
     answer(proposals_.front().request, {.outcome = Outcome::kUnknown, .leader = {}, .value = {}});
     proposals_.pop_front();
@@ -109,7 +105,6 @@ void Waiters::expire_due(Instant now) {
   }
   if (transfer_ && transfer_->deadline <= now) end_transfer({.outcome = Outcome::kUnknown});
   if (change_ && change_->deadline <= now) end_change({.outcome = Outcome::kUnknown});
-  first_deadline_ = next_deadline();
 }
 
 Instant Waiters::next_deadline() const {

@@ -5,7 +5,6 @@
 // exactly one answer.
 #pragma once
 
-#include <algorithm>
 #include <deque>
 #include <optional>
 #include <string>
@@ -71,16 +70,11 @@ class Waiters {
   bool take_snapshot_wanted() { return std::exchange(is_snapshot_wanted_, false); }
 
   // A piece of a snapshot, until the disk has read it.
-  void add_part(RequestId request, Instant deadline) {
-    note(deadline);
-    parts_.emplace_back(request, deadline);
-  }
+  void add_part(RequestId request, Instant deadline) { parts_.emplace_back(request, deadline); }
   void end_part(RequestId request, Answer answer);
 
   // Answers all that have waited long enough.
-  void expire(Instant now) {
-    if (now >= first_deadline_) expire_due(now);
-  }
+  void expire(Instant now);
   Instant next_deadline() const;
   // The node stops: nobody may wait for ever.
   void fail_all();
@@ -102,13 +96,10 @@ class Waiters {
     RequestId request;
     Instant deadline;
   };
-  void note(Instant deadline) { first_deadline_ = std::min(first_deadline_, deadline); }
-  void expire_due(Instant now);
   Get* find(RequestId read);
   void answer_get(Get& get, Answer answer);
 
   // What every turn asks for, first.
-  Instant first_deadline_ = Instant::never();  // none is due before it
   bool is_snapshot_wanted_ = false;
   std::optional<Operation> transfer_;
   std::optional<Operation> change_;

@@ -62,29 +62,6 @@ class Progress {
   // acknowledged (ReadIndex).
   Instant heard_at;
   Round acked_round;
-  // What it last said of itself (HeartbeatReply::doubt).
-  Term doubt;
-
- private:
-  enum class State : std::uint8_t { kProbe, kReplicate, kSnapshot };
-  struct InFlight {
-    Index last;
-    std::size_t bytes = 0;  // of its entries
-  };
-  void clear_window();
-
-  // What a leader asks of each member in every turn stands before what it seldom needs.
-  NodeId member_;
-  State state_ = State::kProbe;
-  bool probe_out_ = false;
-  bool counts_ = true;
-  Index match_;
-  Index next_;
-  std::size_t inflight_max_;
-  std::size_t inflight_bytes_ = 0;
-  std::deque<InFlight> inflight_;  // requests with entries, oldest first
-
- public:
   // How a learner catches up (dissertation section 4.2.1): in rounds, each of which ends once it
   // has all that the log held when the round began.
   struct CatchUp {
@@ -93,6 +70,8 @@ class Progress {
     bool is_fast = false;  // the last round took no longer than an election timeout
   };
   CatchUp catch_up;
+  // What it last said of itself (HeartbeatReply::doubt).
+  Term doubt;
   // When it may be asked again whether requests were lost.
   Instant next_ask;
   // What is being sent to a member that needs a snapshot; nothing while the member is silent, so
@@ -102,6 +81,25 @@ class Progress {
     std::uint64_t offset = 0;  // the member has what is below
   };
   std::optional<Sending> sending;
+
+ private:
+  enum class State : std::uint8_t { kProbe, kReplicate, kSnapshot };
+
+  NodeId member_;
+  Index match_;
+  Index next_;
+  State state_ = State::kProbe;
+  bool probe_out_ = false;
+  bool counts_ = true;
+  std::size_t inflight_max_;
+  struct InFlight {
+    Index last;
+    std::size_t bytes = 0;  // of its entries
+  };
+  void clear_window();
+
+  std::deque<InFlight> inflight_;  // requests with entries, oldest first
+  std::size_t inflight_bytes_ = 0;
 };
 
 }  // namespace vesper::raft

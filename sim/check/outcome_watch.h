@@ -22,7 +22,6 @@
 #include <optional>
 #include <set>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "sim/observer.h"
@@ -41,11 +40,11 @@ class OutcomeWatch final : public WorldObserver {
   struct Standing {
     bool has_majority = false;
     bool has_leader = false;
-    bool is_fine() const { return has_majority && has_leader; }
   };
   void observe(const World& world, Standing standing) {
-    const bool was_fine = std::exchange(is_fine_, standing.is_fine());
-    if (++events_ % kPollEvents != 0 && was_fine && is_fine_) return;
+    const bool is_as_before = counts_of_ != nullptr && had_majority_ && !leaderless_since_ &&
+                              standing.has_majority && standing.has_leader;
+    if (++events_ % kPollEvents != 0 && is_as_before) return;
     look(world, standing);
   }
   // Ends every episode. Call it once, at the end.
@@ -135,7 +134,6 @@ class OutcomeWatch final : public WorldObserver {
   // Disks that have a limit, and those that their nodes have found full.
   Place limited_ = 0;
   Place full_ = 0;
-  bool is_fine_ = false;  // after the last event
   bool had_majority_ = true;
   std::optional<Instant> leaderless_since_;
   bool is_leaderless_told_ = false;
