@@ -23,8 +23,7 @@ COMPARED_SEEDS = "1..100"
 PLANTED = ("two_grants_in_one_term", "reply_before_sync", "local_read_without_round", "peers_in_hash_order")
 # Fast enough to run, quick enough to build, and with the lines that a report names.
 SANITIZED = ("-Doptimization=1", "-Ddebug=false", "-Dcpp_args=-g1")
-# That each file includes what it needs, the usual build has seen. (Not for g++ at -O1 and -O2: what it takes from a
-# precompiled header is no system's header to it, and its wrong guesses about that count.)
+# That each file includes what it needs, the usual build has seen.
 PRECOMPILED = "-Db_pch=true"
 # What the report must name, each counted by the tests themselves as a line `counts: <label>: <number> ...`.
 LABELS = ("rule tables", "paper sentences", "properties", "log cuts", "log flips", "torn tails", "raw-socket probes",

@@ -1,7 +1,6 @@
 // What nearly every file includes of other libraries, compiled once for each library of ours in the
 // builds that ask for it (b_pch). No file may count on it: each includes what it needs, which the
-// usual build sees to, for it does without this. (No #pragma once: a compiler gets it as its main
-// file.)
+// usual build sees to, for it does without this.
 #include <fmt/format.h>
 
 #include <algorithm>

@@ -35,6 +35,7 @@ BROKEN = [
     ("functions", "core/kv/a.cc", LONG_FUNCTION),
     ("headers", "core/kv/a.h", "#pragma once\n"),
     ("headers", "core/kv/a.h", "// What it is.\n"),
+    ("headers", "core/kv/a.h", "// What it is: no #pragma once.\n"),
     ("dead", "core/kv/a.cc", "int a;\n"),
 ]
 
