@@ -1,5 +1,10 @@
 #include <doctest/doctest.h>
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <immintrin.h>
+#endif
+
 #include <array>
 #include <numeric>
 #include <string>
@@ -209,6 +214,37 @@ TEST_CASE("crc32c notices every flip of one bit") {
   }
   CHECK(crc32c(bytes) == sum);
 }
+
+#if defined(__x86_64__)
+// Whether the upper halves of ymm or zmm registers are in use (XINUSE, Intel's manual, volume 1,
+// 13.6).
+__attribute__((target("xsave"))) bool upper_halves_in_use() {
+  constexpr std::uint64_t kYmm = 1U << 2, kZmm = 1U << 6;
+  return (static_cast<std::uint64_t>(_xgetbv(1)) & (kYmm | kZmm)) != 0;
+}
+
+// Whether this processor can be asked: it may not say at all, or say "in use" for good.
+__attribute__((target("avx"))) bool tells_upper_halves() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  constexpr unsigned kSystemUsesXsave = 1U << 27, kTellsInUse = 1U << 2;
+  if (!__builtin_cpu_supports("avx")) return false;
+  if (__get_cpuid(1, &a, &b, &c, &d) == 0 || (c & kSystemUsesXsave) == 0) return false;
+  if (__get_cpuid_count(13, 1, &a, &b, &c, &d) == 0 || (a & kTellsInUse) == 0) return false;
+  _mm256_zeroupper();
+  return !upper_halves_in_use();
+}
+
+TEST_CASE("crc32c leaves the upper halves of vector registers clear") {
+  if (!tells_upper_halves()) return;
+  const std::vector<std::byte> bytes(4096);
+  for (const std::size_t size : std::array<std::size_t, 7>{0, 16, 100, 255, 256, 257, 4096}) {
+    const std::uint32_t sum = crc32c(ByteView(bytes).first(size));
+    const bool in_use = upper_halves_in_use();
+    CHECK_FALSE(in_use);
+    CHECK(crc32c(ByteView(bytes).first(size)) == sum);
+  }
+}
+#endif
 
 TEST_CASE("hash64 is XXH3 with its published values, and the seed matters") {
   CHECK(hash64({}) == 0x2d06800538d394c2);
