@@ -23,7 +23,7 @@
 
 namespace vesper::node {
 
-inline constexpr std::uint32_t kRecordingVersion = 2;
+inline constexpr std::uint32_t kRecordingVersion = 1;
 inline constexpr std::string_view kRecordingMagic = "VSPRECRD";
 inline constexpr std::size_t kRecordingHeaderBytes = 16;
 inline constexpr std::size_t kBlockHeaderBytes = 16;

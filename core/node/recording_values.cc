@@ -5,7 +5,6 @@
 
 #include "core/base/hash.h"
 #include "core/node/recording_format.h"
-#include "core/node/wire.h"
 
 namespace vesper::node {
 
@@ -173,10 +172,7 @@ bool may_be_started(const NodeConfig& config) {
 class Hash {
  public:
   void number(std::uint64_t value) { hash_ = mix64(hash_, value); }
-  void bytes(ByteView value) {
-    number(value.size());
-    number(hash64(value));
-  }
+  void bytes(ByteView value) { number(hash64(value, value.size())); }
   void text(std::string_view value) { bytes(as_bytes(value)); }
   std::uint64_t value() const { return hash_; }
 
@@ -282,9 +278,8 @@ Status decode_status(ByteReader& in, Status& decoded) {
   return {};
 }
 
-// The frame's own sum stands in its header, so that what was just summed is not read again.
 std::uint64_t hash_of_frame(NodeId to, ByteView frame) {
-  return hash64(frame.first(kFrameHeaderBytes), to.value());
+  return hash64(frame, to.value());
 }
 
 std::uint64_t hash_of_batch(const storage::DiskBatch& batch) {

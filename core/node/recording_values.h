@@ -35,7 +35,6 @@ Status decode_status(ByteReader& in, Status& decoded);
 
 // --- Outputs: two that hash alike are taken for the same ---
 
-// Requires: a whole frame (wire.h).
 std::uint64_t hash_of_frame(NodeId to, ByteView frame);
 std::uint64_t hash_of_batch(const storage::DiskBatch& batch);
 std::uint64_t hash_of_answer(RequestId request, const Answer& answer);

@@ -360,7 +360,7 @@ TEST_CASE("what is no recording, or of another version, is told apart") {
   store_little(file.data() + 12, crc32c(file.first(12)));
   const Error error = RecordingReader::open(file).error();
   CHECK(error.code == ErrorCode::kMismatch);
-  CHECK(error.message == "at offset 8: recording format version 3, this program reads 2");
+  CHECK(error.message == "at offset 8: recording format version 2, this program reads 1");
 }
 
 TEST_CASE("of a turn that has not ended the records come when they are asked for") {
